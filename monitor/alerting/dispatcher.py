@@ -1,0 +1,199 @@
+"""Takes notifications from the outbox to their channels, at least once and with the same key at every attempt.
+
+Each channel has its own queue: one that hangs or fails holds up only itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from monitor import clock, telemetry
+from monitor.alerting.channels import Answer, Channel, ChannelError
+from monitor.alerting.outbox import LONGEST_WAIT, Attempt, Outbox, Outcome, Pending, State
+from rules.events import SECOND, Duration, Instant
+
+FIRST_WAIT: Final[Duration] = SECOND
+LONGEST_PAUSE: Final[Duration] = 15 * SECOND
+"""A channel that fails is tried again after this at the latest, so that a safety message finds it mended."""
+LONGEST_SLEEP: Final = 60.0
+MOST_HANGING: Final = 8
+"""Sends of one channel that never came back; with so many, it waits until one does."""
+
+T = TypeVar("T")
+_log = structlog.get_logger("andon.alerting")
+
+
+class Dispatcher:
+    """Runs in the line's event loop; sends in threads, so that nothing here ever waits for a channel.
+
+    Args:
+        outbox: opened for the dispatcher alone.
+        channels: by fingerprint, as `open_channels` gives them.
+        random: a number from 0 to 1 for each wait, to spread attempts.
+        give_up_after: age of a notification at which a failed attempt was the last one.
+        time_limit: seconds after which a send counts as hanging.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        channels: Mapping[str, Channel],
+        *,
+        random: Callable[[], float],
+        now: Callable[[], Instant] = clock.now,
+        give_up_after: Duration = 86_400 * SECOND,
+        time_limit: float = 30.0,
+        first_wait: Duration = FIRST_WAIT,
+    ) -> None:
+        self._outbox = outbox
+        self._queues = {name: _Queue(name, channel) for name, channel in channels.items()}
+        self._random = random
+        self._now = now
+        self._give_up_after = give_up_after
+        self._time_limit = time_limit
+        self._first_wait = first_wait
+        self._database = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+
+    def wake(self) -> None:
+        """New notifications were committed. Call it in the event loop's thread."""
+        for queue in self._queues.values():
+            queue.woken.set()
+
+    async def run(self) -> None:
+        """Send for ever; cancel it to stop. What was being sent then is sent again by the next run."""
+        try:
+            await self._strand()
+            async with asyncio.TaskGroup() as tasks:
+                for queue in self._queues.values():
+                    tasks.create_task(self._serve(queue))
+        finally:
+            self._database.shutdown(wait=False)
+
+    async def _strand(self) -> None:
+        for key, channel in await self._db(self._outbox.strand, list(self._queues), self._now()):
+            telemetry.NOTIFICATIONS.labels(State.GIVEN_UP.value).inc()
+            _log.error("notification given up: its channel is no longer configured", key=key, channel=channel)
+
+    async def _serve(self, queue: _Queue) -> None:
+        while True:
+            queue.woken.clear()
+            try:
+                pending = await self._db(self._outbox.next_due, queue.name, self._now())
+                if pending is not None:
+                    await self._attempt(queue, pending)
+                else:
+                    await self._idle(queue)
+            except SQLAlchemyError as error:
+                _log.error("the outbox cannot be used; trying again", channel=queue.name, error=type(error).__name__)
+                await asyncio.sleep(1.0)
+
+    async def _idle(self, queue: _Queue) -> None:
+        due = await self._db(self._outbox.next_attempt, queue.name)
+        wait = LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, clock.seconds(due - self._now())))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(queue.woken.wait(), wait)
+
+    async def _attempt(self, queue: _Queue, pending: Pending) -> None:
+        if queue.hanging:
+            await asyncio.wait(queue.hanging, timeout=self._time_limit if len(queue.hanging) < MOST_HANGING else None)
+        try:
+            answer = await queue.send(pending, self._time_limit)
+        except ChannelError as error:
+            await self._failed(queue, pending, Outcome.REFUSED if error.permanent else Outcome.FAILED, str(error))
+        except TimeoutError:
+            await self._failed(queue, pending, Outcome.NO_ANSWER, f"no answer within {self._time_limit:g} s")
+        except Exception as error:  # noqa: BLE001 - a channel's own mistake must not stop the others
+            await self._failed(queue, pending, Outcome.FAILED, f"the channel failed with {type(error).__name__}")
+        else:
+            queue.failures = 0
+            await self._record(pending, Attempt(self._now(), Outcome.SENT, answer.text, State.SENT))
+
+    async def _failed(self, queue: _Queue, pending: Pending, outcome: Outcome, answer: str) -> None:
+        now = self._now()
+        again = now + self._wait(pending.attempts, LONGEST_WAIT)
+        last = outcome is Outcome.REFUSED or again >= pending.created + self._give_up_after
+        state = State.GIVEN_UP if last else State.PENDING
+        await self._record(pending, Attempt(now, outcome, answer, state, again))
+        about = {
+            "key": pending.key,
+            "team": pending.team,
+            "channel": queue.name,
+            "attempt": pending.attempts + 1,
+            "answer": answer,
+        }
+        if last:
+            _log.error("notification given up: nobody was told on this channel", **about)
+        else:
+            _log.warning("notification not sent; trying again", **about)
+        if outcome is not Outcome.REFUSED:
+            queue.failures += 1
+            await asyncio.sleep(clock.seconds(self._wait(queue.failures - 1, LONGEST_PAUSE)))
+
+    async def _record(self, pending: Pending, attempt: Attempt) -> None:
+        telemetry.NOTIFICATIONS.labels(attempt.outcome.value).inc()
+        if attempt.state is State.GIVEN_UP:
+            telemetry.NOTIFICATIONS.labels(State.GIVEN_UP.value).inc()
+        await self._db(self._outbox.record, pending.key, attempt)
+
+    def _wait(self, failures: int, longest: Duration) -> Duration:
+        full = min(longest, self._first_wait * 2 ** min(failures, 30))
+        return int(full * (0.5 + 0.5 * self._random()))
+
+    async def _db(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._database, function, *arguments)
+
+
+class _Queue:
+    """One channel: whether it was woken, how often in a row it failed, and what hangs in it."""
+
+    def __init__(self, name: str, channel: Channel) -> None:
+        self.name = name
+        self.woken = asyncio.Event()
+        self.failures = 0
+        self.hanging: set[asyncio.Future[Answer]] = set()
+        self._channel = channel
+
+    async def send(self, pending: Pending, time_limit: float) -> Answer:
+        sending = _in_thread(self._channel.send, pending.message)
+        done, _ = await asyncio.wait({sending}, timeout=time_limit)
+        if not done:
+            self.hanging.add(sending)
+            sending.add_done_callback(self._came_back)
+            raise TimeoutError
+        return sending.result()
+
+    def _came_back(self, sending: asyncio.Future[Answer]) -> None:
+        self.hanging.discard(sending)
+        if not sending.cancelled():
+            sending.exception()
+
+
+def _in_thread(function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+    """Run in a thread of its own that does not keep the program alive; a thread pool would wait for it at the end."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(method: Callable[[Any], None], value: Any) -> None:
+        if not future.done():
+            method(value)
+
+    def work() -> None:
+        try:
+            result = function(*arguments)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            outcome: tuple[Callable[[Any], None], Any] = (future.set_exception, error)
+        else:
+            outcome = (future.set_result, result)
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=work, name="channel", daemon=True).start()
+    return future

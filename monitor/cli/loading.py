@@ -1,0 +1,72 @@
+"""Loading a site for a command: errors end it with all of them, warnings are shown and it goes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from monitor.errors import AndonError, ConfigurationError
+
+if TYPE_CHECKING:
+    from monitor.site import LoadedSite, Site
+    from rules.problems import Problem
+    from rules.ruleset import RuleSet
+
+
+def load(directory: Path) -> Site:
+    """The site, its warnings shown on standard error.
+
+    Raises:
+        ConfigurationError: with every error and warning of it.
+    """
+    loaded = _loaded(directory)
+    if loaded.site is None:
+        raise ConfigurationError(loaded.problems)
+    show(loaded.problems, err=True)
+    return loaded.site
+
+
+def check_site(directory: Path) -> int:
+    """Show every problem of a site on standard output; 1 if one is an error, else 0."""
+    from rules.problems import errors
+
+    problems = _loaded(directory).problems
+    show(problems)
+    wrong = len(errors(problems))
+    typer.echo(f"{directory}: {_count(wrong, 'error')}, {_count(len(problems) - wrong, 'warning')}", err=True)
+    return 1 if wrong else 0
+
+
+def load_rules(rules: Path, assets: Path | None) -> tuple[RuleSet | None, list[Problem]]:
+    """The rules of one file, over the assets of another, or None if one has errors; and every problem of both."""
+    from rules import ruleset
+
+    about = None if assets is None else (str(assets), _text(assets))
+    return ruleset.load_rules({str(rules): _text(rules)}, about)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AndonError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})") from None
+
+
+def show(problems: Iterable[Problem], *, err: bool = False) -> None:
+    """One line for each, coloured by severity on a terminal."""
+    for problem in problems:
+        typer.secho(str(problem), err=err, fg="red" if problem.severity == "error" else "yellow")
+
+
+def _loaded(directory: Path) -> LoadedSite:
+    from monitor.site import load_site
+
+    return load_site(directory, os.environ)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,79 @@
+"""Commands over a site directory: make one, check it, run it; and the demonstration that needs none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli import options
+from monitor.cli.loading import load
+
+
+def demo(
+    duration: options.For = None,
+    port: Annotated[int, typer.Option(help="Of the web pages; 0 takes a free one.", min=0, max=65535)] = 8080,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write every transition there, as JSON lines.", dir_okay=False),
+    ] = None,
+) -> None:
+    """Show everything working, on a simulated plant with faults.
+
+    An embedded broker, a line of four machines and the monitor, without any
+    configuration; nothing is left behind. Alarms are shown as they come and
+    go. Ctrl-C ends it.
+
+      andon demo
+      andon demo --for 60s --out transitions.jsonl
+    """
+    from monitor.demo import run_demo
+
+    raise typer.Exit(run_demo(duration, port, out))
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Made if need be; nothing in it is overwritten.")],
+    pack: Annotated[str | None, typer.Option(metavar="NAME", help="Start from ready-made rules, e.g. pump.")] = None,
+) -> None:
+    """Write a commented site directory to start from.
+
+    It holds andon.yaml, assets.yaml and rules/; check accepts it as it is.
+
+      andon init plant
+      andon check --site plant
+    """
+    from monitor.scaffold import write_site
+
+    write_site(directory, pack)
+    typer.echo(f"{directory} is ready: edit {directory / 'andon.yaml'}, then andon check --site {directory}")
+
+
+def check(site: options.Site) -> None:
+    """Report every problem of a site at once, and how to mend it.
+
+    Errors keep the monitor from starting, and end this with status 1. Warnings
+    do neither.
+
+      andon check --site plant
+    """
+    from monitor.cli.loading import check_site
+
+    raise typer.Exit(check_site(site))
+
+
+def run(site: options.Site) -> None:
+    """Run the monitor of a site until SIGTERM or Ctrl-C.
+
+    Three processes do the work: line (collect, journal, decide, alert), store
+    and web. One that dies restarts alone; nothing that was acknowledged to a
+    broker is lost, whatever dies. A second monitor on the same data directory
+    is refused. Log lines go to standard error, as JSON unless that is a
+    terminal.
+
+      andon run --site plant
+    """
+    from monitor.supervisor import run_site
+
+    raise typer.Exit(run_site(site.absolute(), load(site).settings.data_dir))

@@ -1,0 +1,126 @@
+"""paho's client with a faster reader: CONNECT, SUBSCRIBE, TLS and keep-alive stay paho's, PUBLISH is taken apart here.
+
+The overridden and called methods with a leading underscore are paho 2's; the tests against a real broker guard them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Final
+
+from paho.mqtt import MQTTException
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from monitor import clock
+from monitor.collectors.acks import RECEIVE_MAXIMUM
+from monitor.collectors.packets import (
+    PACKET_ID,
+    PUBLISH,
+    PUBREL,
+    MalformedPacketError,
+    PacketStream,
+    Publish,
+    decode_publish,
+)
+
+READ_BYTES: Final = 256 * 1024
+SESSION_EXPIRY_SECONDS: Final = 7 * 24 * 3600
+"""How long the broker keeps collecting for us while we are away, if its own limits allow."""
+CONNECT_TIMEOUT_SECONDS: Final = 5.0
+AT_LEAST_ONCE: Final = 1
+"""Never 2: there paho answers PUBREC when a message arrives, before it is committed, and a crash in between loses it.
+At 1 the broker keeps a message until our PUBACK, which follows the commit."""
+RETAINED_IF_NEW: Final = 1
+
+
+class ReceivingClient(paho.Client):
+    """Hands every PUBLISH to `on_publish` and acknowledges none of them; one connection long."""
+
+    def __init__(self, client_id: str, *, mqtt5: bool, on_publish: Callable[[Publish], None]) -> None:
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id,
+            clean_session=None if mqtt5 else False,
+            protocol=MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        self.connect_timeout = CONNECT_TIMEOUT_SECONDS
+        self.failure: Exception | None = None
+        self._mqtt5 = mqtt5
+        self._on_publish_packet = on_publish
+        self._stream = PacketStream()
+
+    def open(self, host: str, port: int, keepalive: int) -> None:
+        """Connect and send CONNECT for a session that outlives the connection. Blocks; raises OSError or ValueError."""
+        if not self._mqtt5:
+            self.connect(host, port, keepalive)
+            return
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = SESSION_EXPIRY_SECONDS
+        properties.ReceiveMaximum = RECEIVE_MAXIMUM
+        self.connect(host, port, keepalive, clean_start=False, properties=properties)
+
+    def subscribe_all(self, filters: list[str]) -> None:
+        """SUBSCRIBE at QoS 1; retained messages come only for a subscription that is new (MQTT 5)."""
+        if filters and self._mqtt5:
+            options = SubscribeOptions(qos=AT_LEAST_ONCE, retainHandling=RETAINED_IF_NEW)
+            self.subscribe([(name, options) for name in filters])
+        elif filters:
+            self.subscribe([(name, AT_LEAST_ONCE) for name in filters])
+
+    def send(self, packets: bytes | bytearray) -> bool:
+        """Write ready-made packets; False if the connection is gone. What the socket does not take follows later."""
+        if self._sock is None:
+            return False
+        self._packet_queue(paho.PUBACK, packets, 0, 0)
+        return self.loop_write() == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def drop(self) -> None:
+        """Close the socket without a word."""
+        self._sock_close()
+
+    def _packet_read(self) -> MQTTErrorCode:
+        """All that the socket holds, up to `READ_BYTES` (with TLS: until nothing decrypted is left)."""
+        while True:
+            try:
+                data = self._sock_recv(READ_BYTES)
+            except BlockingIOError:
+                return MQTTErrorCode.MQTT_ERR_AGAIN
+            except OSError as error:
+                self.failure = error
+                return MQTTErrorCode.MQTT_ERR_CONN_LOST
+            if not data:
+                return MQTTErrorCode.MQTT_ERR_CONN_LOST
+            self._last_bytes_received = clock.seconds(clock.elapsed())
+            code = self._handle_packets(data)
+            if code or not self._decrypted_waits():
+                return code
+
+    def _handle_packets(self, data: bytes) -> MQTTErrorCode:
+        try:
+            for head, body in self._stream.feed(data):
+                if head & 0xF0 == PUBLISH:
+                    self._on_publish_packet(decode_publish(head, body, with_properties=self._mqtt5))
+                elif code := self._handle_other(head, body):
+                    return code
+        except (MalformedPacketError, MQTTException, struct.error, IndexError) as error:
+            self.failure = MalformedPacketError(str(error))
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _handle_other(self, head: int, body: bytes) -> MQTTErrorCode:
+        if head & 0xF0 == PUBREL:
+            return self._send_pubcomp(PACKET_ID.unpack_from(body)[0])
+        packet = self._in_packet
+        packet["command"], packet["packet"], packet["remaining_length"] = head, bytearray(body), len(body)
+        return self._packet_handle()
+
+    def _decrypted_waits(self) -> bool:
+        pending = getattr(self._sock, "pending", None)
+        return bool(pending and pending())

@@ -1,0 +1,190 @@
+"""The MQTT collector: keeps a link to one broker, hands over batches, acknowledges what is committed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+
+import structlog
+
+from monitor import clock
+from monitor.collectors.acks import RECEIVE_MAXIMUM, UNNEGOTIATED_WINDOW, Batch, Intake, Redelivery
+from monitor.collectors.connection import Address, Connection
+from monitor.collectors.packets import Publish
+from monitor.collectors.problems import LinkError, Problem
+from monitor.collectors.reconnect import CONNECTED, STEADY_AFTER, LinkEvent, Reconnect
+from monitor.journal.entries import Message
+from monitor.settings import Broker
+
+FORGOTTEN: Final = "the broker has forgotten our session: what it held while we were away is lost"
+
+log = structlog.get_logger()
+
+
+def redelivery_window(broker: Broker) -> int:
+    """How many of a broker's last messages it may redeliver after a restart: so many `Collector(known=...)` needs."""
+    return UNNEGOTIATED_WINDOW if broker.embedded or broker.protocol == "3.1.1" else RECEIVE_MAXIMUM
+
+
+class Collector:
+    """One broker's messages: each of QoS 1 is handed to `commit`, a redelivered one not again (see `Redelivery`).
+
+    `commit` gets at most `BATCH_MESSAGES` messages in order of arrival, one call at a time; what it returned for must
+    be durable, for it is acknowledged then. `on_link` is called when the link is up and when it is lost (at the start:
+    when it cannot be made), never twice with the same value. `known` are the last `redelivery_window(broker)` messages
+    of this broker with QoS 1 or 2 in the journal, oldest first. `former_filters` are unsubscribed if not in `filters`.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        name: str,
+        filters: Sequence[str],
+        *,
+        stamper: clock.Stamper,
+        commit: Callable[[list[Message]], Awaitable[object]],
+        on_link: Callable[[bool], Awaitable[object] | None],
+        former_filters: Iterable[str] = (),
+        known: Iterable[Message] = (),
+    ) -> None:
+        self._broker = broker
+        self._name = name
+        self._filters = tuple(dict.fromkeys(filters))
+        self._former = tuple(former for former in dict.fromkeys(former_filters) if former not in self._filters)
+        self._stamp = stamper
+        self._commit = commit
+        self._on_link = on_link
+        self._intake = Intake(Redelivery(redelivery_window(broker), known))
+        self._reconnect = Reconnect(random.random)
+        self._log = log.bind(broker=name, address=str(Address(broker)))
+        self._arrived = asyncio.Event()
+        self._connection: Connection | None = None
+        self._generation = 0
+        self._stopping = False
+        self._up: bool | None = None
+        self._reported: Problem | None = None
+
+    async def run(self) -> None:
+        """Collect until cancelled; then commit and acknowledge what has arrived and take leave of the broker.
+
+        Never ends because of the broker. An exception of `commit` or `on_link` ends it; what was not committed is then
+        not acknowledged, and the broker sends it again.
+        """
+        committing = asyncio.create_task(self._commit_batches())
+        linking = asyncio.create_task(self._keep_linked())
+        try:
+            await asyncio.wait({committing, linking}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._finish(committing, linking)
+
+    async def _finish(self, committing: asyncio.Task[None], linking: asyncio.Task[None]) -> None:
+        self._stopping = True
+        self._arrived.set()
+        if self._connection is not None:
+            self._connection.pause()
+        try:
+            await asyncio.wait({committing})
+        finally:
+            committing.cancel()
+            linking.cancel()
+        for outcome in await asyncio.gather(committing, linking, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async def _commit_batches(self) -> None:
+        while (batch := await self._next_batch()) is not None:
+            if batch.messages:
+                await self._commit(batch.messages)
+            self._acknowledge(batch)
+
+    async def _next_batch(self) -> Batch | None:
+        """The oldest batch as soon as there is one; None when stopping and all are done."""
+        while (batch := self._intake.take()) is None:
+            if self._stopping:
+                return None
+            self._arrived.clear()
+            await self._arrived.wait()
+        return batch
+
+    def _acknowledge(self, batch: Batch) -> None:
+        """Send the batch's acknowledgements, unless they belong to a connection that is gone."""
+        if self._connection is None:
+            return
+        if batch.acks and batch.generation == self._generation and self._connection.send(batch.acks):
+            self._intake.acknowledged(batch)
+        if not self._stopping and not self._intake.full:
+            self._connection.resume()
+
+    async def _keep_linked(self) -> None:
+        while True:
+            await asyncio.sleep(self._reconnect.delay())
+            self._reconnect.on(LinkEvent.DUE)
+            problem = await self._link_once()
+            was_up = self._reconnect.state in CONNECTED
+            self._reconnect.on(LinkEvent.FAILED)
+            self._report(problem, was_up=was_up)
+            await self._tell(up=False)
+
+    async def _link_once(self) -> Problem:
+        """One connection from start to end; returns why it ended or could not be made."""
+        connection = Connection(
+            self._broker,
+            on_publish=self._publish,
+            on_accepted=self._accept,
+            on_read=self._wake,
+            on_refused=self._report_refused,
+        )
+        self._generation += 1
+        self._connection = connection
+        try:
+            await connection.open()
+            self._reconnect.on(LinkEvent.OPENED)
+            await connection.accepted()
+            return await self._stay(connection)
+        except LinkError as error:
+            return error.problem
+        finally:
+            self._connection = None
+            await connection.close() if self._stopping else connection.abandon()
+
+    async def _stay(self, connection: Connection) -> Problem:
+        self._reconnect.on(LinkEvent.ACCEPTED)
+        self._reported = None
+        connection.subscribe(self._filters, self._former)
+        await self._tell(up=True)
+        if await connection.lasts(STEADY_AFTER):
+            self._reconnect.on(LinkEvent.PROVEN)
+        return await connection.ended()
+
+    def _accept(self, session_present: bool) -> None:
+        if self._intake.generation and not session_present:
+            self._log.warning("mqtt.session_lost", problem=FORGOTTEN, mend="turn on the broker's persistence")
+        self._intake.begin(self._generation, session_present=session_present)
+        self._log.info("mqtt.connected", session="resumed" if session_present else "new")
+
+    def _publish(self, publish: Publish) -> None:
+        self._intake.receive(Message(self._stamp(), self._name, *publish))
+
+    def _wake(self) -> None:
+        self._arrived.set()
+        if self._intake.full and self._connection is not None:
+            self._connection.pause()
+
+    async def _tell(self, *, up: bool) -> None:
+        if self._up is not up:
+            self._up = up
+            if (answer := self._on_link(up)) is not None:
+                await answer
+
+    def _report(self, problem: Problem, *, was_up: bool) -> None:
+        """One line for each new problem, not for each attempt."""
+        if problem != self._reported:
+            self._reported = problem
+            event = "mqtt.connection_lost" if was_up else "mqtt.connection_failed"
+            self._log.warning(event, problem=problem.what, mend=problem.mend)
+
+    def _report_refused(self, filters: list[str]) -> None:
+        mend = "give this user the right to read these topics, in the broker's access control"
+        self._log.error("mqtt.subscription_refused", filters=filters, mend=mend)

@@ -1,0 +1,1 @@
+"""The alarm database: transitions, alarms, outbox, snapshots and positions, written by the line alone."""

@@ -1,0 +1,307 @@
+"""The line's pen: everything that one step decided becomes durable in one transaction, together with its offset.
+
+A transition, notification or reject that is already there is left as it is, so that a step may be committed again after
+a crash.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from sqlalchemy import Connection, Row, Table, case, delete, exists, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from monitor import clock
+from monitor.database.migrate import open_for_writing
+from monitor.database.records import Identity, Notification, Purpose, Recipient, began
+from monitor.database.schema import (
+    alarms,
+    outbox,
+    positions,
+    quarantine,
+    quarantine_counts,
+    revisions,
+    snapshots,
+    transitions,
+)
+from monitor.journal.entries import Offset
+from rules.alarms import State, Transition
+from rules.events import Instant
+
+QUARANTINE_ROWS: Final = 10_000
+"""Older rejects are dropped; their counts are kept for ever."""
+QUARANTINE_PAYLOAD: Final = 65_536
+"""Bytes kept of a rejected payload; the journal has the whole of it."""
+LONGEST_DETAIL: Final = 1_000
+
+NEXT: Final = "next"
+FLOOR: Final = "floor"
+
+Insert: TypeAlias = sqlite.Insert | postgresql.Insert
+_INSERTS: Final[dict[str, Callable[[Table], Insert]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+@dataclass(frozen=True)
+class QuarantineRow:
+    """A delivery that could not be decoded: where it stands in the journal, whose it was, and why."""
+
+    offset: Offset
+    ordinal: int
+    received: Instant
+    gateway: str
+    topic: bytes
+    reason: str
+    detail: str
+    payload: bytes
+
+
+@dataclass
+class Step:
+    """What the line did up to `next_offset`, the first journal entry that it has not handled.
+
+    `floor` is the smallest offset that recovery has to start from. `verdicts` says by transition id why somebody
+    or nobody was told. `revision` is (offset, hash, texts by file name).
+    """
+
+    next_offset: Offset
+    floor: Offset
+    transitions: Sequence[Transition] = ()
+    notifications: Sequence[Notification] = ()
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    snapshots: Sequence[tuple[str, Offset, bytes]] = ()
+    revision: tuple[Offset, str, Mapping[str, str]] | None = None
+    rejects: Sequence[QuarantineRow] = ()
+
+
+class Ledger:
+    """The alarm database's single writer of decisions. Synchronous; never called by two threads at once."""
+
+    def __init__(self, path: Path, now: Callable[[], Instant] = clock.now) -> None:
+        """Open or make the database.
+
+        Raises:
+            AlarmDatabaseError: it cannot be opened.
+        """
+        self._engine = open_for_writing(path)
+        self._connection = self._engine.connect()
+        self._now = now
+        self._insert = _INSERTS[self._engine.dialect.name]
+        self._statements = _Statements(self._insert)
+        self._position = self._offset(NEXT)
+
+    def close(self) -> None:
+        """Let go of the file; nothing is pending."""
+        self._connection.close()
+        self._engine.dispose()
+
+    def commit(self, step: Step) -> None:
+        """Make the step durable, all of it or nothing; it is on disk on return."""
+        with self._connection.begin():
+            for transition in step.transitions:
+                self._add_transition(transition, step.verdicts.get(transition.id, ""))
+            self._add_notifications(step.notifications)
+            self._add_snapshots(step.snapshots)
+            self._add_revision(step.revision)
+            self._add_rejects([row for row in step.rejects if row.offset >= self._position])
+            self._connection.execute(
+                self._statements.position, [_position(NEXT, step.next_offset), _position(FLOOR, step.floor)]
+            )
+        self._position = step.next_offset
+
+    def position(self) -> Offset:
+        """The first journal entry that no commit covers; 0 in a new database."""
+        return self._position
+
+    def floor(self) -> Offset:
+        """The journal entry that recovery starts from, and that retention must not delete; 0 in a new database."""
+        return self._offset(FLOOR)
+
+    def snapshots(self) -> Iterator[tuple[str, Offset, bytes]]:
+        """For each asset the latest snapshot and the offset up to which it counts everything in."""
+        for row in self._read(select(snapshots).order_by(snapshots.c.asset)):
+            yield row.asset, row.offset, row.body
+
+    def revision_at(self, offset: Offset) -> tuple[Offset, str, dict[str, str]] | None:
+        """The rules in force at an offset: since when, their hash and texts; None before the first."""
+        wanted = select(revisions).where(revisions.c.offset <= offset).order_by(revisions.c.offset.desc()).limit(1)
+        for row in self._read(wanted):
+            return row.offset, row.hash, msgspec.json.decode(row.texts, type=dict[str, str])
+        return None
+
+    def last_revision(self) -> str | None:
+        """The hash of the newest rules that were decided by; None in a new database."""
+        rows = self._read(select(revisions.c.hash).order_by(revisions.c.offset.desc()).limit(1))
+        return str(rows[0][0]) if rows else None
+
+    def active(self) -> dict[Identity, tuple[str, State]]:
+        """Every alarm that is not normal: its id and its state."""
+        wanted = select(alarms).where(alarms.c.state != State.NORMAL.value)
+        return {(r.asset, r.rule, r.part or None): (r.alarm, State(r.state)) for r in self._read(wanted)}
+
+    def told(self) -> dict[Identity, list[Recipient]]:
+        """For each alarm that is not normal, who was alerted and has not heard yet that it is over."""
+        over = outbox.alias()
+        heard = exists().where(
+            over.c.alarm == outbox.c.alarm, over.c.channel == outbox.c.channel, over.c.purpose == Purpose.RECOVERY.value
+        )
+        wanted = (
+            select(alarms.c.asset, alarms.c.rule, alarms.c.part, outbox.c.team, outbox.c.channel)
+            .join(outbox, outbox.c.alarm == alarms.c.alarm)
+            .where(alarms.c.state != State.NORMAL.value, outbox.c.purpose == Purpose.ALERT.value, ~heard)
+            .order_by(outbox.c.seq)
+        )
+        found: dict[Identity, list[Recipient]] = {}
+        for row in self._read(wanted):
+            found.setdefault((row.asset, row.rule, row.part or None), []).append(Recipient(row.team, row.channel))
+        return found
+
+    def _read(self, wanted: Any) -> Sequence[Row[Any]]:
+        with self._connection.begin():
+            return self._connection.execute(wanted).all()
+
+    def _offset(self, name: str) -> Offset:
+        rows = self._read(select(positions.c.offset).where(positions.c.name == name))
+        return int(rows[0][0]) if rows else 0
+
+    def _add_transition(self, transition: Transition, told: str) -> None:
+        row = _transition_row(transition, told)
+        if self._connection.execute(self._statements.transition, row).rowcount:
+            self._connection.execute(self._statements.alarm, _alarm_row(transition))
+
+    def _add_notifications(self, notifications: Sequence[Notification]) -> None:
+        if notifications:
+            created = self._now()
+            self._connection.execute(self._statements.notification, [_outbox_row(n, created) for n in notifications])
+
+    def _add_snapshots(self, rows: Sequence[tuple[str, Offset, bytes]]) -> None:
+        if rows:
+            named = [{"asset": asset, "offset": offset, "body": body} for asset, offset, body in rows]
+            self._connection.execute(self._statements.snapshot, named)
+
+    def _add_revision(self, revision: tuple[Offset, str, Mapping[str, str]] | None) -> None:
+        if revision is not None:
+            offset, digest, texts = revision
+            row = {"offset": offset, "hash": digest, "texts": msgspec.json.encode(texts).decode()}
+            self._connection.execute(self._insert(revisions).on_conflict_do_nothing(), row)
+
+    def _add_rejects(self, rejects: Sequence[QuarantineRow]) -> None:
+        if not rejects:
+            return
+        counts = Counter((row.gateway, row.reason) for row in rejects)
+        named = [{"gateway": gateway, "reason": reason, "count": n} for (gateway, reason), n in counts.items()]
+        self._connection.execute(self._statements.quarantine_count, named)
+        self._connection.execute(self._statements.reject, [_reject_row(row) for row in rejects[-QUARANTINE_ROWS:]])
+        _trim(self._connection)
+
+
+class _Statements:
+    """What every commit runs, built once so that SQLAlchemy finds it compiled."""
+
+    def __init__(self, insert: Callable[[Table], Insert]) -> None:
+        self.transition = insert(transitions).on_conflict_do_nothing(index_elements=["id"])
+        self.notification = insert(outbox).on_conflict_do_nothing(index_elements=["key"])
+        self.reject = insert(quarantine).on_conflict_do_nothing(index_elements=["offset", "ordinal"])
+        self.position = _upsert(insert(positions), ["name"], ["offset"])
+        self.snapshot = _upsert(insert(snapshots), ["asset"], ["offset", "body"])
+        self.alarm = _upsert_alarm(insert(alarms))
+        count = insert(quarantine_counts)
+        self.quarantine_count = count.on_conflict_do_update(
+            index_elements=["gateway", "reason"], set_={"count": quarantine_counts.c.count + count.excluded.count}
+        )
+
+
+def _upsert(insert: Insert, key: list[str], values: list[str]) -> Insert:
+    return insert.on_conflict_do_update(index_elements=key, set_={name: insert.excluded[name] for name in values})
+
+
+def _upsert_alarm(insert: Insert) -> Insert:
+    new = insert.excluded
+    copied = ("alarm", "state", "priority", "kind", "mode", "at", "title", "transition")
+    since = case((alarms.c.alarm == new.alarm, alarms.c.since), else_=new.since)
+    changes = {**{name: new[name] for name in copied}, "since": since, "revision": alarms.c.revision + 1}
+    return insert.on_conflict_do_update(index_elements=["asset", "rule", "part"], set_=changes)
+
+
+def _position(name: str, offset: Offset) -> dict[str, Any]:
+    return {"name": name, "offset": offset}
+
+
+def _transition_row(transition: Transition, told: str) -> dict[str, Any]:
+    return {
+        "id": transition.id,
+        "alarm": transition.alarm,
+        "at": transition.at,
+        "received": transition.received,
+        "asset": transition.asset,
+        "rule": transition.rule,
+        "part": transition.part or "",
+        "kind": transition.kind.value,
+        "priority": transition.priority.value,
+        "event": transition.event,
+        "from_state": transition.from_.value,
+        "to_state": transition.to.value,
+        "mode": transition.mode,
+        "told": str(told),
+        "body": msgspec.json.encode(transition).decode(),
+    }
+
+
+def _alarm_row(transition: Transition) -> dict[str, Any]:
+    return {
+        "asset": transition.asset,
+        "rule": transition.rule,
+        "part": transition.part or "",
+        "alarm": transition.alarm,
+        "state": transition.to.value,
+        "priority": transition.priority.value,
+        "kind": transition.kind.value,
+        "mode": transition.mode,
+        "since": began(transition),
+        "at": transition.at,
+        "title": transition.title,
+        "transition": transition.id,
+        "revision": 1,
+        "published": 0,
+    }
+
+
+def _outbox_row(notification: Notification, created: Instant) -> dict[str, Any]:
+    return {
+        "key": notification.key,
+        "transition": notification.transition,
+        "alarm": notification.alarm,
+        "purpose": notification.purpose.value,
+        "safety": notification.safety,
+        "rank": notification.rank,
+        "team": notification.team,
+        "channel": notification.channel,
+        "message": msgspec.json.encode(notification).decode(),
+        "state": "pending",
+        "attempts": 0,
+        "next_attempt": created,
+        "received": notification.received,
+        "created": created,
+    }
+
+
+def _reject_row(row: QuarantineRow) -> dict[str, Any]:
+    return {
+        "offset": row.offset,
+        "ordinal": row.ordinal,
+        "received": row.received,
+        "gateway": row.gateway,
+        "topic": row.topic[:QUARANTINE_PAYLOAD],
+        "reason": row.reason,
+        "detail": row.detail[:LONGEST_DETAIL],
+        "payload": row.payload[:QUARANTINE_PAYLOAD],
+    }
+
+
+def _trim(connection: Connection) -> None:
+    last = select(func.max(quarantine.c.seq)).scalar_subquery()
+    connection.execute(delete(quarantine).where(quarantine.c.seq <= last - QUARANTINE_ROWS))

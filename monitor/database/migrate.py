@@ -1,0 +1,125 @@
+"""Opens the alarm database: makes it, brings its schema up to date, and sets what makes a commit durable."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import QueuePool
+
+from monitor.errors import AndonError
+
+HEAD: Final = "r0001"
+"""The schema revision that this program needs."""
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+
+class AlarmDatabaseError(AndonError):
+    """The alarm database cannot be opened; the message says why and what to do."""
+
+
+def open_for_writing(path: Path) -> Engine:
+    """An engine whose every transaction takes the write lock at once and is on disk when it returns.
+
+    Raises:
+        AlarmDatabaseError: the file is no alarm database, or a newer program's.
+    """
+    engine = _engine(path, "rwc", 30.0)
+    event.listen(engine, "connect", _durable)
+    event.listen(engine, "begin", _begin_immediately)
+    try:
+        _upgrade(engine, path)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def open_for_reading(path: Path) -> Engine:
+    """An engine that cannot write, for other processes.
+
+    Raises:
+        AlarmDatabaseError: there is no alarm database yet, or it is not this program's.
+    """
+    if not path.exists():
+        raise AlarmDatabaseError(f"{path}: there is no alarm database yet; `andon run` makes it when it starts")
+    engine = _engine(path, "ro", 5.0)
+    event.listen(engine, "connect", _manual_transactions)
+    try:
+        _require_head(engine, path)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The schema revision that the database has; None for an empty one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _engine(path: Path, mode: str, patience: float) -> Engine:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, timeout=patience, check_same_thread=False)
+
+    return create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+
+
+def _upgrade(engine: Engine, path: Path) -> None:
+    try:
+        with engine.begin() as connection:
+            if revision_of(connection) != HEAD:
+                _migrate(connection, path)
+    except DatabaseError as error:
+        raise AlarmDatabaseError(f"{path}: cannot be opened as an alarm database ({error.orig})") from None
+
+
+def _migrate(connection: Connection, path: Path) -> None:
+    from alembic import command  # noqa: PLC0415 - a third of a second that only a schema change costs
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, HEAD)
+    except CommandError:
+        raise AlarmDatabaseError(
+            f"{path}: was written by a newer Andon (schema {revision_of(connection)}, this "
+            f"one knows {HEAD}); start that version, or restore a backup"
+        ) from None
+
+
+def _require_head(engine: Engine, path: Path) -> None:
+    try:
+        with engine.connect() as connection:
+            found = revision_of(connection)
+    except DatabaseError as error:
+        raise AlarmDatabaseError(f"{path}: cannot be opened as an alarm database ({error.orig})") from None
+    if found != HEAD:
+        raise AlarmDatabaseError(
+            f"{path}: has schema {found}, this Andon reads {HEAD}; start `andon run` once to upgrade it"
+        )
+
+
+def _durable(connection: Any, record: Any) -> None:
+    _manual_transactions(connection, record)
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _manual_transactions(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+
+
+def _begin_immediately(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,1 @@
+"""The history of the alarm database's schema, one revision a file."""

@@ -1,0 +1,148 @@
+"""What other processes may know: a read-only view of the alarm database for the web, command line and displays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, func, select
+
+from monitor.database.migrate import open_for_reading
+from monitor.database.schema import alarms, attempts, outbox, positions, quarantine, quarantine_counts, transitions
+from monitor.journal.entries import Offset
+from rules.alarms import Kind, Priority, State, Transition
+from rules.events import Instant
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """The present of one alarm; `since` is when its condition became active, `at` when it last changed."""
+
+    asset: str
+    rule: str
+    part: str | None
+    alarm: str
+    state: State
+    priority: Priority
+    kind: Kind
+    mode: str
+    since: Instant
+    at: Instant
+    title: str
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One notification and how it fared; `answers` are its attempts as (at, outcome, answer), oldest first."""
+
+    key: str
+    transition: str
+    team: str
+    channel: str
+    state: str
+    attempts: int
+    answers: tuple[tuple[Instant, str, str], ...] = ()
+
+
+class AlarmReader:
+    """Reads the alarm database while the line writes it. Every call is one short transaction."""
+
+    def __init__(self, path: Path) -> None:
+        """Open what the line made.
+
+        Raises:
+            AlarmDatabaseError: there is none yet, or it is another version's.
+        """
+        self._engine = open_for_reading(path)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    def transitions_after(self, seq: int, limit: int = 1_000) -> list[tuple[int, Transition]]:
+        """Transitions in the order of their commit, each with the number to ask from next; start at 0."""
+        wanted = (
+            select(transitions.c.seq, transitions.c.body)
+            .where(transitions.c.seq > seq)
+            .order_by(transitions.c.seq)
+            .limit(limit)
+        )
+        return [(row.seq, msgspec.json.decode(row.body, type=Transition)) for row in self._rows(wanted)]
+
+    def last_seq(self) -> int:
+        """The number of the newest transition; 0 if there is none."""
+        return int(self._rows(select(func.coalesce(func.max(transitions.c.seq), 0)))[0][0])
+
+    def active(self) -> list[Alarm]:
+        """Every alarm that is not normal, shelved and suppressed ones too; newest first."""
+        wanted = (
+            select(alarms).where(alarms.c.state != State.NORMAL.value).order_by(alarms.c.since.desc(), alarms.c.alarm)
+        )
+        return [_alarm(row) for row in self._rows(wanted)]
+
+    def history(self, alarm: str) -> list[tuple[Transition, str]]:
+        """All transitions of one alarm, oldest first, each with why somebody was told or nobody was."""
+        wanted = (
+            select(transitions.c.body, transitions.c.told)
+            .where(transitions.c.alarm == alarm)
+            .order_by(transitions.c.seq)
+        )
+        return [(msgspec.json.decode(row.body, type=Transition), row.told) for row in self._rows(wanted)]
+
+    def deliveries(self, alarm: str) -> list[Delivery]:
+        """Every notification of one alarm with all its attempts, oldest first."""
+        rows = self._rows(select(outbox).where(outbox.c.alarm == alarm).order_by(outbox.c.seq))
+        made = select(attempts).join(outbox, outbox.c.key == attempts.c.key).where(outbox.c.alarm == alarm)
+        answers: dict[str, list[tuple[Instant, str, str]]] = {}
+        for row in self._rows(made.order_by(attempts.c.seq)):
+            answers.setdefault(row.key, []).append((row.at, row.outcome, row.answer))
+        return [
+            Delivery(
+                key=row.key,
+                transition=row.transition,
+                team=row.team,
+                channel=row.channel,
+                state=row.state,
+                attempts=row.attempts,
+                answers=tuple(answers.get(row.key, ())),
+            )
+            for row in rows
+        ]
+
+    def quarantine_counts(self) -> dict[tuple[str, str], int]:
+        """How many deliveries were refused since the beginning, by gateway and reason."""
+        return {(row.gateway, row.reason): row.count for row in self._rows(select(quarantine_counts))}
+
+    def quarantined(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The newest refused deliveries, newest first, as the columns of their table."""
+        rows = self._rows(select(quarantine).order_by(quarantine.c.seq.desc()).limit(limit))
+        return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
+
+    def outbox_counts(self) -> dict[tuple[str, str], int]:
+        """How many notifications there are, by channel and state (pending, sent, given_up)."""
+        wanted = select(outbox.c.channel, outbox.c.state, func.count()).group_by(outbox.c.channel, outbox.c.state)
+        return {(row[0], row[1]): row[2] for row in self._rows(wanted)}
+
+    def position(self) -> Offset:
+        """The first journal entry that is not yet decided on."""
+        rows = self._rows(select(positions.c.offset).where(positions.c.name == "next"))
+        return int(rows[0][0]) if rows else 0
+
+    def _rows(self, wanted: Select[Any]) -> list[Any]:
+        with self._engine.connect() as connection:
+            return list(connection.execute(wanted))
+
+
+def _alarm(row: Any) -> Alarm:
+    return Alarm(
+        asset=row.asset,
+        rule=row.rule,
+        part=row.part or None,
+        alarm=row.alarm,
+        state=State(row.state),
+        priority=Priority(row.priority),
+        kind=Kind(row.kind),
+        mode=row.mode,
+        since=row.since,
+        at=row.at,
+        title=row.title,
+    )

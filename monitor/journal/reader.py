@@ -1,0 +1,149 @@
+"""A reader of the journal: follows the writer from any process, at its own pace, holding nothing between reads."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import closing
+from itertools import count as numbers_from
+from pathlib import Path
+from typing import Final, Self
+
+from monitor.journal.entries import Entry, Offset
+from monitor.journal.segments import (
+    JournalError,
+    JournalGap,
+    connect_for_reading,
+    decode_body,
+    format_of,
+    readable_errors,
+    segment_offsets,
+    segment_path,
+)
+
+BATCHES_FROM: Final = """
+    SELECT first, body FROM batch
+    WHERE first >= coalesce((SELECT max(first) FROM batch WHERE first <= :position), :position)
+      AND first + count > :position
+    ORDER BY first
+"""
+
+
+class JournalReader:
+    """Gives every entry from `start` on, once, in order.
+
+    Raises JournalError at once if the journal ends before `start`: the offset belongs to another journal.
+    """
+
+    def __init__(self, directory: Path, start: Offset = 0) -> None:
+        self._directory = directory
+        self._position = start
+        self._segment: Offset = -1
+        self._connection: sqlite3.Connection | None = None
+        self._decoded: list[tuple[Offset, Entry]] = []
+        if start > (end := journal_end(directory)):
+            raise JournalError(
+                f"{directory}: reading should go on at {start}, but the journal ends at {end}: "
+                "it is not the journal this offset came from; bring the old one back or start from 0"
+            )
+
+    @property
+    def position(self) -> Offset:
+        """The offset of the next entry `read` will give."""
+        return self._position
+
+    def read(self, limit: int) -> list[tuple[Offset, Entry]]:
+        """The next entries, at most `limit` and perhaps fewer, each with its offset; empty when there is nothing new.
+
+        Where retention has deleted what should come next it raises JournalGap, once, and goes on behind the gap at the
+        next call. Raises JournalError if a segment cannot be read; nothing is skipped by it.
+        """
+        if not self._decoded:
+            self._load(limit)
+        found, self._decoded = self._decoded[:limit], self._decoded[limit:]
+        if found:
+            self._position = found[-1][0] + 1
+        return found
+
+    def close(self) -> None:
+        """Give the open segment back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> Self:
+        """Itself, closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def _load(self, limit: int) -> None:
+        """Decode what comes next. A later segment is looked for first: one found exhausted after that stays so."""
+        while self._connection is not None or self._open(self._segment_of_position()):
+            following = min((o for o in segment_offsets(self._directory) if o > self._segment), default=None)
+            self._decode(limit)
+            if self._decoded or following is None or not self._open(following):
+                return
+
+    def _segment_of_position(self) -> Offset | None:
+        offsets = segment_offsets(self._directory)
+        holding = max((o for o in offsets if o <= self._position), default=None)
+        return holding if holding is not None else min(offsets, default=None)
+
+    def _open(self, first: Offset | None) -> bool:
+        """Make a segment the current one; False if there is none, it is not yet born or has just been deleted."""
+        self.close()
+        if first is None:
+            return False
+        path = segment_path(self._directory, first)
+        try:
+            with readable_errors(path):
+                connection = connect_for_reading(path)
+                born = format_of(connection, path) > 0
+        except JournalError:
+            if path.exists():
+                raise
+            return False
+        self._segment, self._connection = first, connection if born else None
+        return born
+
+    def _decode(self, limit: int) -> None:
+        try:
+            with closing(self._batches()) as batches:
+                for first, entries in batches:
+                    self._take(first, entries)
+                    if len(self._decoded) >= limit:
+                        return
+        except JournalError:
+            if not self._decoded:
+                raise
+
+    def _take(self, first: Offset, entries: list[Entry]) -> None:
+        expected = self._decoded[-1][0] + 1 if self._decoded else self._position
+        if first > expected:
+            self._position = self._position if self._decoded else first
+            raise JournalGap(expected, first)
+        known = expected - first
+        self._decoded += zip(numbers_from(expected), entries[known:] if known else entries, strict=False)
+
+    def _batches(self) -> Generator[tuple[Offset, list[Entry]]]:
+        assert self._connection is not None
+        path = segment_path(self._directory, self._segment)
+        with readable_errors(path), closing(self._connection.cursor()) as cursor:
+            for first, body in cursor.execute(BATCHES_FROM, {"position": self._position}):
+                yield first, decode_body(body, path, first)
+
+
+def journal_end(directory: Path) -> Offset:
+    """The offset after the last entry on disk; 0 if there is no journal."""
+    last = max(segment_offsets(directory), default=None)
+    if last is None:
+        return 0
+    path = segment_path(directory, last)
+    with readable_errors(path), closing(connect_for_reading(path)) as connection:
+        if format_of(connection, path) == 0:
+            return last
+        row = connection.execute("SELECT max(first) + count FROM batch").fetchone()
+    return int(row[0] or last)

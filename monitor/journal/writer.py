@@ -1,0 +1,202 @@
+"""The one writer of the journal: appends batches durably, begins new segments, deletes old ones."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from monitor.journal.entries import Entry, Message, Offset
+from monitor.journal.segments import (
+    SIDECARS,
+    connect_for_reading,
+    create_segment,
+    decode_body,
+    encode_body,
+    readable_errors,
+    segment_files,
+    segment_offsets,
+    segment_path,
+)
+from rules.events import SECOND, Duration, Instant
+
+SEGMENT_BYTES: Final = 256 * 1024 * 1024
+SEGMENT_SPAN: Final[Duration] = 3600 * SECOND
+TAIL_SCAN: Final = 1_000_000
+"""How many entries `tail` looks at, from the end, before it gives up finding more."""
+
+
+class JournalWriter:
+    """Appends entries; what `append` returned for is on disk.
+
+    Every method may be called from any one thread at a time. A second writer on the same directory is prevented by the
+    lock on the data directory, not here.
+    """
+
+    def __init__(
+        self, directory: Path, *, segment_bytes: int = SEGMENT_BYTES, segment_span: Duration = SEGMENT_SPAN
+    ) -> None:
+        self._directory = directory
+        self._head: Offset = 0
+        self._begun: Instant = 0
+        self._written = 0
+        self._segment_bytes = segment_bytes
+        self._segment_span = segment_span
+        directory.mkdir(parents=True, exist_ok=True)
+        self._begin_segment(max(segment_offsets(directory), default=0))
+        self._last_received = self._received_of_last_entry()
+
+    @property
+    def head(self) -> Offset:
+        """The offset the next entry will get."""
+        return self._head
+
+    @property
+    def last_received(self) -> Instant:
+        """`received` of the last entry, 0 in an empty journal."""
+        return self._last_received
+
+    def append(self, entries: Sequence[Entry]) -> Offset:
+        """Write a batch in one transaction and return the offset of its first entry.
+
+        `received` strictly increases over the whole journal: an entry stamped too early is moved to one nanosecond
+        after its predecessor. Raises JournalError (JournalFullError if the disk is); then nothing was written.
+        """
+        if not entries:
+            return self._head
+        batch, last = in_order(entries, self._last_received)
+        if self._must_roll(batch[0].received):
+            self._roll()
+        return self._insert(batch, last)
+
+    def tail(self, broker: str, count: int) -> list[Message]:
+        """The last `count` messages of a broker delivered at QoS 1 or 2, oldest first.
+
+        Only the last `TAIL_SCAN` entries are searched.
+        """
+        found: list[Message] = []
+        scanned = 0
+        for first in reversed(segment_offsets(self._directory)):
+            for _, _, entries in self._rows_backwards(first):
+                scanned += len(entries)
+                found.extend(
+                    e for e in reversed(entries) if isinstance(e, Message) and e.broker == broker and e.qos > 0
+                )
+                if len(found) >= count or scanned >= TAIL_SCAN:
+                    return found[:count][::-1]
+        return found[::-1]
+
+    def size(self) -> int:
+        """Bytes of all segments on disk."""
+        paths = (segment_path(self._directory, first) for first in segment_offsets(self._directory))
+        return sum(file.stat().st_size for path in paths for file in segment_files(path))
+
+    def prune(self, budget: int, needed: Offset) -> int:
+        """Delete oldest segments until the journal fits into `budget` bytes; returns how many segments went.
+
+        Never deletes the newest segment, nor one with entries at or after `needed`, the smallest offset that a reader
+        still wants.
+        """
+        offsets = segment_offsets(self._directory)
+        excess, deleted = self.size() - budget, 0
+        for first, following in pairwise(offsets):
+            if excess <= 0 or following > needed:
+                break
+            excess -= self._delete(first)
+            deleted += 1
+        self._delete_orphans()
+        return deleted
+
+    def close(self) -> None:
+        """Seal the open segment; the writer is unusable afterwards."""
+        seal(self._connection, self._path)
+
+    def _insert(self, batch: Sequence[Entry], last: Instant) -> Offset:
+        body, first = encode_body(batch), self._head
+        with readable_errors(self._path):
+            self._connection.execute(
+                "INSERT INTO batch VALUES (?, ?, ?, ?, ?)", (first, len(batch), batch[0].received, last, body)
+            )
+        self._head += len(batch)
+        self._written += len(body)
+        self._begun = self._begun or batch[0].received
+        self._last_received = last
+        return first
+
+    def _must_roll(self, received: Instant) -> bool:
+        if not self._begun:
+            return False
+        return self._written >= self._segment_bytes or received - self._begun >= self._segment_span
+
+    def _roll(self) -> None:
+        path, connection = self._path, self._connection
+        self._begin_segment(self._head)
+        seal(connection, path)
+
+    def _begin_segment(self, first: Offset) -> None:
+        path = segment_path(self._directory, first)
+        connection = create_segment(self._directory, first)
+        with readable_errors(path):
+            row = connection.execute("SELECT min(received_first), max(first) + count FROM batch").fetchone()
+        self._path, self._connection = path, connection
+        self._begun = row[0] or 0
+        self._head = row[1] or first
+        self._written = sum(file.stat().st_size for file in segment_files(path)) if self._begun else 0
+
+    def _received_of_last_entry(self) -> Instant:
+        for first in reversed(segment_offsets(self._directory)):
+            for received, _, _ in self._rows_backwards(first):
+                return received
+        return 0
+
+    def _rows_backwards(self, first: Offset) -> Iterator[tuple[Instant, Offset, list[Entry]]]:
+        path = segment_path(self._directory, first)
+        with readable_errors(path), closing(connect_for_reading(path)) as connection:
+            rows = connection.execute("SELECT received_last, first, body FROM batch ORDER BY first DESC")
+            for received, start, body in rows:
+                yield received, start, decode_body(body, path, start)
+
+    def _delete(self, first: Offset) -> int:
+        files = segment_files(segment_path(self._directory, first))
+        freed = sum(file.stat().st_size for file in files)
+        for file in files:
+            file.unlink(missing_ok=True)
+        return freed
+
+    def _delete_orphans(self) -> None:
+        """Sidecars whose segment is gone: a crash came between the two deletions."""
+        for ending in SIDECARS:
+            for file in self._directory.glob(f"*{ending}"):
+                if not file.with_name(file.name.removesuffix(ending)).exists():
+                    file.unlink(missing_ok=True)
+
+
+def in_order(entries: Sequence[Entry], last: Instant) -> tuple[Sequence[Entry], Instant]:
+    """The entries with strictly increasing `received` after `last`, and the `received` of the last one."""
+    previous = last
+    for entry in entries:
+        if entry.received <= previous:
+            return restamped(entries, last)
+        previous = entry.received
+    return entries, previous
+
+
+def restamped(entries: Sequence[Entry], last: Instant) -> tuple[list[Entry], Instant]:
+    """The same entries, those that come too early moved behind their predecessor."""
+    batch: list[Entry] = []
+    for entry in entries:
+        last = max(entry.received, last + 1)
+        batch.append(entry if entry.received == last else msgspec.structs.replace(entry, received=last))
+    return batch, last
+
+
+def seal(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the write-ahead log into the file and close it: a sealed segment is one file unless a reader holds it."""
+    with readable_errors(path):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()

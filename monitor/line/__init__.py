@@ -1,0 +1,1 @@
+"""The line: the process that collects, journals, decides and alerts."""

@@ -1,0 +1,233 @@
+"""The detecting reader: from journal entries to transitions and notifications, committed together with the offset."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+import structlog
+
+from monitor import clock, telemetry
+from monitor.alerting.policy import AssetFacts, Notification, Notifier
+from monitor.codecs.base import Reject
+from monitor.codecs.decoder import Decoder
+from monitor.database.ledger import Ledger, QuarantineRow, Step
+from monitor.journal.entries import CommandEntry, Entry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
+from monitor.journal.reader import JournalReader
+from monitor.journal.segments import JournalGap
+from monitor.line.decoding import decoder_of
+from monitor.line.intake import Intake
+from monitor.site import ruleset_from_texts
+from rules.alarms import Transition
+from rules.builtin import BUILTIN
+from rules.events import SECOND, Command, Duration, Event, Link, Revision, Tick
+from rules.fleet import Fleet
+from rules.ruleset import EMPTY, RuleSet
+
+MOST_ENTRIES: Final = 200
+"""Entries decided before the event loop gets its turn."""
+COMMIT_EVERY: Final[Duration] = SECOND
+"""How often the offset is committed while nothing is decided."""
+SNAPSHOT_CYCLE: Final = 10
+"""Commits in which every asset that changed gets a new snapshot."""
+
+log = structlog.get_logger()
+
+
+@dataclass
+class _Undone:
+    """What was decided since the last commit."""
+
+    transitions: list[Transition] = field(default_factory=list)
+    notifications: list[Notification] = field(default_factory=list)
+    verdicts: dict[str, str] = field(default_factory=dict)
+    rejects: list[QuarantineRow] = field(default_factory=list)
+    revision: tuple[Offset, str, dict[str, str]] | None = None
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it should not wait for the next second."""
+        return bool(self.transitions or self.rejects or self.revision)
+
+
+class Decider:
+    """Owns the fleet. What it commits can be decided again from the journal, with the same result, at any time."""
+
+    def __init__(self, ledger: Ledger, reader: Callable[[Offset], JournalReader], notifier: Notifier) -> None:
+        self._ledger = ledger
+        self._notifier = notifier
+        self._rulesets: dict[str, RuleSet] = {}
+        self._committed = ledger.position()
+        self.floor = ledger.floor()
+        self._undone = _Undone()
+        self._saved_at = clock.elapsed()
+        self._decoder = Decoder((), lambda asset, metric: False)
+        self.fleet = self._recover()
+        self._reader = reader(ledger.floor())
+        self.next = ledger.floor()
+
+    # -- recovery ---------------------------------------------------------------------------------------------------
+
+    def _recover(self) -> Fleet:
+        """The fleet as of the floor: each asset from its own snapshot, which may already know more than the floor."""
+        found = self._ledger.revision_at(self._ledger.floor() - 1)
+        fleet = Fleet(EMPTY if found is None else self._ruleset(found[1], found[2]))
+        if found is not None:
+            self._decoder = decoder_of(found[2], fleet.rules)
+        for asset, offset, body in self._ledger.snapshots():
+            since = self._ledger.revision_at(offset)
+            rules = fleet.rules if since is None else self._ruleset(since[1], since[2])
+            self._adopt(fleet, rules, asset, offset, body)
+        return fleet
+
+    def _adopt(self, fleet: Fleet, rules: RuleSet, asset: str, offset: Offset, body: bytes) -> None:
+        try:
+            fleet.adopt(rules, msgspec.json.decode(body), offset)
+        except (ValueError, KeyError, TypeError) as error:
+            log.error("snapshot_unreadable", asset=asset, error=str(error), hint="the asset begins anew")
+
+    def _ruleset(self, digest: str, texts: dict[str, str]) -> RuleSet:
+        if digest not in self._rulesets:
+            self._rulesets[digest] = ruleset_from_texts(texts)
+        return self._rulesets[digest]
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    async def run(self, intake: Intake, committed: Callable[[Step], None]) -> None:
+        """Work off the journal for ever; `committed` is told of every step that is durable."""
+        while True:
+            entries = self._read() if self.lag(intake) else []
+            for offset, entry in entries:
+                self._take(offset, entry)
+            self.next = max(self.next, self._reader.position)
+            if self._must_commit():
+                await self._commit(committed)
+            telemetry.READER_LAG.labels("decide").set(self.lag(intake))
+            await (asyncio.sleep(0) if entries else self._wait(intake))
+
+    def _read(self) -> list[tuple[Offset, Entry]]:
+        try:
+            return self._reader.read(MOST_ENTRIES)
+        except JournalGap as gap:
+            log.error("journal_gap", start=gap.start, end=gap.end, hint="the journal was pruned or lost a segment")
+            return []
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._reader.close()
+
+    def lag(self, intake: Intake) -> int:
+        """Entries that stand in the journal and were not decided yet."""
+        return intake.head - self.next
+
+    async def _wait(self, intake: Intake) -> None:
+        patience = clock.seconds(max(0, self._saved_at + COMMIT_EVERY - clock.elapsed())) if self._unsaved else None
+        try:
+            await asyncio.wait_for(intake.wait_beyond(self.next), patience)
+        except TimeoutError:
+            return
+
+    @property
+    def _unsaved(self) -> bool:
+        return self.next > self._committed or bool(self.fleet.touched)
+
+    def _must_commit(self) -> bool:
+        return self._undone.urgent or (self._unsaved and clock.elapsed() - self._saved_at >= COMMIT_EVERY)
+
+    async def _commit(self, committed: Callable[[Step], None]) -> None:
+        undone, self._undone = self._undone, _Undone()
+        snapshots = []
+        if clock.elapsed() - self._saved_at >= COMMIT_EVERY:
+            snapshots = self._snapshots()
+            self._saved_at = clock.elapsed()
+        end = max(self.next, self._committed)
+        step = Step(
+            next_offset=end,
+            floor=next(iter(self.fleet.touched.values()), end),
+            transitions=undone.transitions,
+            notifications=undone.notifications,
+            verdicts=undone.verdicts,
+            snapshots=snapshots,
+            revision=undone.revision,
+            rejects=undone.rejects,
+        )
+        await asyncio.to_thread(self._ledger.commit, step)
+        self._committed, self.floor = end, step.floor
+        committed(step)
+
+    def _snapshots(self) -> list[tuple[str, Offset, bytes]]:
+        """Of the assets whose changes are longest unsaved, a share; what was decided up to now is in them."""
+        touched = self.fleet.touched
+        share = list(touched)[: max(100, len(touched) // SNAPSHOT_CYCLE)]
+        taken = []
+        for asset in share:
+            monitor = self.fleet.monitors[asset]
+            taken.append((asset, self.fleet.offsets[asset], msgspec.json.encode(monitor.snapshot())))
+            del touched[asset]
+        return taken
+
+    # -- one entry --------------------------------------------------------------------------------------------------
+
+    def _take(self, offset: Offset, entry: Entry) -> None:
+        if isinstance(entry, Message):
+            self._message(offset, entry)
+            return
+        if isinstance(entry, RevisionEntry):
+            rules = self._ruleset(entry.hash, entry.texts)
+            self._decoder = decoder_of(entry.texts, rules)
+            self._undone.revision = (offset, entry.hash, entry.texts)
+        self._emit(offset, self.fleet.handle(self._event(entry), offset))
+
+    def _event(self, entry: TickEntry | LinkEntry | CommandEntry | RevisionEntry) -> Event:
+        if isinstance(entry, TickEntry):
+            return Tick(entry.received)
+        if isinstance(entry, LinkEntry):
+            return Link(entry.received, entry.broker, entry.up, entry.since)
+        if isinstance(entry, RevisionEntry):
+            return Revision(entry.received, self._rulesets[entry.hash])
+        return msgspec.structs.replace(msgspec.json.decode(entry.body, type=Command), received=entry.received)
+
+    def _message(self, offset: Offset, message: Message) -> None:
+        decoded = self._decoder.decode(message.broker, message.topic, message.payload, message.received)
+        if decoded is None:
+            return
+        for observation in decoded.observations:
+            self._emit(offset, self.fleet.handle(observation, offset))
+            telemetry.DECODED_READINGS.inc(len(observation.readings))
+        telemetry.EVALUATED.inc(len(decoded.observations))
+        if decoded.rejects and offset >= self._committed:
+            self._reject(offset, message, decoded.rejects)
+
+    def _reject(self, offset: Offset, message: Message, rejects: Sequence[Reject]) -> None:
+        self._undone.rejects += [
+            QuarantineRow(
+                offset=offset,
+                ordinal=ordinal,
+                received=message.received,
+                gateway=reject.gateway or "",
+                topic=message.topic,
+                reason=reject.reason,
+                detail=reject.detail,
+                payload=message.payload,
+            )
+            for ordinal, reject in enumerate(rejects)
+        ]
+        for reject in rejects:
+            telemetry.QUARANTINED.labels(reject.gateway or "", reject.reason).inc()
+
+    def _emit(self, offset: Offset, transitions: list[Transition]) -> None:
+        """What lies before the committed offset was told before the restart."""
+        if not transitions or offset < self._committed:
+            return
+        undone = self._undone
+        undone.transitions += transitions
+        assets = self.fleet.rules.assets
+        for transition in transitions:
+            rule = self.fleet.rules.rule(transition.rule) or BUILTIN.get(transition.rule)
+            decision = self._notifier.decide(transition, rule, AssetFacts(assets.display_name(transition.asset), assets.area(transition.asset)))
+            undone.notifications += decision.notifications
+            undone.verdicts[transition.id] = decision.why
+            telemetry.TRANSITIONS.labels(transition.event, transition.kind.value).inc()

@@ -1,0 +1,211 @@
+"""andon.yaml, typed: what the site is, where its brokers, gateways, store, people and web are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+
+from rules.durations import DurationField
+from rules.events import SECOND, Duration
+from rules.problems import InputError, quoted, unknown
+from rules.rule import Text
+from rules.validation import Section
+
+SCHEMES: Final = ("mqtt", "mqtts")
+URL_HINT: Final = "write mqtt://host:1883 or mqtts://host:8883"
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*", re.DOTALL)
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise InputError(f"the name {quoted(text)} is not allowed", "use letters, digits, _, . and - (at most 64)")
+    return text
+
+
+def _broker_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        port_fits = parts.port is None or parts.port > 0
+    except ValueError:
+        raise InputError("the broker's url cannot be understood", URL_HINT) from None
+    if parts.username is not None or parts.password is not None:
+        raise InputError("the broker's url holds a user or password", "use the keys username and password")
+    if parts.scheme not in SCHEMES or not parts.hostname or not port_fits or parts.path.strip("/") or parts.query:
+        raise InputError(f"the broker's url {quoted(text)} cannot be used", URL_HINT)
+    return text
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        raise unknown("time zone", name, available_timezones()) from None
+    return name
+
+
+def _channel(address: SecretStr) -> SecretStr:
+    if not _ADDRESS.fullmatch(address.get_secret_value()):
+        raise InputError("a channel is an address", 'for example "mailto://...", "json://host/hook" or "console://"')
+    return address
+
+
+def _store_type(value: Any) -> Any:
+    if value == "influxdb":
+        raise InputError("the store `influxdb` is not built yet", "write store: {type: embedded}")
+    return value
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+Name: TypeAlias = Annotated[str, AfterValidator(_name)]
+
+
+class Tls(Section):
+    """Files in PEM; `ca` alone checks the broker, `cert` and `key` prove who we are."""
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.cert is None) is not (self.key is None):
+            raise InputError("`cert` and `key` belong together", "name both or neither")
+        return self
+
+
+class Broker(Section):
+    """One MQTT broker: `mqtt://host:1883`, `mqtts://host:8883`, or `embedded: true`."""
+
+    url: Annotated[str, AfterValidator(_broker_url)] | None = None
+    embedded: bool = False
+    port: int = Field(default=1883, ge=0, le=65535, description="of the embedded broker; others have it in their url")
+    client_id: Annotated[str, Field(min_length=1, max_length=200)] = "andon"
+    username: str | None = None
+    password: SecretStr | None = None
+    protocol: Annotated[Literal["5", "3.1.1"], BeforeValidator(_as_text)] = "5"
+    keepalive: int = Field(default=30, ge=5, le=3600)
+    tls: Tls = Tls()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.embedded is (self.url is not None):
+            raise InputError("a broker has either a `url` or `embedded: true`", URL_HINT)
+        if self.password is not None and self.username is None:
+            raise InputError("a password without a username", "add username")
+        if self.tls != Tls() and not (self.url or "").startswith("mqtts:"):
+            raise InputError("`tls` needs a url that begins with mqtts://", "write mqtts://host:8883")
+        return self
+
+
+class QualityMap(Section):
+    """Payload values that mean good or bad; anything else is uncertain."""
+
+    good: tuple[bool | int | str, ...] = (True, "good", 192)
+    bad: tuple[bool | int | str, ...] = (False, "bad", 0)
+
+
+class Gateway(Section):
+    """Which topics belong to a gateway and how they become readings of assets."""
+
+    name: Name
+    format: Literal["json"] = "json"
+    broker: str = "main"
+    topic: str
+    asset: str
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None
+    quality: QualityMap = QualityMap()
+    max_payload: int = Field(default=1_048_576, ge=1, le=268_435_455)
+    max_depth: int = Field(default=32, ge=1, le=64)
+
+
+class Store(Section):
+    """Where readings are kept."""
+
+    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"url", "org", "bucket", "token"})
+
+    type: Annotated[Literal["embedded"], BeforeValidator(_store_type)] = "embedded"
+
+
+class Team(Section):
+    """People who are told together; channels are Apprise addresses or `console://`."""
+
+    channels: tuple[Annotated[SecretStr, AfterValidator(_channel)], ...] = ()
+
+
+class Route(Section):
+    """Alarms that match (all given keys) go to a team; `match: {}` takes all."""
+
+    match: dict[str, str] = {}
+    to: str
+
+
+class Notify(Section):
+    """Who is told."""
+
+    teams: dict[Name, Team] = {}
+    routes: tuple[Route, ...] = ()
+
+
+class Web(Section):
+    """The web process's address."""
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str | None = None
+
+
+class SiteFile(Section):
+    """andon.yaml as written."""
+
+    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"when_full", "journal"})
+
+    site: Annotated[Text, Field(min_length=1)]
+    data_dir: Path = Path("data")
+    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    broker: Broker | None = None
+    brokers: dict[Name, Broker] = {}
+    gateways: tuple[Gateway, ...] = ()
+    store: Store = Store()
+    notify: Notify = Notify()
+    web: Web = Web()
+    max_ahead: DurationField = 5 * SECOND
+
+
+class Settings(Section):
+    """A whole site. `directory` is where andon.yaml lies; `data_dir` and all other paths are absolute after loading."""
+
+    directory: Path
+    site: str
+    data_dir: Path
+    timezone: str = "UTC"
+    brokers: dict[str, Broker]
+    gateways: tuple[Gateway, ...]
+    store: Store = Store()
+    notify: Notify = Notify()
+    web: Web = Web()
+    max_ahead: Duration = 5 * SECOND
+
+
+def settled(file: SiteFile, directory: Path) -> Settings:
+    """The settings of a file that lies in a directory."""
+    given = {"main": file.broker} if file.broker is not None else file.brokers
+    brokers = {name: _at_home(broker, directory) for name, broker in given.items()}
+    shared = {name: getattr(file, name) for name in Settings.model_fields.keys() & SiteFile.model_fields.keys()}
+    home = {"directory": directory, "data_dir": directory / file.data_dir, "brokers": brokers}
+    return Settings(**(shared | home))
+
+
+def _at_home(broker: Broker, directory: Path) -> Broker:
+    """The broker with its files named from the root."""
+    tls = {key: directory / path for key, path in broker.tls if path is not None}
+    return broker.model_copy(update={"tls": Tls(**tls)})

@@ -1,0 +1,198 @@
+"""A site directory to a Site: andon.yaml, assets.yaml and rules/, every problem of all of them at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from monitor.codecs.topics import TopicTemplate
+from monitor.errors import ConfigurationError
+from monitor.settings import Gateway, Settings, SiteFile, settled
+from monitor.sitechecks import Parts, check_parts, parts_of
+from monitor.substitution import Substitution, read_limited
+from rules.events import Duration
+from rules.problems import Problem, errors
+from rules.ruleset import EMPTY, Loaded, RuleSet, digest, load_rules
+from rules.validation import validated
+from rules.yamltext import MAX_SIZE, Document, read_yaml
+
+SITE_FILE: Final = "andon.yaml"
+ASSETS_FILE: Final = "assets.yaml"
+RULES: Final = "rules"
+ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
+MAX_FILES: Final = 10_000
+READING: Final = "reading.json"
+"""The text of a revision that says how messages become readings: gateways and `max_ahead`, without any secret."""
+
+_CREDENTIALS: Final = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a site directory says. `texts` is all that deciding depends on, `revision` a hash of what they say."""
+
+    settings: Settings
+    ruleset: RuleSet = field(repr=False)
+    texts: Mapping[str, str] = field(repr=False)
+    revision: str
+
+    def filters(self, broker: str) -> list[str]:
+        """The MQTT subscriptions on a broker, each once."""
+        topics = (gateway.topic for gateway in self.settings.gateways if gateway.broker == broker)
+        return list(dict.fromkeys(TopicTemplate(topic).filter for topic in topics))
+
+    def revision_if_new(self, last: str | None) -> tuple[str, dict[str, str]] | None:
+        """Hash and texts, unless `last` is the hash: then nothing changed."""
+        return None if last == self.revision else (self.revision, dict(self.texts))
+
+
+class LoadedSite(NamedTuple):
+    """What came of reading: no site if there is any error; warnings alone do not prevent one."""
+
+    site: Site | None
+    problems: list[Problem]
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """The content of `READING`."""
+
+    gateways: list[dict[str, Any]]
+    max_ahead: Duration
+
+
+def load_site(directory: Path, environ: Mapping[str, str]) -> LoadedSite:
+    """The site of a directory, or every problem of it. Nothing that the files hold makes it raise."""
+    home = directory.absolute()
+    problems: list[Problem] = []
+    file, parts = _site_file(home, environ, problems)
+    files = _rule_files(home, problems)
+    if _is_there(home / ASSETS_FILE) and (assets := _text(home, ASSETS_FILE, problems)) is not None:
+        files[ASSETS_FILE] = assets
+    ruleset, found = _rules(files, EMPTY.max_ahead if file is None else file.max_ahead, site=True)
+    problems.extend(found)
+    if parts is not None:
+        problems.extend(check_parts(parts, ruleset))
+    problems.sort(key=lambda problem: (problem.file, problem.line))
+    if file is None or ruleset is None or errors(problems):
+        return LoadedSite(None, problems)
+    settings = settled(file, home)
+    texts = files | {READING: _reading(settings)}
+    return LoadedSite(Site(settings, ruleset, texts, digest([ruleset.revision, texts[READING]])), problems)
+
+
+def _rules(texts: Mapping[str, str], max_ahead: Duration, *, site: bool = False) -> Loaded:
+    files = {name: text for name, text in texts.items() if name not in {ASSETS_FILE, READING}}
+    assets = (ASSETS_FILE, texts[ASSETS_FILE]) if ASSETS_FILE in texts else None
+    return load_rules(files, assets, site, max_ahead)
+
+
+def ruleset_from_texts(texts: Mapping[str, str]) -> RuleSet:
+    """The rule set of a revision.
+
+    Raises:
+        ConfigurationError: this program does not accept what once was accepted.
+    """
+    if not texts:
+        return EMPTY
+    loaded = _rules(texts, _read(texts).max_ahead)
+    if loaded.ruleset is None:
+        raise ConfigurationError(errors(loaded.problems))
+    return loaded.ruleset
+
+
+def gateways_from_texts(texts: Mapping[str, str]) -> tuple[Gateway, ...]:
+    """The gateways of a revision."""
+    return tuple(Gateway.model_validate(gateway) for gateway in _read(texts).gateways)
+
+
+def _read(texts: Mapping[str, str]) -> Reading:
+    text = texts.get(READING)
+    return msgspec.json.decode(text, type=Reading) if text is not None else Reading([], EMPTY.max_ahead)
+
+
+def _reading(settings: Settings) -> str:
+    gateways = [gateway.model_dump(mode="json") for gateway in settings.gateways]
+    return msgspec.json.encode(Reading(gateways, settings.max_ahead), order="deterministic").decode()
+
+
+def _site_file(home: Path, environ: Mapping[str, str], problems: list[Problem]) -> tuple[SiteFile | None, Parts | None]:
+    """andon.yaml if it is right by itself, and of a wrong one the parts that are."""
+    text = _text(home, SITE_FILE, problems)
+    document, found = read_yaml(SITE_FILE, text or "")
+    problems.extend(_quoted_reference(problem, text or "") for problem in found)
+    if text is None or found:
+        return None, None
+    substitution = Substitution(document, home, environ)
+    data = substitution.fill(document.data)
+    wrong: list[Problem] = []
+    file = validated(SiteFile, document, (), data, wrong)
+    missing = {problem.line for problem in substitution.problems}
+    problems.extend(substitution.hide(problem) for problem in wrong if problem.line not in missing)
+    problems.extend((*substitution.problems, *_literal_secrets(document)))
+    return file, parts_of(data, document, home)
+
+
+def _quoted_reference(problem: Problem, text: str) -> Problem:
+    """A syntax error, with the hint that fits if a reference stands unquoted between braces."""
+    line = text.splitlines()[problem.line - 1 : problem.line]
+    hint = 'between { and } put references in quotes: {password: "${NAME}"}'
+    return msgspec.structs.replace(problem, hint=hint) if line and "${" in line[0] else problem
+
+
+def _literal_secrets(document: Document) -> Iterator[Problem]:
+    hint = "write ${NAME} to take it from the environment, or ${file:PATH}"
+    for path in document.lines:
+        value = document.at(path)
+        if not isinstance(value, (str, int)) or "${" in str(value):
+            continue
+        if path and path[-1] == "password":
+            yield document.problem(path, "the password stands in the file", hint, "warning")
+        elif _CREDENTIALS.search(str(value)):
+            yield document.problem(path, "an address with a password stands in the file", hint, "warning")
+
+
+def _rule_files(home: Path, problems: list[Problem]) -> dict[str, str]:
+    try:
+        found = sorted(path for path in (home / RULES).iterdir() if path.suffix in ENDINGS and path.name[0] != ".")
+    except OSError as error:
+        problems.append(Problem(RULES, 0, f"cannot be read: {error.strerror}", "put rule files there", "warning"))
+        return {}
+    if len(found) > MAX_FILES:
+        problems.append(Problem(RULES, 0, f"holds more than {MAX_FILES} rule files", "put more rules into a file"))
+        return {}
+    if not found:
+        problems.append(Problem(RULES, 0, "holds no rule files", "write rules/my-line.yaml", "warning"))
+    texts = ((f"{RULES}/{path.name}", _text(home, f"{RULES}/{path.name}", problems)) for path in found)
+    return {name: text for name, text in texts if text is not None}
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _text(home: Path, name: str, problems: list[Problem]) -> str | None:
+    """The text of a file of the site, None and a problem if there is none."""
+    hint = ""
+    try:
+        return read_limited(home / name, 4 * MAX_SIZE).decode("utf-8-sig")
+    except FileNotFoundError:
+        reason, hint = "is not there", "andon init DIR writes a site directory to start from"
+    except UnicodeDecodeError as error:
+        reason, hint = f"is not UTF-8 text (byte {error.start})", "save it as UTF-8"
+    except OSError as error:
+        reason, hint = f"cannot be read: {error.strerror}", "check its permissions"
+    except ValueError as error:
+        reason = str(error)
+    problems.append(Problem(name, 0, reason, hint))
+    return None

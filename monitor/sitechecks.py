@@ -1,0 +1,151 @@
+"""What is wrong with parts of andon.yaml that are right by themselves: names that lead nowhere, missing files, gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from monitor.codecs.topics import NameTemplate, TopicTemplate
+from monitor.settings import Broker, Gateway, Notify
+from rules.alarms import Kind, Priority
+from rules.problems import InputError, Problem, closest, quoted, unknown
+from rules.rule import MATCH_KEYS
+from rules.ruleset import RuleSet
+from rules.yamltext import Document
+from rules.yamltext import Path as DataPath
+
+DEFAULT_TEAM: Final = "default"
+"""The team that is told what no route takes."""
+CHOICES: Final[dict[str, tuple[str, ...]]] = {"kind": (*Kind,), "priority": (*Priority,), "mode": ("live", "shadow")}
+"""What the keys that routes match by can be, where that is known."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Parts(NamedTuple):
+    """What of andon.yaml is right by itself, so that it can be checked even where the rest is wrong.
+
+    Gateways are by their position; a broker that is wrong is None; `notify` is None if it is wrong.
+    """
+
+    document: Document
+    home: Path
+    gateways: dict[int, Gateway]
+    brokers: dict[str, Broker | None]
+    notify: Notify | None
+
+
+def parts_of(data: Any, document: Document, home: Path) -> Parts:
+    """The parts of the file's data."""
+    top = data if isinstance(data, dict) else {}
+    gateways = _items(top.get("gateways"))
+    brokers = {"main": top["broker"]} if "broker" in top else top.get("brokers")
+    return Parts(
+        document,
+        home,
+        {number: good for number, item in enumerate(gateways) if (good := _right(Gateway, item)) is not None},
+        {name: _right(Broker, item) for name, item in brokers.items()} if isinstance(brokers, dict) else {},
+        _right(Notify, top.get("notify")),
+    )
+
+
+def _items(data: Any) -> list[Any]:
+    return data if isinstance(data, list) else []
+
+
+def _right(model: type[Model], data: Any) -> Model | None:
+    try:
+        return model.model_validate(data)
+    except ValidationError:
+        return None
+
+
+def check_parts(parts: Parts, ruleset: RuleSet | None) -> Iterator[Problem]:
+    """Every problem between the parts, and between them and the rules (None: those are wrong themselves)."""
+    yield from _brokers(parts)
+    yield from _gateways(parts)
+    if parts.notify is not None:
+        yield from _routes(parts, parts.notify, ruleset)
+        yield from _unheard(parts, parts.notify, ruleset)
+
+
+def _said(parts: Parts, path: DataPath, mistake: InputError) -> Problem:
+    return parts.document.problem(path, mistake.message, mistake.hint)
+
+
+def _brokers(parts: Parts) -> Iterator[Problem]:
+    data = parts.document.data
+    keys: Mapping[str, Any] = data if isinstance(data, dict) else {}
+    if ("broker" in keys) is ("brokers" in keys):
+        hint = 'for example broker: {url: "mqtt://host:1883"}'
+        yield parts.document.problem(("brokers",), "name either one `broker` or several `brokers`", hint)
+    elif not parts.brokers and keys.get("brokers") in (None, {}):
+        yield parts.document.problem(("brokers",), "`brokers` names none", 'write {main: {url: "mqtt://host:1883"}}')
+    for name, broker in parts.brokers.items():
+        place: DataPath = ("broker", "tls") if "broker" in keys else ("brokers", name, "tls")
+        for key, file in broker.tls if broker else ():
+            if file is not None and not (parts.home / file).is_file():
+                hint = "paths begin at the site directory"
+                yield parts.document.problem((*place, key), f"the file {quoted(file)} is not there", hint)
+
+
+def _gateways(parts: Parts) -> Iterator[Problem]:
+    if not _items(parts.document.data.get("gateways") if isinstance(parts.document.data, dict) else None):
+        message = "there are no gateways: nothing is listened to"
+        yield parts.document.problem(("gateways",), message, "name the topics of a gateway", "warning")
+    names: set[str] = set()
+    for number, gateway in parts.gateways.items():
+        path: DataPath = ("gateways", number)
+        if gateway.name in names:
+            message = f"the gateway {quoted(gateway.name)} is there twice"
+            yield parts.document.problem((*path, "name"), message, "rename one")
+        names.add(gateway.name)
+        if gateway.broker not in parts.brokers:
+            yield _said(parts, (*path, "broker"), unknown("broker", gateway.broker, parts.brokers))
+        yield from _templates(parts, path, gateway)
+
+
+def _templates(parts: Parts, path: DataPath, gateway: Gateway) -> Iterator[Problem]:
+    try:
+        levels = TopicTemplate(gateway.topic).names
+    except InputError as error:
+        yield _said(parts, (*path, "topic"), error)
+        return
+    try:
+        NameTemplate(gateway.asset, levels)
+    except InputError as error:
+        yield _said(parts, (*path, "asset"), error)
+
+
+def _routes(parts: Parts, notify: Notify, ruleset: RuleSet | None) -> Iterator[Problem]:
+    keys = MATCH_KEYS | {label for rule in ruleset.rules for label in rule.labels} if ruleset else MATCH_KEYS
+    for number, route in enumerate(notify.routes):
+        path: DataPath = ("notify", "routes", number)
+        if route.to not in notify.teams:
+            yield _said(parts, (*path, "to"), unknown("team", route.to, notify.teams))
+        for key, value in route.match.items():
+            if key in CHOICES and "*" not in value and value not in CHOICES[key]:
+                yield _said(parts, (*path, "match", key), unknown(key, value, CHOICES[key]))
+            elif key not in keys and (ruleset is not None or closest(key, keys)):
+                yield _said(parts, (*path, "match", key), unknown("key to match by", key, keys))
+
+
+def _unheard(parts: Parts, notify: Notify, ruleset: RuleSet | None) -> Iterator[Problem]:
+    """Teams that nobody belongs to, and kinds that no route takes while there is no default team."""
+    for name, team in notify.teams.items():
+        if not team.channels:
+            message = f"the team {quoted(name)} has no channels"
+            yield parts.document.problem(("notify", "teams", name), message, "add one", "warning")
+    if DEFAULT_TEAM in notify.teams or ruleset is None:
+        return
+    kinds = {rule.kind for rule in ruleset.rules if rule.mode == "live"} | {Kind.SYSTEM}
+    taken = {route.match.get("kind", "*") for route in notify.routes}
+    for kind in Kind:
+        if kind in kinds and not taken & {kind.value, "*"}:
+            message = f"alarms of kind {kind} have no route: only the console is told"
+            yield parts.document.problem(
+                ("notify", "routes"), message, f"add a route, or a team {DEFAULT_TEAM}", "warning"
+            )

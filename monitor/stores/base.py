@@ -1,0 +1,104 @@
+"""The contract of every store of readings; tests/contracts/test_stores.py proves it for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from monitor.errors import AndonError
+from monitor.journal.entries import Offset
+from rules.clock import settled
+from rules.events import Duration, Instant, Observation, Quality, Reading, Value
+
+TRUTHS: Final = {"true": True, "false": False}
+
+
+class StoreError(AndonError):
+    """The store cannot do what it was asked; nothing of the call took effect, and trying again later may help."""
+
+
+class Point(msgspec.Struct, frozen=True, gc=False):
+    """One reading as a store keeps it; key (asset, metric, at), `at` within 64 bits.
+
+    A number is `value`, an integer that a float cannot hold has its digits in `text` too; a truth value is 1 or 0 with
+    the text `true` or `false`; a text is `text` alone. Neither means that there was no value. `value` is always finite.
+    """
+
+    asset: str
+    metric: str
+    at: Instant
+    value: float | None
+    text: str | None
+    quality: int
+
+
+class Store(Protocol):
+    """Readings, and how far into the journal they go. One writer at a time; readers in any number of processes.
+
+    Every method raises StoreError, and nothing else, when the store fails.
+    """
+
+    def offset(self) -> Offset:
+        """The journal offset to go on from; 0 if nothing was written yet."""
+        ...
+
+    def write(self, points: Sequence[Point], next_offset: Offset) -> int:
+        """Keep the points and the offset, both or neither, whenever the process dies.
+
+        A point replaces an earlier one of the same key, also within the call; returns how many did.
+        """
+        ...
+
+    def read(
+        self,
+        asset: str | None = None,
+        metric: str | None = None,
+        start: Instant | None = None,
+        end: Instant | None = None,
+    ) -> Iterator[Point]:
+        """Points with start <= at < end, ordered by time, asset, arrival, as they are read: not all in memory at once.
+
+        Holds up no writer, however long it takes. Points written meanwhile may be left out.
+        """
+        ...
+
+    def latest(self, asset: str) -> list[Point]:
+        """The latest point by `at` of each metric of the asset, ordered by metric."""
+        ...
+
+    def count(self) -> int:
+        """How many points are kept."""
+        ...
+
+    def close(self) -> None:
+        """Give back files and connections; calling it again does nothing."""
+        ...
+
+
+def points_of(observation: Observation, max_ahead: Duration) -> list[Point]:
+    """An observation as points; a stamp too far in the future becomes `received`, and its readings uncertain."""
+    at, moved = settled(observation.at, observation.received, max_ahead)
+    least = Quality.UNCERTAIN if moved else Quality.GOOD
+    return [_point(observation.asset, at, reading, least) for reading in observation.readings]
+
+
+def _point(asset: str, at: Instant, reading: Reading, least: Quality) -> Point:
+    value, text = reading.value, reading.text
+    if isinstance(value, bool):
+        value, text = float(value), "true" if value else "false"
+    elif isinstance(value, str):
+        value, text = None, value
+    return Point(asset, reading.metric, at, value, text, max(reading.quality, least))
+
+
+def reading_of(point: Point) -> Reading:
+    """The reverse of `points_of` for one point."""
+    value: Value = point.value
+    text = point.text
+    if value is None:
+        value, text = text, None
+    elif text in TRUTHS:
+        value, text = TRUTHS[text], None
+    return Reading(point.metric, value, Quality(point.quality), text)

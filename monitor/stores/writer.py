@@ -1,0 +1,121 @@
+"""The storing reader: journal entries in, points in the store; it may lag, it loses nothing and holds up nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event
+from typing import Final, Protocol, TypeAlias
+
+import structlog
+
+from monitor.clock import seconds
+from monitor.codecs import Decoder
+from monitor.journal.entries import Entry, Message, Offset, RevisionEntry
+from monitor.journal.segments import JournalError, JournalGap
+from monitor.stores.base import Point, Store, StoreError, points_of
+from monitor.telemetry import STORE_REPLACED, STORED_POINTS
+from rules.events import SECOND, Duration
+
+BATCH: Final = 1_000
+MOST_POINTS: Final = 50_000
+IDLE: Final[Duration] = SECOND // 5
+FIRST_PAUSE: Final[Duration] = SECOND // 10
+LONGEST_PAUSE: Final[Duration] = 30 * SECOND
+JOURNAL_PAUSE: Final[Duration] = 5 * SECOND
+
+DecoderFor: TypeAlias = Callable[[dict[str, str]], Decoder]
+"""The decoder of a revision's configuration texts; it must accept whatever once was in force."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Reader(Protocol):
+    """What the loop needs of a JournalReader."""
+
+    def read(self, limit: int) -> list[tuple[Offset, Entry]]:
+        """The next entries, perhaps none; JournalGap or JournalError as JournalReader raises them."""
+        ...
+
+
+class StoreWriter:
+    """Moves what the journal holds from the store's offset on into the store.
+
+    `reader` begins at `store.offset()`; `decoder` is the one in force there, and `decoder_for` makes the next one at
+    each revision. What a decoder rejects is the detecting reader's to quarantine.
+    """
+
+    def __init__(
+        self, reader: Reader, store: Store, decoder: Decoder, decoder_for: DecoderFor, *, max_ahead: Duration
+    ) -> None:
+        self._reader = reader
+        self._store = store
+        self._decoder = decoder
+        self._decoder_for = decoder_for
+        self._max_ahead = max_ahead
+
+    def run(self, stop: Event) -> None:
+        """Until `stop` is set, at the latest one batch later. A failing store or journal is tried again, for ever."""
+        while not stop.is_set():
+            entries = self._read(stop)
+            for points, next_offset in self._portions(entries):
+                if not self._written(points, next_offset, stop):
+                    return
+            if not entries:
+                stop.wait(seconds(IDLE))
+
+    def _read(self, stop: Event) -> list[tuple[Offset, Entry]]:
+        try:
+            return self._reader.read(BATCH)
+        except JournalGap as gap:
+            _log.error("readings lost to retention before they were stored", start=gap.start, end=gap.end)
+        except JournalError as problem:
+            _log.error("journal cannot be read, trying again", error=str(problem))
+            stop.wait(seconds(JOURNAL_PAUSE))
+        return []
+
+    def _portions(self, entries: Sequence[tuple[Offset, Entry]]) -> Iterator[tuple[list[Point], Offset]]:
+        """The points of the entries, not too many at a time, each portion with the offset behind its last entry."""
+        points: list[Point] = []
+        for offset, entry in entries:
+            points += self._points(entry)
+            if len(points) >= MOST_POINTS or offset == entries[-1][0]:
+                yield points, offset + 1
+                points = []
+
+    def _points(self, entry: Entry) -> list[Point]:
+        if isinstance(entry, RevisionEntry):
+            self._decoder = self._decoder_for(entry.texts)
+        if not isinstance(entry, Message):
+            return []
+        decoded = self._decoder.decode(entry.broker, entry.topic, entry.payload, entry.received)
+        observations = decoded.observations if decoded else ()
+        return [point for observation in observations for point in points_of(observation, self._max_ahead)]
+
+    def _written(self, points: list[Point], next_offset: Offset, stop: Event) -> bool:
+        """Whether the points got into the store before the loop was told to stop."""
+        pause = FIRST_PAUSE
+        while not stop.is_set():
+            try:
+                replaced = self._store.write(points, next_offset)
+            except StoreError as problem:
+                _log.error("store failed, trying again", error=str(problem), pause=seconds(pause))
+                stop.wait(seconds(pause))
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                STORED_POINTS.inc(len(points))
+                STORE_REPLACED.inc(replaced)
+                return True
+        return False
+
+
+def run_writer(
+    reader: Reader,
+    store: Store,
+    decoder: Decoder,
+    decoder_for: DecoderFor,
+    stop: Event,
+    *,
+    max_ahead: Duration,
+) -> None:
+    """Run a StoreWriter until `stop` is set."""
+    StoreWriter(reader, store, decoder, decoder_for, max_ahead=max_ahead).run(stop)

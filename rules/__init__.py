@@ -1,0 +1,1 @@
+"""The core: events in, transitions out. No I/O, no clock, no asyncio, no threads."""

@@ -1,0 +1,210 @@
+"""assets.yaml: what is known of machines. Nothing here is needed: assets that are not named still work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from math import isfinite
+from typing import ClassVar, Final, Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from rules.events import Value
+from rules.problems import InputError, Problem, quoted, unknown
+from rules.validation import Section, validated
+from rules.yamltext import Document, read_yaml, scalar
+
+STATE: Final = "state"
+"""The signal that `states` makes."""
+
+
+class SignalSpec(Section):
+    """What is known of a signal. A number outside `range` (ends belong to it) or among `sentinels` is bad quality."""
+
+    unit: str = ""
+    range: tuple[float, float] | None = None
+    sentinels: tuple[float, ...] = ()
+    report: Literal["periodic", "on_change"] = "periodic"
+    type: Literal["number", "text", "boolean"] = "number"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.range is not None and self.range[0] > self.range[1]:
+            raise InputError("the range's lower end is above its upper end", "write range: [low, high]")
+        if self.type != "number" and (self.range is not None or self.sentinels):
+            raise InputError(f"range and sentinels are for numbers, this is a {self.type}", "remove them")
+        return self
+
+
+class StateMap(NamedTuple):
+    """The signal that tells the machine's mode, and the state that each of its values stands for."""
+
+    signal: str
+    table: dict[Value, str]
+
+
+class States(Section):
+    """`states` as written."""
+
+    signal: str
+    map: dict[str, str] = Field(min_length=1)
+
+
+class AssetType(Section):
+    """A kind of machine."""
+
+    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"context", "derived"})
+
+    signals: dict[str, SignalSpec] = {}
+    states: States | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.states is not None and STATE in self.signals:
+            raise InputError("the signal `state` is made by `states` and cannot be declared as well", "rename one")
+        assert self.state_map or not self.states
+        return self
+
+    @cached_property
+    def state_map(self) -> StateMap | None:
+        """The states by the values that the signal delivers."""
+        if self.states is None:
+            return None
+        spec = self.signals.get(self.states.signal)
+        convert = _KEYS[spec.type if spec else None]
+        return StateMap(self.states.signal, {convert(key): state for key, state in self.states.map.items()})
+
+    @cached_property
+    def known(self) -> frozenset[str] | None:
+        """Every signal there is; None if no signals were declared."""
+        if not self.signals:
+            return None
+        made = {STATE, self.states.signal} if self.states else set()
+        return frozenset(self.signals) | made
+
+
+def _any_value(key: str) -> Value:
+    """A key of a signal whose type is not declared: 3 is a number, true a truth value, everything else text."""
+    found = scalar(key)
+    if isinstance(found, bool):
+        return found
+    return float(found) if isinstance(found, (int, float)) and isfinite(found) else key
+
+
+def _number(key: str) -> Value:
+    found = _any_value(key)
+    if not isinstance(found, float):
+        raise InputError(f"the signal of `states` is a number and is never {quoted(key)}", "correct the map")
+    return found
+
+
+def _boolean(key: str) -> Value:
+    found = {"true": True, "1": True, "false": False, "0": False}.get(key.lower())
+    if found is None:
+        raise InputError(f"the signal of `states` is true or false and never {quoted(key)}", "correct the map")
+    return found
+
+
+_KEYS: Final[dict[str | None, Callable[[str], Value]]] = {
+    "number": _number,
+    "boolean": _boolean,
+    "text": str,
+    None: _any_value,
+}
+"""How the keys of `map` become values, by the type of the signal."""
+
+
+class AssetEntry(Section):
+    """One machine. `values` are numbers of its own that rules may name as limits."""
+
+    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"bind", "context", "derived"})
+
+    type: str | None = None
+    name: str = ""
+    area: str = ""
+    parent: str = ""
+    gateway: str = ""
+    expected: bool = False
+    values: dict[str, float] = {}
+
+
+class AssetModel(Section):
+    """All that is known. Asks by the asset's name; for what is not known the answers are None, empty, or the name."""
+
+    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"calendar"})
+
+    types: dict[str, AssetType] = {}
+    assets: dict[str, AssetEntry] = {}
+
+    def signal(self, asset: str, metric: str) -> SignalSpec | None:
+        """What is known of a signal."""
+        kind = self._type(asset)
+        return None if kind is None else kind.signals.get(metric)
+
+    def known_signals(self, asset: str) -> frozenset[str] | None:
+        """The signals that the asset has; None where that is not known, and so nothing is unknown."""
+        kind = self._type(asset)
+        return None if kind is None else kind.known
+
+    def states(self, asset: str) -> StateMap | None:
+        """How the asset's mode becomes its signal `state`."""
+        kind = self._type(asset)
+        return None if kind is None else kind.state_map
+
+    def display_name(self, asset: str) -> str:
+        """The asset in words."""
+        entry = self.assets.get(asset)
+        return entry.name if entry and entry.name else asset
+
+    def area(self, asset: str) -> str | None:
+        """Where it stands."""
+        entry = self.assets.get(asset)
+        return entry.area or None if entry else None
+
+    def gateway(self, asset: str) -> str | None:
+        """The gateway that it speaks through."""
+        entry = self.assets.get(asset)
+        return entry.gateway or None if entry else None
+
+    def value(self, asset: str, name: str) -> float | None:
+        """A number of the asset's own."""
+        entry = self.assets.get(asset)
+        return entry.values.get(name) if entry else None
+
+    def is_numeric(self, asset: str, metric: str) -> bool:
+        """Whether the signal was declared, and as a number: text does not belong there."""
+        spec = self.signal(asset, metric)
+        return spec is not None and spec.type == "number"
+
+    def areas(self) -> tuple[str, ...]:
+        """Every area there is, each once, in the file's order."""
+        return tuple(dict.fromkeys(entry.area for entry in self.assets.values() if entry.area))
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The assets that must be heard of, in the file's order."""
+        return tuple(name for name, entry in self.assets.items() if entry.expected)
+
+    def _type(self, asset: str) -> AssetType | None:
+        entry = self.assets.get(asset)
+        return self.types.get(entry.type) if entry and entry.type else None
+
+
+def load_assets(file: str, text: str) -> tuple[AssetModel | None, list[Problem]]:
+    """The model of a text, or None and every problem of it."""
+    document, problems = read_yaml(file, text)
+    if problems:
+        return None, problems
+    model = validated(AssetModel, document, (), document.data, problems)
+    if model is not None:
+        problems.extend(_unknown_types(model, document))
+    return (None if problems else model), problems
+
+
+def _unknown_types(model: AssetModel, document: Document) -> list[Problem]:
+    found = []
+    for name, entry in model.assets.items():
+        if entry.type is not None and entry.type not in model.types:
+            mistake = unknown("type", entry.type, model.types)
+            found.append(document.problem(("assets", name, "type"), mistake.message, mistake.hint))
+    return found

@@ -1,0 +1,124 @@
+"""The rules that every asset has without anybody writing them: instrument faults, the asset's clock, our broker link."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final
+
+from rules.alarms import Kind, Priority
+from rules.detectors.base import ALWAYS_QUIET, Bindings, Detector, DetectorConfig
+from rules.durations import format_duration
+from rules.events import SECOND, Duration, Instant, Quality
+from rules.ruleset import Rule
+from rules.signals import Signal
+
+OWN_ASSET: Final = "andon"
+"""The asset that stands for the monitor itself."""
+INSTRUMENT_FAULT: Final = "system.instrument-fault"
+CLOCK: Final = "system.clock"
+BROKER_LOST: Final = "system.broker-lost"
+CLOCK_CALM: Final[Duration] = 60 * SECOND
+LINK_PATIENCE: Final[Duration] = 10 * SECOND
+
+
+class BuiltinConfig(DetectorConfig):
+    """What the built-in rules detect by; not for rule files."""
+
+    type: str = "builtin"
+    on_delay: Duration = 0
+    off_delay: Duration = 0
+
+    def signals(self) -> tuple[str, ...]:
+        """None of their own."""
+        return ()
+
+    def build(self, bindings: Bindings) -> list[Detector]:
+        """They are built by hand."""
+        del bindings
+        return []
+
+
+class InstrumentFault(Detector):
+    """One signal whose quality is bad."""
+
+    def __init__(self, signal: Signal) -> None:
+        self.inputs = (signal,)
+        self.part = signal.name
+
+    def update(self, at: Instant) -> tuple[bool, ...]:
+        """Bad now."""
+        del at
+        return (self.inputs[0].quality is Quality.BAD,)
+
+    def band(self, signal: Signal) -> tuple[float, float]:
+        """A reading within the band cannot be bad, and a change of quality is always looked at."""
+        del signal
+        return ALWAYS_QUIET
+
+    def describe(self, level: str, *, on: bool) -> dict[str, Any]:
+        """Which signal, and what it delivered last."""
+        del level
+        signal = self.inputs[0]
+        state = "has delivered no good value" if on else "delivers good values again"
+        return {"text": f"{signal.name} {state}", "value": signal.last, "values": {signal.name: signal.last}}
+
+
+class Flag(Detector):
+    """Something that the monitor itself is told: `raised` holds, `text` says what."""
+
+    def __init__(self, part: str | None, on_text: str, off_text: str) -> None:
+        self.part = part
+        self.raised = False
+        self._texts = {True: on_text, False: off_text}
+
+    def update(self, at: Instant) -> tuple[bool, ...]:
+        """As told."""
+        del at
+        return (self.raised,)
+
+    def describe(self, level: str, *, on: bool) -> dict[str, Any]:
+        """The text."""
+        del level
+        return {"text": self._texts[on]}
+
+    def snapshot(self) -> bool:
+        """The flag."""
+        return self.raised
+
+    def restore(self, data: bool) -> None:
+        """The reverse of `snapshot`."""
+        self.raised = data
+
+
+def _rule(name: str, title: str, priority: Priority, response: str, on: Duration, off: Duration) -> Rule:
+    detect = BuiltinConfig(on_delay=on, off_delay=off)
+    return Rule.model_construct(
+        id=name, kind=Kind.SYSTEM, title=title, priority=priority, response=response, detect=detect, latch=False
+    )
+
+
+@cache
+def instrument_fault(after: Duration) -> Rule:
+    """One alarm per signal whose quality stays bad, whatever the rules that use it do meanwhile."""
+    response = f"Check the sensor, its cable and the gateway: no good value for {format_duration(after)}."
+    return _rule(INSTRUMENT_FAULT, "Instrument fault", Priority.MEDIUM, response, after, 0)
+
+
+@cache
+def clock_ahead() -> Rule:
+    """Stamps from too far in the future."""
+    response = "Set the gateway's clock, or its time zone; until then readings are kept with the time of receipt."
+    return _rule(CLOCK, "Source clock is ahead", Priority.MEDIUM, response, 0, CLOCK_CALM)
+
+
+@cache
+def broker_lost() -> Rule:
+    """Our own connection to a broker."""
+    response = "Check the broker and the network: nothing is heard from its gateways meanwhile."
+    return _rule(BROKER_LOST, "Broker connection lost", Priority.HIGH, response, LINK_PATIENCE, 0)
+
+
+BUILTIN: Final[dict[str, Rule]] = {
+    rule.id: rule for rule in (instrument_fault(60 * SECOND), clock_ahead(), broker_lost())
+}
+"""For those who look a rule's texts up by id."""

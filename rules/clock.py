@@ -1,0 +1,77 @@
+"""An asset's own time: driven by the stamps of its readings, moved on between them by the time we received things."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from rules.events import SECOND, Duration, Instant
+
+RELENT_AFTER: Final[Duration] = 10 * SECOND
+"""Consistently older stamps for this long mean that the gateway's clock was set back: its new timeline is accepted."""
+
+
+def settled(at: Instant, received: Instant, max_ahead: Duration) -> tuple[Instant, bool]:
+    """The stamp to keep, and whether the source's stamp lay too far in the future to be believed."""
+    return (received, True) if at > received + max_ahead else (at, False)
+
+
+class AssetClock:
+    """The clock on which an asset's deadlines run.
+
+    Its time is the latest believed stamp plus what has passed, by our own receipt, since that stamp came in. `now` is
+    the time up to which decisions were made; nothing is decided before it again, unless a new timeline is accepted.
+    `heard` is when the asset last spoke, if ever.
+    """
+
+    __slots__ = ("heard", "latest", "latest_received", "now", "older_since", "start", "timeline", "trusted")
+
+    def __init__(self) -> None:
+        self.start: Instant | None = None
+        self.heard: Instant | None = None
+        self.now: Instant = 0
+        self.latest: Instant = 0
+        self.latest_received: Instant = 0
+        self.trusted = False
+        self.older_since: Instant | None = None
+        self.timeline = 0
+
+    def begin(self, received: Instant) -> None:
+        """The first thing we hear of the asset, or of the plant: until a stamp is believed, our own time holds."""
+        self.start = self.now = self.latest = self.latest_received = received
+
+    def reads(self, received: Instant) -> Instant:
+        """The asset's time when something is received, never before `now`."""
+        return max(self.now, self.latest + received - self.latest_received)
+
+    def due(self, deadline: Instant) -> Instant:
+        """When, in time of receipt, the clock will read `deadline`."""
+        return self.latest_received + deadline - self.latest
+
+    def advance(self, at: Instant, received: Instant) -> None:
+        """A believed stamp came in."""
+        if at > self.latest:
+            self.latest, self.latest_received = at, received
+
+    def rebase(self, at: Instant, received: Instant) -> Duration:
+        """Start a timeline at `at`; returns by how much all that was kept in the old one has to be moved."""
+        delta = at - self.reads(received)
+        self.latest, self.latest_received, self.now = at, received, at
+        self.start = None if self.start is None else self.start + delta
+        self.heard = None if self.heard is None else self.heard + delta
+        self.older_since = None
+        return delta
+
+    def relents(self, received: Instant) -> bool:
+        """An older stamp came in; true once they have been coming for long enough to be believed."""
+        if self.older_since is None:
+            self.older_since = received
+        return received - self.older_since >= RELENT_AFTER
+
+    def snapshot(self) -> dict[str, Any]:
+        """All fields, as JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def restore(self, data: dict[str, Any]) -> None:
+        """The reverse of `snapshot`."""
+        for name in self.__slots__:
+            setattr(self, name, data[name])

@@ -1,0 +1,340 @@
+"""Conditions and formulas over signals: compiled once to closures, safe by construction, three-valued.
+
+A missing signal is unknown (None) and unknown spreads; `and`, `or`, `not` follow Kleene's tables. Arithmetic takes
+numbers alone, and what has no finite real result is unknown. In comparisons and as a condition a boolean equals 1 or 0,
+for controllers send either; text never equals a number, ordering the two is unknown, and text has no truth.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, Any, Final, NoReturn, TypeAlias, cast
+
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+
+from rules import closures
+from rules.closures import Closure, Truth
+from rules.events import Value
+from rules.problems import InputError, quoted, unknown
+
+MAX_LENGTH: Final = 4_000
+"""Characters of an expression."""
+MAX_NODES: Final = 1_000
+MAX_DEPTH: Final = 100
+
+CONSTANTS: Final[dict[str, Value]] = {"true": True, "false": False, "pi": math.pi}
+WORDS: Final = frozenset({"and", "or", "not", "if", "else", "True", "False"})
+"""The words of Python's grammar that are words of ours."""
+
+NOT_BUILT: Final[dict[str, str]] = {
+    **dict.fromkeys(
+        [
+            "mean",
+            "avg",
+            "average",
+            "median",
+            "std",
+            "stddev",
+            "variance",
+            "sum",
+            "count",
+            "integral",
+            "percentile",
+            "delta",
+            "rate",
+            "changed",
+            "previous",
+        ],
+        "functions over a window of time are not built yet",
+    ),
+    "asset": "expressions over several assets are not built yet",
+}
+"""Functions that are refused by name, with the reason."""
+
+
+class ExpressionError(InputError):
+    """An expression that is refused: `message`, `hint`, and the `column` (from 1) where it goes wrong."""
+
+    def __init__(self, message: str, hint: str = "", column: int = 1) -> None:
+        super().__init__(f"{message} (column {column} of the expression)", hint)
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled expression; equal and hashed by its text.
+
+    `evaluate(values)` gives its value and `holds(values)` its truth, None being unknown; neither ever raises.
+    """
+
+    text: str
+    signals: frozenset[str] = field(compare=False, repr=False)
+    evaluate: Callable[[Mapping[str, Value]], Value] = field(compare=False, repr=False)
+    holds: Callable[[Mapping[str, Value]], bool | None] = field(compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[Callable[[str], Expression], tuple[str]]:
+        return compile_expression, (self.text,)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@lru_cache(maxsize=1_024)
+def compile_expression(text: str) -> Expression:
+    """The expression of a text.
+
+    Raises:
+        ExpressionError: the text is too long, too deep, or not of the language.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"the expression is longer than {MAX_LENGTH} characters", "split it into several rules")
+    source = _Source(text)
+    tree = _parsed(source)
+    compiler = _Compiler(source)
+    evaluate = compiler.value(tree, 0)
+    return Expression(text, frozenset(compiler.signals), evaluate, _truth(tree, evaluate))
+
+
+def unknown_signals(signals: Iterable[str], known: Iterable[str]) -> list[InputError]:
+    """A mistake, with the likely meant name, for every signal that is none of the known ones."""
+    names = frozenset(known)
+    return [unknown("signal", signal, names) for signal in sorted(set(signals) - names)]
+
+
+_TOKEN: Final = re.compile(
+    r"(?P<quote>['\"])(?P<text>[^\r\n]*?)(?P=quote)"
+    r"|`(?P<name>[^`\r\n]+)`"
+    r"|(?P<word>[^\W\d]\w*)"
+    r"|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(?P<tail>\w*)"
+    r"|(?P<operator>\*\*|//|[=!<>]=|[-+*/%<>(),])"
+    r"|(?P<space>\s+)"
+)
+_CALLED: Final = re.compile(r"\s*\(")
+_DURATION_UNIT: Final = re.compile("ms|[smhd]")
+_FOREIGN: Final[dict[str, str]] = {
+    "=": "write == to compare",
+    "&": "write and",
+    "|": "write or",
+    "!": "write not, or != for unequal",
+    "^": "write ** for a power",
+    "'": "a text ends with the quote it began with, in the same line",
+    '"': "a text ends with the quote it began with, in the same line",
+    "`": "a signal's name ends with the backquote it began with",
+    ".": "a name with dots or slashes stands in backquotes: `zone.temperature`",
+}
+
+
+class _Source:
+    """A text rewritten for Python's parser: names and texts become plain words, anything unexpected is refused."""
+
+    def __init__(self, text: str) -> None:
+        self.meanings: dict[str, tuple[str, str]] = {}
+        self._origins: list[int] = []
+        rewritten = "".join(self._pieces(text))
+        self.python = rewritten.lstrip()
+        del self._origins[: len(rewritten) - len(self.python)]
+
+    def column(self, position: int) -> int:
+        """The column in the written text, from 1, of a position in the rewritten one."""
+        return self._origins[min(position, len(self._origins) - 1)] + 1 if self._origins else 1
+
+    def _pieces(self, text: str) -> Iterable[str]:
+        position = 0
+        while position < len(text):
+            token = _TOKEN.match(text, position)
+            if token is None:
+                raise ExpressionError(
+                    f"{quoted(text[position])} has no meaning here", _FOREIGN.get(text[position], ""), position + 1
+                )
+            piece = self._rewritten(token)
+            self._origins += [position] * len(piece)
+            position = token.end()
+            yield piece
+
+    def _rewritten(self, token: re.Match[str]) -> str:
+        if token["space"]:
+            return " "
+        if token["name"] is not None:
+            return self._placeholder("signal", token["name"])
+        if token["text"] is not None:
+            return self._placeholder("text", token["text"])
+        if token["word"]:
+            _refuse_not_built(token)
+            return self._word(token["word"], token.start() + 1)
+        if token["tail"]:
+            _refuse_tail(token["number"], token["tail"], token.start() + 1)
+        return f"{token[0]} "
+
+    def _word(self, word: str, column: int) -> str:
+        if word in WORDS:
+            return f" {word} "
+        if word.lower() in WORDS:
+            raise ExpressionError(f"{quoted(word)} is written in small letters", f"write {word.lower()}", column)
+        if keyword.iskeyword(word):
+            raise ExpressionError(
+                f"{quoted(word)} is a reserved word", "a signal of that name stands in backquotes", column
+            )
+        return self._placeholder("word", word)
+
+    def _placeholder(self, kind: str, meaning: str) -> str:
+        placeholder = f"_{len(self.meanings)}"
+        self.meanings[placeholder] = (kind, meaning)
+        return f" {placeholder} "
+
+
+def _refuse_not_built(token: re.Match[str]) -> None:
+    reason = NOT_BUILT.get(token["word"])
+    if reason and _CALLED.match(token.string, token.end()):
+        raise ExpressionError(f"{token['word']}(): {reason}", "", token.start() + 1)
+
+
+def _refuse_tail(number: str, tail: str, column: int) -> NoReturn:
+    if _DURATION_UNIT.fullmatch(tail):
+        raise ExpressionError(f"{number}{tail}: functions over a window of time are not built yet", "", column)
+    raise ExpressionError(f"{quoted(number + tail)} is not a number", "a name begins with a letter", column)
+
+
+def _parsed(source: _Source) -> ast.expr:
+    if not source.python:
+        raise ExpressionError("the expression is empty", "write a condition, for example: temperature > 80")
+    try:
+        return ast.parse(source.python, mode="eval").body
+    except SyntaxError as error:
+        column = source.column((error.offset or 1) - 1)
+        raise ExpressionError(
+            "this is not an expression", "for example: temperature > 80 and mode == 3", column
+        ) from None
+    except (RecursionError, MemoryError, ValueError):
+        raise ExpressionError("the expression is nested too deeply", "split it into several rules") from None
+
+
+class _Compiler:
+    """Puts closures together along the syntax tree; whatever is not in its tables is refused."""
+
+    def __init__(self, source: _Source) -> None:
+        self.signals: set[str] = set()
+        self._source = source
+        self._nodes = 0
+
+    def value(self, node: ast.expr, depth: int) -> Closure:
+        """The closure of a node `depth` levels down."""
+        self._nodes += 1
+        if self._nodes > MAX_NODES or depth > MAX_DEPTH:
+            raise self._error(node, "the expression is too large", "split it into several rules")
+        build = self._BUILDERS.get(type(node))
+        if build is None:
+            raise self._error(node, f"{type(node).__name__.lower()} is not part of an expression")
+        return build(self, node, depth + 1)
+
+    def _condition(self, node: ast.expr, depth: int) -> Truth:
+        return _truth(node, self.value(node, depth))
+
+    def _logic(self, node: Any, depth: int) -> Closure:
+        operands = [self._condition(operand, depth) for operand in node.values]
+        return closures.conjunction(operands) if isinstance(node.op, ast.And) else closures.disjunction(operands)
+
+    def _choice(self, node: Any, depth: int) -> Closure:
+        condition = self._condition(node.test, depth)
+        return closures.choice(condition, self.value(node.body, depth), self.value(node.orelse, depth))
+
+    def _comparison(self, node: Any, depth: int) -> Closure:
+        compares = [closures.COMPARISONS[type(op).__name__] for op in node.ops]
+        operands = [self.value(operand, depth) for operand in (node.left, *node.comparators)]
+        single = len(compares) == 1
+        return closures.comparison(compares[0], *operands) if single else closures.chain(compares, operands)
+
+    def _binary(self, node: Any, depth: int) -> Closure:
+        operator = closures.ARITHMETIC[type(node.op).__name__]
+        return closures.calculation(operator, [self.value(node.left, depth), self.value(node.right, depth)])
+
+    def _unary(self, node: Any, depth: int) -> Closure:
+        if isinstance(node.op, ast.Not):
+            return closures.negation(self._condition(node.operand, depth))
+        operand = self.value(node.operand, depth)
+        negated = closures.calculation(closures.ARITHMETIC[type(node.op).__name__], [operand])
+        return closures.constant(negated({})) if isinstance(node.operand, ast.Constant) else negated
+
+    def _call(self, node: Any, depth: int) -> Closure:
+        name = self._function_name(node)
+        calculate, least, most = closures.FUNCTIONS[name]
+        if not least <= len(node.args) <= most or node.keywords:
+            takes = str(least) if least == most else f"{least} to {most}"
+            raise self._error(node, f"{name}() takes {takes} value{'s' * (most > 1)}")
+        return closures.calculation(calculate, [self.value(argument, depth) for argument in node.args])
+
+    def _function_name(self, node: Any) -> str:
+        kind, name = self._source.meanings.get(getattr(node.func, "id", ""), ("", ""))
+        if kind != "word":
+            raise self._error(node, "only a function can be called", f"functions: {', '.join(closures.FUNCTIONS)}")
+        if name not in closures.FUNCTIONS:
+            mistake = unknown("function", name, closures.FUNCTIONS)
+            raise self._error(node, mistake.message, mistake.hint)
+        return name
+
+    def _name(self, node: Any, _depth: int) -> Closure:
+        kind, name = self._source.meanings[node.id]
+        if kind == "text":
+            return closures.constant(name)
+        if kind == "word" and name in CONSTANTS:
+            return closures.constant(CONSTANTS[name])
+        if kind == "word" and name in closures.FUNCTIONS:
+            raise self._error(node, f"{quoted(name)} is a function", "a signal of that name stands in backquotes")
+        self.signals.add(name)
+        return closures.signal(name)
+
+    def _constant(self, node: Any, _depth: int) -> Closure:
+        if isinstance(node.value, bool):
+            return closures.constant(node.value)
+        try:
+            number = float(node.value)
+        except (OverflowError, TypeError, ValueError):
+            number = math.inf
+        if not math.isfinite(number):
+            raise self._error(node, "the number is too large", "numbers go up to 1.7e308")
+        return closures.constant(number)
+
+    def _error(self, node: ast.expr, message: str, hint: str = "") -> ExpressionError:
+        return ExpressionError(message, hint, self._source.column(node.col_offset))
+
+    _BUILDERS: Final[dict[type[ast.expr], Callable[[_Compiler, Any, int], Closure]]] = {
+        ast.BoolOp: _logic,
+        ast.IfExp: _choice,
+        ast.Compare: _comparison,
+        ast.BinOp: _binary,
+        ast.UnaryOp: _unary,
+        ast.Call: _call,
+        ast.Name: _name,
+        ast.Constant: _constant,
+    }
+
+
+def _truth(node: ast.expr, value: Closure) -> Truth:
+    is_truth = isinstance(node, (ast.BoolOp, ast.Compare)) or (
+        isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    )
+    return cast("Truth", value) if is_truth else closures.as_truth(value)
+
+
+def _field(value: Any) -> Expression:
+    if isinstance(value, Expression):
+        return value
+    if isinstance(value, bool):
+        return compile_expression("true" if value else "false")
+    if isinstance(value, (str, int, float)):
+        return compile_expression(str(value))
+    raise ExpressionError("an expression is written as text", 'for example: when: "mode == 3"')
+
+
+ExpressionField: TypeAlias = Annotated[
+    Expression,
+    PlainValidator(_field),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["temperature > 80 and mode == 3"]}),
+]
+"""A pydantic field: written as text (or a plain number or truth value), compiled once read."""

@@ -1,0 +1,116 @@
+"""All assets of a site: hands each event to the monitors it concerns, and knows whose deadline comes next."""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any, Final
+
+from rules.alarms import Transition
+from rules.asset import AssetMonitor
+from rules.builtin import OWN_ASSET
+from rules.events import Command, Event, Instant, Observation, Revision, Tick
+from rules.ruleset import RuleSet
+
+MOST_ASSETS: Final = 100_000
+"""Names beyond this many are somebody's mistake or attack: they are counted in `refused` and not watched."""
+
+
+class Fleet:
+    """The monitors of a site, made as assets speak up; those that rules or assets.yaml name are there from the start.
+
+    `offsets` says for each asset up to which journal entry it has been told. `touched` says which entry was the first to
+    change an asset since somebody last removed it there (oldest first). What a restored asset knew already it is not
+    told again.
+    """
+
+    def __init__(self, rules: RuleSet) -> None:
+        self.rules = rules
+        self.monitors: dict[str, AssetMonitor] = {}
+        self.offsets: dict[str, int] = {}
+        self.touched: dict[str, int] = {}
+        self._known: dict[str, int] = {}
+        self.refused = 0
+        self._due: list[tuple[Instant, str]] = []
+        self._queued: dict[str, Instant] = {}
+        self._unborn: set[str] = set()
+        self._declare()
+
+    def handle(self, event: Event, offset: int = -1) -> list[Transition]:
+        """Take an event in; the transitions of all assets it concerns."""
+        if type(event) is Observation:
+            monitor = self._monitor(event.asset)
+            return [] if monitor is None else self._tell(monitor, event, offset)
+        if isinstance(event, Revision):
+            self.rules = event.rules
+            self._declare()
+        out: list[Transition] = []
+        for monitor in self._concerned(event):
+            out += self._tell(monitor, event, offset)
+        return out
+
+    def next_due(self) -> Instant | None:
+        """When, in time of receipt, a Tick would matter to somebody."""
+        due = self._due
+        while due and self._queued.get(due[0][1]) != due[0][0]:
+            heapq.heappop(due)
+        return due[0][0] if due else None
+
+    def adopt(self, rules: RuleSet, snapshot: dict[str, Any], offset: int) -> None:
+        """Take a monitor over from its snapshot, as of the journal entry `offset`."""
+        monitor = AssetMonitor.restore(rules, snapshot)
+        self.monitors[monitor.asset] = monitor
+        self._unborn.discard(monitor.asset)
+        self.offsets[monitor.asset] = self._known[monitor.asset] = offset
+        self._schedule(monitor)
+
+    def _declare(self) -> None:
+        for asset in (OWN_ASSET, *self.rules.declared()):
+            self._monitor(asset)
+
+    def _monitor(self, asset: str) -> AssetMonitor | None:
+        monitor = self.monitors.get(asset)
+        if monitor is None:
+            if len(self.monitors) >= MOST_ASSETS:
+                self.refused += 1
+                return None
+            monitor = self.monitors[asset] = AssetMonitor(asset, self.rules)
+            self._unborn.add(asset)
+        return monitor
+
+    def _concerned(self, event: Event) -> list[AssetMonitor]:
+        if isinstance(event, Command):
+            return [monitor] if (monitor := self.monitors.get(event.asset)) is not None else []
+        if not isinstance(event, Tick):
+            return [self.monitors[asset] for asset in sorted(self.monitors)]
+        return [self.monitors[asset] for asset in (*sorted(self._unborn), *self._take_due(event.received))]
+
+    def _take_due(self, received: Instant) -> list[str]:
+        """The assets with a deadline up to then, in the order of their deadlines."""
+        taken = []
+        while (due := self.next_due()) is not None and due <= received:
+            _, asset = heapq.heappop(self._due)
+            del self._queued[asset]
+            taken.append(asset)
+        return taken
+
+    def _tell(self, monitor: AssetMonitor, event: Event, offset: int) -> list[Transition]:
+        asset = monitor.asset
+        if offset >= 0:
+            if self._known.get(asset, -1) >= offset:
+                self._schedule(monitor)
+                return []
+            self.offsets[asset] = offset
+        self._unborn.discard(asset)
+        self.touched.setdefault(asset, offset)
+        out = monitor.handle(event)
+        self._schedule(monitor)
+        return out
+
+    def _schedule(self, monitor: AssetMonitor) -> None:
+        due = monitor.next_due()
+        asset = monitor.asset
+        if due is None:
+            self._queued.pop(asset, None)
+        elif self._queued.get(asset) != due:
+            self._queued[asset] = due
+            heapq.heappush(self._due, (due, asset))

@@ -1,0 +1,172 @@
+"""One rule as its file has it, typed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    SerializeAsAny,
+    model_validator,
+)
+
+from rules.alarms import Kind, Priority
+from rules.detectors.base import DetectorConfig
+from rules.durations import DurationField
+from rules.events import SECOND
+from rules.expressions import ExpressionField
+from rules.problems import InputError, quoted, unknown
+from rules.validation import Section
+
+MATCH_KEYS: Final = frozenset({"kind", "priority", "area", "asset", "rule", "mode"})
+"""What routes match by; no label may have such a name."""
+LEVELS: Final = ("high_high", "high", "low", "low_low")
+"""The levels that a detector may have limits for, by the name of their key."""
+
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9.-]*")
+
+
+def _id(text: str) -> str:
+    if not _ID.fullmatch(text) or len(text) > 100:
+        raise InputError(
+            f"the id {quoted(text)} is not allowed", "use a-z, 0-9, - and . (at most 100, no . or - in front)"
+        )
+    if text.startswith("system."):
+        raise InputError(f"the id {quoted(text)} is reserved", "ids that begin with system. belong to built-in rules")
+    return text
+
+
+def _assets(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in patterns:
+        if not pattern.strip() or not pattern.isprintable():
+            raise InputError(f"the asset {quoted(pattern)} is not a name", "write a name, or a pattern like line1/*")
+        if set(pattern) & set("+#"):
+            raise InputError(f"the asset {quoted(pattern)} holds + or #", "here * stands for any text")
+    return patterns
+
+
+def _one_priority(value: Any) -> Priority:
+    if value not in set(Priority):
+        mistake = unknown("priority", str(value), Priority)
+        raise InputError(mistake.message, "use low, medium, high or critical")
+    return Priority(value)
+
+
+def _priority(value: Any) -> Priority | dict[str, Priority]:
+    if isinstance(value, dict) and value:
+        return {level: _one_priority(priority) for level, priority in value.items()}
+    if not isinstance(value, str):
+        raise InputError("a priority is one word or a table by level", "priority: {high: medium, high_high: critical}")
+    return _one_priority(value)
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _labels(labels: dict[str, str]) -> dict[str, str]:
+    for name in labels:
+        if name in MATCH_KEYS:
+            raise InputError(
+                f"a label cannot be called {quoted(name)}", "routes match that name already: choose another"
+            )
+    return labels
+
+
+Text: TypeAlias = Annotated[str, Field(max_length=4_000)]
+
+
+class NoDetector(DetectorConfig):
+    """Stands in where a rule's detector is wrong, so that the rest of the rule can be looked at."""
+
+    def signals(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+
+class Rule(Section):
+    """One thing to watch over. Text fields that are not given are empty, the title is then the id.
+
+    For a safety rule `latch` is true and `on_bad_quality` is alarm unless the file says otherwise.
+    """
+
+    NOT_BUILT: ClassVar[frozenset[str]] = frozenset(
+        {"re_alarm_after", "ack_expires", "max_shelve", "inhibited_by", "suppress_when", "escalate", "scope"}
+    )
+
+    id: Annotated[str, AfterValidator(_id)]
+    kind: Kind
+    title: Annotated[str, Field(max_length=200)] = ""
+    assets: Annotated[tuple[str, ...], BeforeValidator(_assets), Field(min_length=1), AfterValidator(_patterns)] = (
+        "*",
+    )
+    priority: Annotated[
+        Priority | dict[str, Priority], PlainValidator(_priority), PlainSerializer(_as_is, return_type=Any)
+    ] = Priority.MEDIUM
+    when: ExpressionField | None = None
+    settle: DurationField = 0
+    when_false: Literal["hold", "clear"] = "hold"
+    mode: Literal["live", "shadow", "off"] = "live"
+    detect: SerializeAsAny[DetectorConfig]
+    on_bad_quality: Literal["hold", "alarm", "ignore"] = "hold"
+    fault_after: DurationField = 60 * SECOND
+    latch: bool = False
+    notice: bool = False
+    cause: Text = ""
+    consequence: Text = ""
+    time_to_respond: DurationField | None = None
+    response: Text = ""
+    labels: Annotated[dict[str, str], AfterValidator(_labels)] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        safety = {"latch": True, "on_bad_quality": "alarm"} if data.get("kind") == Kind.SAFETY else {}
+        named = {"title": data["id"]} if isinstance(data.get("id"), str) else {}
+        return {**safety, **named, **data}
+
+    @model_validator(mode="after")
+    def _levels_exist(self) -> Self:
+        if isinstance(self.priority, dict) and not isinstance(self.detect, NoDetector):
+            levels = [level for level in LEVELS if getattr(self.detect, level, None) is not None] + ["bad_quality"]
+            for level in self.priority:
+                if level not in levels:
+                    raise unknown("level in priority", level, levels)
+        return self
+
+    @cached_property
+    def detection_key(self) -> str:
+        """See the function of that name."""
+        keys = {"kind", "when", "settle", "when_false", "detect", "on_bad_quality"}
+        return digest(self.model_dump(mode="json", include=keys))
+
+    @property
+    def signals(self) -> frozenset[str]:
+        """Every signal that the rule names."""
+        gate = self.when.signals if self.when else frozenset()
+        return gate | frozenset(self.detect.signals())
+
+
+def detection_key(rule: Rule) -> str:
+    """The same for two rules that detect alike, whatever their texts: state survives where it stays the same."""
+    return rule.detection_key
+
+
+def digest(data: Any) -> str:
+    """A short hash of JSON data that does not depend on the order of keys."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

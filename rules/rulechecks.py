@@ -1,0 +1,140 @@
+"""What is wrong with rules that are right by themselves: names that no asset has, and what a plant in service needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple
+
+from rules.alarms import Kind
+from rules.assetmodel import AssetModel
+from rules.patterns import is_literal, matcher
+from rules.problems import Problem, closest, quoted, unknown
+from rules.rule import Rule
+from rules.yamltext import Document, Path
+
+
+class SourcedRule(NamedTuple):
+    """A rule, the data it was read from, and where that stands."""
+
+    document: Document
+    path: Path
+    item: dict[str, Any]
+    rule: Rule
+
+    def problem(
+        self, path: Path, message: str, hint: str = "", severity: Literal["error", "warning"] = "error"
+    ) -> Problem:
+        """A problem at a path within the rule."""
+        return self.document.problem((*self.path, *path), message, hint, severity)
+
+    def mentions(self, name: str) -> Path:
+        """Where in the rule a signal or value is named."""
+        detect = self.item.get("detect")
+        items = detect.items() if isinstance(detect, dict) else ()
+        keys = (("detect", key) for key, value in items if key != "type" and _within(name, value))
+        gate = self.rule.when.signals if self.rule.when else ()
+        return next(keys, ("when",) if name in gate else ("detect",))
+
+
+def _within(name: str, value: Any) -> bool:
+    return name in value if isinstance(value, (str, list)) else False
+
+
+class _Scopes:
+    """The listed assets that rules apply to, found once per pattern."""
+
+    def __init__(self, model: AssetModel) -> None:
+        self._model = model
+        self._found: dict[str, list[str]] = {}
+
+    def assets(self, rule: Rule) -> list[str]:
+        """Those named, and those listed that match."""
+        return list(dict.fromkeys(name for pattern in rule.assets for name in self._matching(pattern)))
+
+    def _matching(self, pattern: str) -> list[str]:
+        if is_literal(pattern):
+            return [pattern]
+        if pattern not in self._found:
+            self._found[pattern] = list(filter(matcher(pattern), self._model.assets))
+        return self._found[pattern]
+
+
+def check_signals(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:
+    """Signals that assets of a known type do not have.
+
+    A rule must fit every asset that it names. One with a pattern must fit some asset that matches; where none has the
+    signal that is an error if another name is close, else a warning, for assets that are not listed may match as well.
+    """
+    scopes = _Scopes(model)
+    memory: dict[tuple[str, ...], tuple[list[frozenset[str]], frozenset[str]] | None] = {}
+    for entry in entries:
+        key = entry.rule.assets
+        if key not in memory:
+            memory[key] = _known(scopes.assets(entry.rule), model)
+        known = memory[key]
+        if known is not None:
+            yield from _unknown_signals(entry, entry.rule, *known)
+
+
+def _known(assets: list[str], model: AssetModel) -> tuple[list[frozenset[str]], frozenset[str]] | None:
+    """The sets of signals of all typed assets, and their union; None if there is no typed one."""
+    sets = list({known for asset in assets if (known := model.known_signals(asset)) is not None})
+    return (sets, frozenset().union(*sets)) if sets else None
+
+
+def _unknown_signals(
+    entry: SourcedRule, rule: Rule, sets: list[frozenset[str]], union: frozenset[str]
+) -> Iterator[Problem]:
+    literal = all(map(is_literal, rule.assets))
+    for signal in sorted(rule.signals):
+        lacking = [known for known in sets if signal not in known]
+        if not lacking or (not literal and len(lacking) < len(sets)):
+            continue
+        mistake = unknown("signal", signal, lacking[0] if literal else union)
+        certain = literal or closest(signal, union) is not None
+        yield entry.problem(entry.mentions(signal), mistake.message, mistake.hint, "error" if certain else "warning")
+
+
+def check_values(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:
+    """Limits by name that assets have no value for."""
+    scopes = _Scopes(model)
+    for entry in entries:
+        names: tuple[str, ...] = getattr(entry.rule.detect, "value_names", tuple)()
+        assets = scopes.assets(entry.rule) if names else []
+        for name in names:
+            yield from _missing_values(entry, entry.rule, name, assets, model)
+
+
+def _missing_values(
+    entry: SourcedRule, rule: Rule, name: str, assets: list[str], model: AssetModel
+) -> Iterator[Problem]:
+    lacking = [asset for asset in assets if model.value(asset, name) is None]
+    if len(lacking) == len(assets):
+        known = {value for asset in assets if asset in model.assets for value in model.assets[asset].values}
+        mistake = unknown("value", name, known)
+        yield entry.problem(entry.mentions(name), mistake.message, "name one of the asset's `values` in assets.yaml")
+        return
+    for asset in lacking:
+        known_signals = model.known_signals(asset)
+        if asset in rule.assets or (known_signals and rule.signals <= known_signals):
+            message = f"the asset {quoted(asset)} has no value {quoted(name)}: there the level is not watched"
+            yield entry.problem(entry.mentions(name), message, "add it to `values` in assets.yaml", "warning")
+
+
+def check_site(entries: Iterable[SourcedRule]) -> Iterator[Problem]:
+    """Warnings: what a rule of a plant in service should have."""
+    for entry in entries:
+        rule, name = entry.rule, quoted(entry.item.get("id"))
+        if not rule.response and not rule.notice:
+            yield entry.problem((), f"{name} does not say what to do", "add a response, or notice: true", "warning")
+        if rule.kind is Kind.SAFETY and not rule.latch:
+            message = f"the safety rule {name} does not latch: its alarm goes by itself"
+            yield entry.problem(("latch",), message, "remove latch: false", "warning")
+        if (
+            getattr(rule.detect, "type", "") == "condition"
+            and len(rule.detect.signals()) > 1
+            and not rule.detect.delays[0]
+        ):
+            message = f"the condition of {name} is over several signals and has no on_delay"
+            hint = "signals that come in separate messages never change together: add on_delay: 1s"
+            yield entry.problem(("detect",), message, hint, "warning")

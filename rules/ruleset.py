@@ -1,0 +1,183 @@
+"""Rule files to a RuleSet: every problem of all files at once, with file, line and a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Literal, NamedTuple
+
+from pydantic import ValidationError
+
+from rules.alarms import Kind
+from rules.assetmodel import AssetModel, load_assets
+from rules.detectors import CONFIGS
+from rules.detectors.base import DetectorConfig
+from rules.events import SECOND, Duration
+from rules.patterns import PatternIndex, is_literal
+from rules.problems import Problem, errors, quoted, unknown
+from rules.rule import NoDetector, Rule, detection_key, digest
+from rules.rulechecks import SourcedRule, check_signals, check_site, check_values
+from rules.validation import Section, validated
+from rules.yamltext import Document, Path, read_yaml
+
+__all__ = ["EMPTY", "Loaded", "Rule", "RuleSet", "detection_key", "digest", "load_rules"]
+
+MAX_AHEAD: Final[Duration] = 5 * SECOND
+NOTHING_KNOWN: Final = AssetModel()
+
+DETECTORS_NOT_BUILT: Final = frozenset(
+    {"deviation", "rate_of_change", "stuck", "alarm_table", "count", "sequence", "usage", "safety_function",
+     "vibration_zone", "forecast", "control_chart", "ewma", "cusum", "capability", "multivariate", "anomaly"}
+)  # fmt: skip
+"""Detectors that are refused by name until they are there."""
+
+
+@dataclass(frozen=True, eq=False)
+class RuleSet:
+    """Rules, and what they know of assets: all that deciding depends on. Never changes.
+
+    `rules` are kept with safety rules first, otherwise in the order given. Stamps more than `max_ahead` in front of
+    their receipt are not believed.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    assets: AssetModel = NOTHING_KNOWN
+    max_ahead: Duration = MAX_AHEAD
+
+    def __post_init__(self) -> None:
+        ordered = sorted(self.rules, key=lambda rule: rule.kind is not Kind.SAFETY)
+        object.__setattr__(self, "rules", tuple(ordered))
+
+    @cached_property
+    def revision(self) -> str:
+        """A hash of all that matters: equal revisions decide alike and say the same."""
+        rules = [rule.model_dump(mode="json") for rule in self.rules]
+        return digest([rules, self.assets.model_dump(mode="json"), self.max_ahead])
+
+    def for_asset(self, asset: str) -> tuple[Rule, ...]:
+        """The rules that watch an asset, in order; those that are off do not."""
+        return tuple(self.rules[number] for number in self._index.find(asset))
+
+    def declared(self) -> tuple[str, ...]:
+        """The assets that are there though they never spoke: named in rules, or expected."""
+        named = (p for rule in self.rules if rule.mode != "off" for p in rule.assets if is_literal(p))
+        return tuple(dict.fromkeys((*named, *self.assets.expected)))
+
+    def rule(self, name: str) -> Rule | None:
+        """The rule with an id."""
+        return self._by_id.get(name)
+
+    @cached_property
+    def _index(self) -> PatternIndex:
+        live = ((number, rule) for number, rule in enumerate(self.rules) if rule.mode != "off")
+        return PatternIndex((pattern, number) for number, rule in live for pattern in rule.assets)
+
+    @cached_property
+    def _by_id(self) -> dict[str, Rule]:
+        return {rule.id: rule for rule in self.rules}
+
+
+EMPTY: Final = RuleSet()
+"""No rules, and nothing known."""
+
+
+class Loaded(NamedTuple):
+    """What came of reading: no rule set if there is any error; warnings alone do not prevent one."""
+
+    ruleset: RuleSet | None
+    problems: list[Problem]
+
+
+class _RuleFile(Section):
+    version: Literal[1] = 1
+    rules: list[Any] = []
+
+
+def load_rules(
+    files: Mapping[str, str],
+    assets: tuple[str, str] | None = None,
+    site: bool = False,
+    max_ahead: Duration = MAX_AHEAD,
+) -> Loaded:
+    """The rule set of rule files (name to text, taken in the order of their names) and of assets.yaml (name, text).
+
+    `site` adds warnings about what a plant in service should have.
+    """
+    model, problems = load_assets(*assets) if assets else (NOTHING_KNOWN, [])
+    found = [rule for name in sorted(files) for rule in _read_file(name, files[name], problems)]
+    problems.extend(_repeated(found))
+    if model is not None:
+        problems.extend(check_signals(found, model))
+        problems.extend(check_values(found, model))
+    if site:
+        problems.extend(check_site(found))
+    problems.sort(key=lambda problem: (problem.file, problem.line))
+    if errors(problems) or model is None:
+        return Loaded(None, problems)
+    return Loaded(RuleSet(tuple(entry.rule for entry in found), model, max_ahead), problems)
+
+
+def _read_file(name: str, text: str, problems: list[Problem]) -> Iterable[SourcedRule]:
+    document, unreadable = read_yaml(name, text)
+    problems.extend(unreadable)
+    if document.data is None:
+        return
+    validated(_RuleFile, document, (), document.data, problems)
+    items = document.data.get("rules") if isinstance(document.data, dict) else None
+    for number, item in enumerate(items if isinstance(items, list) else ()):
+        path: Path = ("rules", number)
+        if isinstance(item, dict):
+            rule = _rule(document, path, item, problems)
+            if rule is not None:
+                yield SourcedRule(document, path, item, rule)
+        else:
+            problems.append(document.problem(path, "a rule must be key: value pairs", "begin with - id: my-rule"))
+
+
+def _rule(document: Document, path: Path, item: dict[str, Any], problems: list[Problem]) -> Rule | None:
+    """The rule, or what of a wrong one its names can be checked by."""
+    data = dict(item)
+    if "detect" in item:
+        detect = _detector(document, (*path, "detect"), item["detect"], problems)
+        data["detect"] = detect or NoDetector()
+    return validated(Rule, document, path, data, problems) or _sketch(data)
+
+
+def _sketch(data: dict[str, Any]) -> Rule | None:
+    """Of a wrong rule the detector, and the gate and assets as far as they are right."""
+    for keys in (("when", "assets"), ("assets",)):
+        given = {key: data[key] for key in keys if key in data}
+        try:
+            return Rule(id="wrong", kind=Kind.SYSTEM, notice=True, detect=data.get("detect", NoDetector()), **given)
+        except ValidationError:
+            continue
+    return None
+
+
+def _detector(document: Document, path: Path, data: Any, problems: list[Problem]) -> DetectorConfig | None:
+    if not isinstance(data, dict) or not isinstance(data.get("type"), str):
+        hint = "for example: detect: {type: limits, signal: temperature, high: 80}"
+        problems.append(document.problem((*path, "type"), "`detect` must have a `type`", hint))
+        return None
+    config = CONFIGS.get(data["type"])
+    if config is not None:
+        return validated(config, document, path, data, problems)
+    if data["type"] in DETECTORS_NOT_BUILT:
+        message, hint = f"the detector {quoted(data['type'])} is not built yet", f"there are: {', '.join(CONFIGS)}"
+    else:
+        mistake = unknown("detector", data["type"], CONFIGS)
+        message, hint = mistake.message, mistake.hint
+    problems.append(document.problem((*path, "type"), message, hint))
+    return None
+
+
+def _repeated(found: Iterable[SourcedRule]) -> Iterable[Problem]:
+    first: dict[str, SourcedRule] = {}
+    for entry in found:
+        name = entry.item.get("id")
+        if isinstance(name, str) and first.setdefault(name, entry) is not entry:
+            other = first[name].problem(("id",), "")
+            yield entry.problem(
+                ("id",), f"the id {quoted(name)} is used twice", f"first used in {other.file}:{other.line}"
+            )

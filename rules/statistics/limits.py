@@ -1,0 +1,68 @@
+"""What every chart shares: the parameters of a process in control, and the limits of a plotted statistic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import copysign, inf
+from typing import Final
+
+FAR: Final = 1e9
+"""How many sigma a point lies away from a centre line without spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a plotted statistic belongs; `sigma` is its standard deviation, the unit of the zones A, B and C."""
+
+    center: float
+    lower: float
+    upper: float
+    sigma: float
+
+    def standardise(self, value: float) -> float:
+        """How many sigma above the centre line."""
+        if self.sigma > 0:
+            return (value - self.center) / self.sigma
+        return copysign(FAR, value - self.center) if value != self.center else 0.0
+
+    def broken_by(self, value: float) -> bool:
+        """Whether the value lies beyond a limit; on it is within."""
+        return not self.lower <= value <= self.upper
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The process in control, from which limits follow for any sample size.
+
+    `mean` is that of single values, or of defectives or defects per inspected unit. `sigma` is the standard deviation
+    of single values within subgroups; for attribute charts the factor by which the spread exceeds the binomial or
+    Poisson one (1, or Laney's sigma_z).
+    """
+
+    mean: float
+    sigma: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plotted:
+    """What a chart draws of one sample of `n`: its location, and its spread where the chart shows that too."""
+
+    location: float
+    n: float = 1
+    spread: float | None = None
+
+
+def three_sigma(center: float, sigma: float, floor: float = -inf, ceiling: float = inf) -> Limits:
+    """Three sigma to either side, within what the statistic can be at all."""
+    return Limits(center, max(floor, center - 3 * sigma), min(ceiling, center + 3 * sigma), sigma)
+
+
+def at_least_two(samples: Sequence[object], name: str) -> None:
+    """Refuse to learn from less.
+
+    Raises:
+        ValueError: fewer than two samples.
+    """
+    if len(samples) < 2:
+        raise ValueError(f"limits need at least two {name} to learn from, not {len(samples)}")

@@ -1,0 +1,259 @@
+"""One rule watching one part of one asset: gate, detector, quality policy, delays and the alarm's life, in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from rules.alarms import Act, Alarm, Kind, Priority, State
+from rules.delay import Delay
+from rules.detectors.base import ALWAYS_QUIET, Detector
+from rules.events import Duration, Instant, Quality
+from rules.signals import Signal
+
+if TYPE_CHECKING:
+    from rules.gate import Gate
+    from rules.ruleset import Rule
+
+BAD_QUALITY: Final = "bad_quality"
+"""The level at which a rule with `on_bad_quality: alarm` is raised when it cannot see."""
+PRIORITY_ORDER: Final = {priority: rank for rank, priority in enumerate(Priority)}
+SEVERE: Final = frozenset({"high_high", "low_low"})
+
+Emit: TypeAlias = Callable[["Watch", str, State, State, Instant, dict[str, Any]], None]
+"""Records a transition: watch, event, state before and after, time, reason."""
+
+
+class Watch:
+    """See the module. `rank` orders the watches of an asset: safety first, then as the rules stand in their files."""
+
+    __slots__ = (
+        "_armed_since", "_bad_is_alarm", "_settled", "_strict", "alarm", "delays", "detector", "every_reading",
+        "gate", "last_band", "levels", "queued", "rank", "rule",
+    )  # fmt: skip
+
+    def __init__(self, rule: Rule, detector: Detector, gate: Gate | None, rank: int) -> None:
+        self.rule = rule
+        self.detector = detector
+        self.gate = gate
+        self.rank = rank
+        self.every_reading = detector.every_reading
+        self._strict = rule.kind is Kind.SAFETY
+        self._bad_is_alarm = rule.on_bad_quality == "alarm"
+        self.levels = (*detector.levels, BAD_QUALITY) if self._bad_is_alarm else detector.levels
+        self.delays = tuple(Delay(*rule.detect.delays) for _ in self.levels)
+        self.alarm = Alarm()
+        self._armed_since: Instant | None = None
+        self._settled = gate is None
+        self.last_band: tuple[float, float] | None = None
+        self.queued: Instant | None = None
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """Rule and part: which alarm of the asset this is."""
+        return self.rule.id, self.detector.part
+
+    @property
+    def inputs(self) -> tuple[Signal, ...]:
+        """The signals whose readings it must see."""
+        return self.detector.inputs
+
+    @property
+    def vigilant(self) -> bool:
+        """Whether it must look at every observation of the asset."""
+        return self._settled and self.detector.vigilant
+
+    def band(self, signal: Signal) -> tuple[float, float]:
+        """The values of `signal` at which nothing changes."""
+        if not self._settled:
+            return ALWAYS_QUIET
+        return self.detector.band(signal)
+
+    @property
+    def deadline(self) -> Instant | None:
+        """When time alone will change something, as far as is known now."""
+        if not self._settled:
+            return None if self._armed_since is None else self._armed_since + self.rule.settle
+        ends = [end for delay in self.delays if (end := delay.deadline) is not None]
+        if (own := self.detector.deadline) is not None:
+            ends.append(own)
+        return min(ends, default=None)
+
+    def evaluate(self, at: Instant, why: str, emit: Emit) -> None:
+        """Something it looks at has changed."""
+        if not self._settled:
+            return
+        flags = self._flags(at)
+        if flags is not None:
+            for delay, flag in zip(self.delays, flags, strict=True):
+                delay.feed(flag, at)
+        self._announce(at, why, emit)
+
+    def expire(self, at: Instant, emit: Emit) -> None:
+        """Its deadline has come."""
+        if not self._settled:
+            self._settle(at, emit)
+            return
+        for delay in self.delays:
+            delay.expire(at)
+        own = self.detector.deadline
+        if own is not None and own <= at:
+            self.evaluate(at, "deadline", emit)
+        else:
+            self._announce(at, "deadline", emit)
+
+    def _flags(self, at: Instant) -> tuple[bool, ...] | None:
+        """What holds, level by level; None: nothing can be told, keep what was."""
+        seen = self.detector.update(at)
+        if self._strict and any(s.quality is Quality.UNCERTAIN for s in self.inputs):
+            seen = None
+        if not self._bad_is_alarm:
+            return seen
+        if seen is not None:
+            return (*seen, False)
+        if any(s.quality is None for s in self.inputs):
+            return None
+        return (*(delay.raw for delay in self.delays[:-1]), True)
+
+    # -- the gate ---------------------------------------------------------------------------------------------------
+
+    def gated(self, at: Instant, emit: Emit) -> None:
+        """The gate opened, closed, or is unknown."""
+        armed = self._armed()
+        if armed is (self._armed_since is not None):
+            return
+        if armed:
+            self._armed_since = at
+            if not self.rule.settle:
+                self._settle(at, emit)
+        else:
+            self._disarm(at, emit)
+
+    def _armed(self) -> bool:
+        assert self.gate is not None
+        return self.gate.open is not False if self._strict else self.gate.known is True
+
+    def _settle(self, at: Instant, emit: Emit) -> None:
+        self._settled = True
+        self.detector.settle(tuple(d.on for d in self.delays[: len(self.detector.levels)]), at)
+        self.evaluate(at, "gate", emit)
+
+    def _disarm(self, at: Instant, emit: Emit) -> None:
+        self._armed_since, self._settled = None, False
+        for delay in self.delays:
+            delay.drop()
+        if self.rule.when_false == "clear":
+            for delay in self.delays:
+                delay.raw = delay.on = False
+            self._announce(at, "gate", emit)
+
+    # -- the alarm --------------------------------------------------------------------------------------------------
+
+    def _announce(self, at: Instant, why: str, emit: Emit) -> None:
+        level = self._foremost()
+        was = self.alarm.level
+        if level == was:
+            return
+        if was is None:
+            self._raise(level, at, why, emit)
+        elif level is None:
+            self._return(was, at, why, emit)
+        else:
+            self._change(was, level, at, why, emit)
+
+    def _foremost(self) -> str | None:
+        on = [level for level, delay in zip(self.levels, self.delays, strict=True) if delay.on]
+        return max(on, key=self._severity) if on else None
+
+    def priority_at(self, level: str) -> Priority:
+        """The priority of a level; one that a table leaves out has the table's highest."""
+        priority = self.rule.priority
+        if isinstance(priority, Priority):
+            return priority
+        return priority.get(level) or max(priority.values(), key=PRIORITY_ORDER.__getitem__)
+
+    def _severity(self, level: str) -> tuple[int, bool]:
+        return PRIORITY_ORDER[self.priority_at(level)], level in SEVERE
+
+    def _raise(self, level: str | None, at: Instant, why: str, emit: Emit) -> None:
+        assert level is not None
+        alarm = self.alarm
+        before, after = alarm.act(Act.OCCUR)
+        alarm.level, alarm.since, alarm.occurrence, alarm.priority = level, at, None, self.priority_at(level)
+        emit(self, "raised", before, after, at, self._reason(level, why, on=True))
+
+    def _return(self, level: str, at: Instant, why: str, emit: Emit) -> None:
+        reason = self._reason(level, why, on=False)
+        latching = self.rule.latch
+        before, after = self.alarm.act(Act.RETURN_LATCHING if latching else Act.RETURN)
+        self.alarm.level = None
+        emit(self, "latched" if latching else "cleared", before, after, at, reason)
+
+    def _change(self, was: str, level: str, at: Instant, why: str, emit: Emit) -> None:
+        old, new = self._severity(was), self._severity(level)
+        if old == new:
+            self._return(was, at, why, emit)
+            self._raise(level, at, why, emit)
+            return
+        alarm = self.alarm
+        before = alarm.shown
+        if new > old and alarm.state is State.ACKNOWLEDGED:
+            alarm.act(Act.RE_ALARM)
+        alarm.level, alarm.priority = level, self.priority_at(level)
+        event = "raised_priority" if new > old else "lowered_priority"
+        emit(self, event, before, alarm.shown, at, self._reason(level, why, on=True))
+
+    def _reason(self, level: str, why: str, *, on: bool) -> dict[str, Any]:
+        reason: dict[str, Any] = {"level": level, "why": why}
+        delay = self.delays[self.levels.index(level)]
+        if on and delay.on_delay:
+            reason["began"] = delay.since
+        if why == "gate" and not on:
+            reason["text"] = f"no longer watched: {self.gate.text if self.gate else ''} does not hold"
+        elif level == BAD_QUALITY:
+            reason["text"] = self._bad_quality_text(on=on)
+        else:
+            reason |= self.detector.describe(level, on=on)
+        reason["quality"] = {s.name: s.quality.name.lower() for s in self.inputs if s.quality}
+        return reason
+
+    def _bad_quality_text(self, *, on: bool) -> str:
+        if not on:
+            return "the signals can be trusted again"
+        bad = [f"{s.name} is {s.quality.name.lower()}" for s in self.inputs if s.quality]
+        return "cannot tell: " + (", ".join(bad) or "the values do not fit the rule")
+
+    def withdraw(self, at: Instant, emit: Emit) -> None:
+        """The rule is gone or decides differently now: what is still shown is cleared."""
+        if self.alarm.state is State.NORMAL:
+            return
+        before, after = self.alarm.act(Act.RULE_CHANGE)
+        emit(self, "cleared", before, after, at, {"text": "the rule was changed or removed", "why": "rule_changed"})
+
+    # -- state ------------------------------------------------------------------------------------------------------
+
+    def shift(self, delta: Duration) -> None:
+        """The asset's timeline has moved."""
+        for delay in self.delays:
+            delay.shift(delta)
+        if self._armed_since is not None:
+            self._armed_since += delta
+        self.detector.shift(delta)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All of it, as JSON."""
+        return {
+            "alarm": self.alarm.snapshot(),
+            "armed_since": self._armed_since,
+            "settled": self._settled,
+            "delays": [delay.snapshot() for delay in self.delays],
+            "detector": self.detector.snapshot(),
+        }
+
+    def restore(self, data: dict[str, Any]) -> None:
+        """The reverse of `snapshot`."""
+        self.alarm.restore(data["alarm"])
+        self._armed_since, self._settled = data["armed_since"], data["settled"]
+        for delay, saved in zip(self.delays, data["delays"], strict=True):
+            delay.restore(saved)
+        self.detector.restore(data["detector"])

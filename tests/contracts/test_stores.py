@@ -1,0 +1,263 @@
+"""What every store of readings owes: each test runs against each implementation."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monitor.stores.base import Point, Store, StoreError
+from monitor.stores.embedded import EmbeddedStore
+
+Opener: TypeAlias = Callable[[Path], Store]
+NOW = 1_772_344_800_000_000_000
+
+IMPLEMENTATIONS: dict[str, tuple[Opener, Opener, str]] = {
+    "embedded": (
+        EmbeddedStore,
+        lambda path: EmbeddedStore(path, read_only=True),
+        "from monitor.stores.embedded import EmbeddedStore as Store",
+    ),
+}
+"""Open to write, open to read beside a writer, and the line by which another process gets `Store`."""
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def store(kind: str, tmp_path: Path) -> Iterator[Store]:
+    opened = IMPLEMENTATIONS[kind][0](tmp_path / "store.db")
+    yield opened
+    opened.close()
+
+
+def point(
+    metric: str = "force", at: int = NOW, value: float | None = 1.0, text: str | None = None, asset: str = "press"
+) -> Point:
+    return Point(asset, metric, at, value, text, 0)
+
+
+def child(kind: str, path: Path, program: str) -> subprocess.Popen[str]:
+    prelude = [
+        IMPLEMENTATIONS[kind][2],
+        "from pathlib import Path",
+        "from monitor.stores.base import Point",
+        f"path = Path({str(path)!r})",
+    ]
+    return subprocess.Popen(
+        [sys.executable, "-c", "\n".join([*prelude, program])],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_new_store_begins_at_offset_0_with_nothing_in_it(store: Store) -> None:
+    assert (store.offset(), store.count(), list(store.read()), store.latest("press")) == (0, 0, [], [])
+
+
+def test_points_and_offset_are_there_after_opening_again(kind: str, tmp_path: Path) -> None:
+    opener = IMPLEMENTATIONS[kind][0]
+    first = opener(tmp_path / "again.db")
+    assert first.write([point()], 7) == 0
+    first.close()
+    first.close()
+    second = opener(tmp_path / "again.db")
+    assert (second.offset(), list(second.read())) == (7, [point()])
+    second.close()
+
+
+def test_an_offset_may_move_without_points(store: Store) -> None:
+    assert store.write([], 12) == 0
+    assert (store.offset(), store.count()) == (12, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (12.5, None), (-2.5, None), (1e308, None), (5e-324, None), (0.1 + 0.2, None), (2.0**53, "9007199254740993"),
+        (1.0, "true"), (0.0, "false"), (None, "running"), (None, ""), (None, "12.5"), (None, "运行 😀"), (None, "a\0b"),
+        (None, "two\nlines, \"quoted\" 'and' more"), (None, None),
+    ],
+)  # fmt: skip
+def test_values_come_back_exactly(store: Store, value: float | None, text: str | None) -> None:
+    store.write([point(value=value, text=text)], 1)
+    (found,) = store.read()
+    assert repr(found) == repr(point(value=value, text=text))
+
+
+@pytest.mark.parametrize("name", ["linie 1/Fräse", "状態", "a,b=c d", "it's", '"', "%_*?", "x" * 255, " "])
+def test_names_may_hold_any_text(store: Store, name: str) -> None:
+    store.write([point(metric=name, asset=name), point()], 1)
+    assert list(store.read(asset=name, metric=name)) == [point(metric=name, asset=name)]
+    assert store.latest(name) == [point(metric=name, asset=name)]
+
+
+def test_times_are_kept_to_the_nanosecond(store: Store) -> None:
+    times = [-(10**18), -1, 0, 1, NOW, NOW + 1, 9_223_000_000_000_000_000]
+    store.write([point(at=at, value=float(i)) for i, at in enumerate(times)], 1)
+    assert [p.at for p in store.read()] == times
+
+
+def test_quality_is_kept(store: Store) -> None:
+    points = [Point("press", "force", NOW + quality, 1.0, None, quality) for quality in range(3)]
+    store.write(points, 1)
+    assert list(store.read()) == points
+
+
+def test_a_repeat_replaces_and_is_counted(store: Store) -> None:
+    assert store.write([point(value=1.0), point(value=2.0), point(metric="other")], 1) == 1
+    assert store.write([point(value=3.0), point(at=NOW + 1)], 2) == 1
+    assert store.count() == 3
+    assert [p.value for p in store.read(metric="force")] == [3.0, 1.0]
+
+
+def test_the_same_batch_again_changes_nothing(store: Store) -> None:
+    batch = [point(at=NOW + i, metric=f"m{i % 3}") for i in range(100)]
+    store.write(batch, 100)
+    before = list(store.read())
+    assert store.write(batch, 100) == 100
+    assert (list(store.read()), store.count(), store.offset()) == (before, 100, 100)
+
+
+def test_reading_is_in_order_of_time_then_asset_then_arrival(store: Store) -> None:
+    arrived = [
+        point("z", NOW + 5, asset="b"),
+        point("z", NOW, asset="b"),
+        point("b", NOW, asset="a"),
+        point("a", NOW, asset="a"),
+        point("z", NOW - 1, asset="c"),
+    ]
+    store.write(arrived[:3], 3)
+    store.write(arrived[3:], 5)
+    ordered = [(p.at - NOW, p.asset, p.metric) for p in store.read()]
+    assert ordered == [(-1, "c", "z"), (0, "a", "b"), (0, "a", "a"), (0, "b", "z"), (5, "b", "z")]
+
+
+def test_a_range_holds_its_start_and_not_its_end(store: Store) -> None:
+    store.write([point(at=NOW + i) for i in range(10)], 10)
+    assert [p.at - NOW for p in store.read(start=NOW + 3, end=NOW + 6)] == [3, 4, 5]
+    assert [p.at - NOW for p in store.read(start=NOW + 8)] == [8, 9]
+    assert [p.at - NOW for p in store.read(end=NOW + 2)] == [0, 1]
+    assert list(store.read(start=NOW + 6, end=NOW + 3)) == []
+
+
+def test_asset_and_metric_narrow_what_is_read(store: Store) -> None:
+    points = [point(metric, NOW, asset=asset) for asset, metric in itertools.product("ab", "xy")]
+    store.write(points, 1)
+    assert [(p.asset, p.metric) for p in store.read(asset="a")] == [("a", "x"), ("a", "y")]
+    assert [(p.asset, p.metric) for p in store.read(metric="y")] == [("a", "y"), ("b", "y")]
+    assert list(store.read(asset="c")) == []
+
+
+def test_latest_is_by_time_not_by_arrival(store: Store) -> None:
+    store.write([point("y", NOW), point("x", NOW + 5, 5.0), point("x", NOW + 4, 4.0), point(asset="other")], 1)
+    assert store.latest("press") == [point("x", NOW + 5, 5.0), point("y", NOW)]
+
+
+def test_long_series_are_read_whole(store: Store) -> None:
+    points = [point(f"m{i % 2}", NOW + i) for i in range(9_000)]
+    store.write(points, 1)
+    assert list(store.read()) == points
+
+
+def test_reading_goes_on_while_the_same_store_is_written(store: Store) -> None:
+    store.write([point(at=NOW + i) for i in range(5_000)], 1)
+    reading = store.read()
+    first = next(reading)
+    store.write([point(at=NOW - 1), point(at=NOW)], 2)
+    assert [first.at, *(p.at for p in reading)] == list(range(NOW, NOW + 5_000))
+
+
+def test_a_failed_write_leaves_nothing_behind(kind: str, tmp_path: Path) -> None:
+    IMPLEMENTATIONS[kind][0](tmp_path / "store.db").close()
+    reader = IMPLEMENTATIONS[kind][1](tmp_path / "store.db")
+    with pytest.raises(StoreError, match=r"store\.db"):
+        reader.write([point()], 1)
+    assert (reader.offset(), reader.count()) == (0, 0)
+    reader.close()
+
+
+def test_another_process_reads_while_this_one_writes(kind: str, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store.write([point()], 1)
+    writer = child(
+        kind,
+        path,
+        "store = Store(path)\n"
+        "for i in range(2, 400):\n"
+        f"    store.write([Point('press', 'force', {NOW} + i, float(i), None, 0)], i)\n"
+        "store.close()\n",
+    )
+    reader = IMPLEMENTATIONS[kind][1](path)
+    seen = [len(list(reader.read()))]
+    while writer.poll() is None:
+        seen.append(len(list(reader.read())))
+        assert [p.at for p in reader.latest("press")]
+    assert writer.communicate()[0] == ""
+    assert writer.returncode == 0
+    assert seen == sorted(seen)
+    assert (len(list(reader.read())), reader.offset()) == (399, 399)
+    reader.close()
+
+
+def test_a_killed_writer_leaves_points_and_offset_that_agree(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "killed.db"
+    program = (
+        "store = Store(path)\n"
+        "print('ready', flush=True)\n"
+        "for i in range(store.offset(), 10**9):\n"
+        f"    store.write([Point('press', f'm{{j}}', {NOW} + i, float(i), None, 0) for j in range(20)], i + 1)\n"
+    )
+    last = 0
+    for target in (5, 60, 120):
+        process = child(kind, path, program)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        reader = IMPLEMENTATIONS[kind][1](path)
+        while reader.offset() < last + target:
+            assert process.poll() is None
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        offset, points = reader.offset(), list(reader.read())
+        assert offset >= last + target
+        assert reader.count() == len(points) == 20 * offset
+        assert {p.at - NOW for p in points} == set(range(offset))
+        last = offset
+        reader.close()
+
+
+keys = st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.integers(-3, 3))
+batches = st.lists(st.lists(st.tuples(keys, st.floats(allow_nan=False, allow_infinity=False)), max_size=6), max_size=6)
+
+
+@given(batches=batches)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_store_behaves_as_a_dictionary_by_key(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[tuple[str, str, int], float]]]
+) -> None:
+    store = IMPLEMENTATIONS[kind][0](tmp_path_factory.mktemp("store") / "store.db")
+    model: dict[tuple[str, str, int], tuple[int, float]] = {}
+    arrivals = itertools.count()
+    for offset, batch in enumerate(batches, 1):
+        fresh = len({key for key, _ in batch} - model.keys())
+        model |= {key: (next(arrivals), value) for key, value in batch}
+        replaced = store.write([Point(a, m, at, value, None, 0) for (a, m, at), value in batch], offset)
+        assert replaced == len(batch) - fresh
+    expected = sorted((at, a, arrival, m, value) for (a, m, at), (arrival, value) in model.items())
+    assert [(p.at, p.asset, p.metric, p.value) for p in store.read()] == [(at, a, m, v) for at, a, _, m, v in expected]
+    assert (store.count(), store.offset()) == (len(model), len(batches))
+    store.close()

@@ -1,0 +1,1 @@
+"""Tests of the shell, in the folders of its packages."""

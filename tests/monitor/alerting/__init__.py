@@ -1,0 +1,1 @@
+"""Tests of who is told, in which words, and how it gets there."""

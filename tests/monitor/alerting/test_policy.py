@@ -1,0 +1,183 @@
+"""Who is told, and why or why not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.alerting.policy import CONSOLE, Notifier, Why, decide, fingerprint
+from monitor.database.records import Purpose, Recipient
+from monitor.settings import Notify
+from rules.alarms import Kind, Priority, State
+from tests.monitor.alerting.making import HOOK, MAIL, MILL, Facts, decided, notify, told_on, transition
+from tests.rules.plant import rules_of
+
+TEAMS = {"maintenance": [MAIL], "quality": [HOOK], "default": ["json://127.0.0.1:2/"]}
+
+
+def teams_of(decision: object) -> list[str]:
+    return [n.team for n in decision.notifications]
+
+
+@pytest.mark.parametrize("event", ["raised", "raised_priority", "re_alarmed"])
+def test_what_needs_a_person_goes_to_the_team_of_its_route(event: str) -> None:
+    decision = decided(transition(event), notify(({"kind": "equipment"}, "maintenance"), **TEAMS))
+    assert decision.why is Why.ROUTED
+    assert [(n.team, n.channel, n.purpose) for n in decision.notifications] == [
+        ("maintenance", fingerprint(MAIL), Purpose.ALERT)
+    ]
+
+
+@pytest.mark.parametrize(
+    "event", ["acknowledged", "shelved", "suppressed", "out_of_service", "reset", "lowered_priority", "commented"]
+)
+def test_other_events_notify_nobody(event: str) -> None:
+    decision = decided(transition(event, State.ACKNOWLEDGED), told=told_on(MAIL))
+    assert (decision.why, decision.notifications) == (Why.QUIET_EVENT, ())
+
+
+@pytest.mark.parametrize(
+    ("match", "hit"),
+    [
+        ({}, True),
+        ({"kind": "equipment"}, True),
+        ({"kind": "quality"}, False),
+        ({"priority": "high"}, True),
+        ({"area": "A"}, True),
+        ({"area": "B"}, False),
+        ({"asset": "line1/*"}, True),
+        ({"asset": "*mill*"}, True),
+        ({"asset": "line2/*"}, False),
+        ({"asset": "line1"}, False),
+        ({"rule": "too-hot"}, True),
+        ({"rule": "too.hot"}, False),
+        ({"discipline": "mechanical"}, True),
+        ({"discipline": "electrical"}, False),
+        ({"nobody-set-this": "*"}, False),
+        ({"kind": "equipment", "area": "B"}, False),
+    ],
+)
+def test_a_route_matches_when_all_its_keys_do(match: dict[str, str], hit: bool) -> None:
+    decision = decided(transition(), notify((match, "quality"), **TEAMS), labels={"discipline": "mechanical"})
+    assert teams_of(decision) == (["quality"] if hit else ["default"])
+
+
+def test_every_matching_team_is_told_each_channel_once() -> None:
+    settings = notify(({}, "a"), ({"kind": "equipment"}, "b"), ({}, "a"), a=[MAIL, HOOK], b=[HOOK, "json://x"])
+    decision = decided(transition(), settings)
+    assert [(n.team, n.channel) for n in decision.notifications] == [
+        ("a", fingerprint(MAIL)),
+        ("a", fingerprint(HOOK)),
+        ("b", fingerprint("json://x")),
+    ]
+
+
+@pytest.mark.parametrize("settings", [Notify(), notify(({}, "empty"), empty=[]), notify(({}, "unknown"))])
+def test_what_reaches_no_channel_goes_to_the_console(settings: Notify) -> None:
+    decision = decided(transition(), settings)
+    assert (decision.why, [n.channel for n in decision.notifications]) == (Why.UNROUTED, [fingerprint(CONSOLE)])
+
+
+@pytest.mark.parametrize("to", [State.SHELVED, State.SUPPRESSED_BY_DESIGN, State.OUT_OF_SERVICE])
+@pytest.mark.parametrize("event", ["raised", "cleared", "raised_priority", "latched"])
+def test_under_suppression_nobody_is_told(event: str, to: State) -> None:
+    decision = decided(transition(event, to), told=told_on(MAIL))
+    assert (decision.why, decision.notifications) == (Why.SUPPRESSED, ())
+
+
+@pytest.mark.parametrize("event", ["unshelved", "unsuppressed", "returned_to_service"])
+def test_leaving_suppression_alerts_if_the_condition_still_holds(event: str) -> None:
+    assert [n.purpose for n in decided(transition(event, State.UNACKNOWLEDGED)).notifications] == [Purpose.ALERT]
+    assert decided(transition(event, State.ACKNOWLEDGED)).why is Why.QUIET_EVENT
+
+
+def test_shadow_rules_notify_nobody() -> None:
+    assert decided(transition(mode="shadow")).why is Why.NOT_LIVE
+
+
+def test_a_notice_goes_out_with_low_priority_unless_it_is_about_safety() -> None:
+    assert decided(transition(), notice=True).notifications[0].priority is Priority.LOW
+    safety = decided(transition(kind=Kind.SAFETY), notice=True).notifications[0]
+    assert (safety.priority, safety.safety) == (Priority.HIGH, True)
+
+
+def test_those_who_were_told_hear_that_it_is_over_and_only_they() -> None:
+    over = transition("cleared", State.RETURNED_UNACKNOWLEDGED, second=9)
+    settings = notify(({}, "maintenance"), **TEAMS)
+    told = decided(over, settings, told_on(HOOK))
+    assert told.why is Why.THOSE_TOLD
+    assert [(n.purpose, n.channel) for n in told.notifications] == [(Purpose.RECOVERY, fingerprint(HOOK))]
+    assert decided(over, settings).why is Why.NOBODY_WAS_TOLD
+
+
+def test_the_notifier_remembers_over_escalation_latching_and_shelving() -> None:
+    settings = notify(({"priority": "critical"}, "quality"), ({"priority": "high"}, "maintenance"), **TEAMS)
+    notifier = Notifier(settings)
+
+    def step(event: str, to: State, second: int, **changes: object) -> list[tuple[str, str]]:
+        made = notifier.decide(transition(event, to, second=second, **changes), Facts(), MILL).notifications
+        return [(n.team, n.purpose.value) for n in made]
+
+    assert step("raised", State.UNACKNOWLEDGED, 0) == [("maintenance", "alert")]
+    assert step("raised_priority", State.UNACKNOWLEDGED, 1, priority=Priority.CRITICAL) == [("quality", "alert")]
+    assert step("shelved", State.SHELVED, 2) == []
+    assert step("cleared", State.SHELVED, 3) == []
+    assert step("unshelved", State.NORMAL, 4) == [("maintenance", "recovery"), ("quality", "recovery")]
+    assert step("raised", State.UNACKNOWLEDGED, 5) == [("maintenance", "alert")]
+    assert step("latched", State.LATCHED_UNACKNOWLEDGED, 6) == [("maintenance", "latched")]
+    assert step("cleared", State.NORMAL, 7) == [("maintenance", "recovery")]
+    assert step("cleared", State.NORMAL, 8) == []
+
+
+def test_the_notifier_takes_up_what_was_told_before_a_restart() -> None:
+    recipient = Recipient("maintenance", fingerprint(MAIL))
+    notifier = Notifier(Notify(), told={("line1/mill3", "too-hot", None): [recipient]})
+    decision = notifier.decide(transition("cleared", State.NORMAL), Facts(), MILL)
+    assert [(n.team, n.channel) for n in decision.notifications] == [recipient]
+
+
+def test_a_key_names_transition_and_channel_and_never_changes() -> None:
+    first, second = (decided(transition(), notify(({}, "a"), a=[MAIL])).notifications[0] for _ in range(2))
+    assert first == second
+    assert first.key == f"{transition().id}@{fingerprint(MAIL)}"
+
+
+def test_safety_is_sent_before_everything_then_by_priority() -> None:
+    def rank(kind: Kind, priority: Priority) -> int:
+        return decided(transition(kind=kind, priority=priority)).notifications[0].rank
+
+    wanted = [(kind, priority) for kind in (Kind.SAFETY, Kind.QUALITY) for priority in reversed(Priority)]
+    assert sorted(wanted, key=lambda pair: rank(*pair)) == wanted
+
+
+def test_a_rule_of_a_file_tells_its_own_advice() -> None:
+    rules = rules_of(
+        """
+  - id: too-hot
+    kind: equipment
+    response: Check the coolant.
+    labels: {discipline: mechanical}
+    detect: {type: limits, signal: a, high: 85}
+"""
+    )
+    settings = notify(({"discipline": "mechanical"}, "a"), a=[HOOK])
+    (told,) = decide(transition(), rules.rule("too-hot"), settings, MILL).notifications
+    assert (told.team, "What to do: Check the coolant." in told.body, "Cause" in told.body) == ("a", True, False)
+
+
+@given(st.text(max_size=200))
+def test_a_fingerprint_does_not_give_the_address_away(secret: str) -> None:
+    address = f"mailto://user:{secret}@host"
+    assert fingerprint(address).startswith("mailto#")
+    assert len(fingerprint(address)) == len("mailto#") + 8
+    assert len(fingerprint(secret)) <= 41
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_hostile_names_and_texts_make_one_bounded_line_each(name: str, text: str) -> None:
+    made = decided(transition(title=name, asset=name, reason={"text": text})).notifications[0]
+    assert len(made.title.splitlines()) == 1
+    assert len(made.title) <= 160
+    assert all(len(line) <= 500 for line in made.body.splitlines())
+    assert not any(ord(c) < 32 for c in made.body.replace("\n", ""))

@@ -1,0 +1,169 @@
+"""The writer loop brings every message of the journal into the store once, whatever fails on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from monitor import clock, settings
+from monitor.codecs import Decoder
+from monitor.journal.entries import Entry, Message, Offset, RevisionEntry, TickEntry
+from monitor.journal.reader import JournalReader
+from monitor.journal.segments import JournalError, JournalGap
+from monitor.journal.writer import JournalWriter
+from monitor.stores.base import Point, StoreError
+from monitor.stores.embedded import EmbeddedStore
+from monitor.stores.writer import run_writer
+from rules.events import SECOND
+
+NOW = 1_772_344_800_000_000_000
+DEADLINE = 30 * SECOND
+
+
+def decoder_for(texts: dict[str, str]) -> Decoder:
+    gateway = settings.Gateway(name="line1", topic=texts["topic"], asset="{machine}")
+    return Decoder((gateway,), lambda asset, metric: False)
+
+
+def message(topic: str, payload: str, received: int = NOW) -> Message:
+    return Message(received, "main", topic.encode(), payload.encode(), 1, False, False, 1)
+
+
+ENTRIES: list[Entry] = [
+    message("plant/press/force", "1.5"),
+    TickEntry(NOW + 1),
+    message("plant/press/mode", "auto", NOW + 2),
+    message("office/printer", "7", NOW + 3),
+    message("plant/press/force", '{"value": 2, "timestamp": 1900000000}', NOW + 4),
+    RevisionEntry(NOW + 5, "b", {"topic": "werk/{machine}/{metric}"}),
+    message("plant/press/force", "9", NOW + 6),
+    message("werk/press/force", "3", NOW + 7),
+]
+STORED = [
+    Point("press", "force", NOW, 1.5, None, 0),
+    Point("press", "mode", NOW + 2, None, "auto", 0),
+    Point("press", "force", NOW + 4, 2.0, None, 1),
+    Point("press", "force", NOW + 7, 3.0, None, 0),
+]
+
+
+class Running:
+    """The writer loop in a thread; leaving the block stops it and shows what it raised."""
+
+    def __init__(self, reader: Any, store: Any) -> None:
+        self.stop = Event()
+        self.error: BaseException | None = None
+        self._thread = Thread(target=self._run, args=(reader, store))
+
+    def _run(self, reader: Any, store: Any) -> None:
+        decoder = decoder_for({"topic": "plant/{machine}/{metric}"})
+        try:
+            run_writer(reader, store, decoder, decoder_for, self.stop, max_ahead=5 * SECOND)
+        except BaseException as error:  # noqa: BLE001 - shown by __exit__
+            self.error = error
+
+    def __enter__(self) -> Running:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+        if self.error:
+            raise self.error
+
+
+def wait_for(store: EmbeddedStore, offset: Offset) -> None:
+    until = clock.elapsed() + DEADLINE
+    while store.offset() < offset:
+        assert clock.elapsed() < until, f"the store stays at {store.offset()}"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> EmbeddedStore:
+    return EmbeddedStore(tmp_path / "store.db")
+
+
+def test_the_journal_ends_up_in_the_store_as_each_revision_reads_it(tmp_path: Path, store: EmbeddedStore) -> None:
+    journal = JournalWriter(tmp_path / "journal")
+    journal.append(ENTRIES[:4])
+    with JournalReader(tmp_path / "journal", store.offset()) as reader, Running(reader, store):
+        wait_for(store, 4)
+        journal.append(ENTRIES[4:])
+        wait_for(store, 8)
+    assert list(store.read()) == STORED
+    journal.close()
+
+
+def test_a_writer_started_again_goes_on_where_the_store_ends(tmp_path: Path, store: EmbeddedStore) -> None:
+    journal = JournalWriter(tmp_path / "journal")
+    for part in (ENTRIES[:3], ENTRIES[3:]):
+        journal.append(part)
+        with JournalReader(tmp_path / "journal", store.offset()) as reader, Running(reader, store):
+            wait_for(store, journal.head)
+    assert (list(store.read()), store.count()) == (STORED, len(STORED))
+    journal.close()
+
+
+class Scripted:
+    """A reader that gives what it was told, errors included, and nothing after it."""
+
+    def __init__(self, *steps: list[tuple[Offset, Entry]] | Exception) -> None:
+        self._steps = list(steps)
+
+    def read(self, limit: int) -> list[tuple[Offset, Entry]]:
+        step = self._steps.pop(0) if self._steps else []
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+class Failing:
+    """A store that fails a few times before it works."""
+
+    def __init__(self, store: EmbeddedStore, failures: int) -> None:
+        self._store, self.failures = store, failures
+
+    def write(self, points: Sequence[Point], next_offset: Offset) -> int:
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("database or disk is full")
+        return self._store.write(points, next_offset)
+
+
+def test_a_failing_store_is_tried_again_until_it_works(store: EmbeddedStore) -> None:
+    failing = Failing(store, 2)
+    with Running(Scripted(list(enumerate(ENTRIES))), failing):
+        wait_for(store, 8)
+    assert (failing.failures, list(store.read())) == (0, STORED)
+
+
+def test_a_store_that_never_works_does_not_hold_up_the_end(store: EmbeddedStore) -> None:
+    with Running(Scripted(list(enumerate(ENTRIES))), Failing(store, 10**9)) as running:
+        running.stop.wait(0.05)
+    assert store.offset() == 0
+
+
+def test_what_retention_took_is_passed_over(store: EmbeddedStore) -> None:
+    with Running(Scripted(JournalGap(0, 4), list(enumerate(ENTRIES))[4:]), store):
+        wait_for(store, 8)
+    assert store.count() == 2
+
+
+def test_an_unreadable_journal_is_no_end_either(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.stores.writer.JOURNAL_PAUSE", SECOND // 100)
+    with Running(Scripted(JournalError("segment cannot be read"), list(enumerate(ENTRIES))), store):
+        wait_for(store, 8)
+    assert list(store.read()) == STORED
+
+
+def test_large_batches_are_stored_in_portions(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.stores.writer.MOST_POINTS", 2)
+    with Running(Scripted(list(enumerate(ENTRIES))), store):
+        wait_for(store, 8)
+    assert list(store.read()) == STORED

@@ -1,0 +1,301 @@
+"""The command line as its user meets it: what it writes, what it says, and its exit status."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from monitor import clock
+from monitor.cli import app
+from monitor.datalock import DataLock
+from monitor.stores.base import Point
+from monitor.stores.embedded import EmbeddedStore
+from rules.events import SECOND
+
+SITE = """\
+site: acme/north
+broker: {url: "mqtt://127.0.0.1:1"}
+gateways:
+  - {name: line1, format: json, topic: "plant/{machine}", asset: "{machine}"}
+notify: {teams: {default: {channels: ["console://"]}}, routes: [{match: {}, to: default}]}
+web: {port: 0}
+"""
+RULES = """\
+version: 1
+rules:
+  - id: too-hot
+    kind: equipment
+    response: Cool it.
+    detect: {type: limits, signal: temperature, high: 80, on_delay: 1s}
+"""
+RECORDING = """\
+timestamp,asset,metric,value
+2026-03-01T06:00:00Z,oven,temperature,70
+2026-03-01T06:00:10Z,oven,temperature,90
+2026-03-01T06:00:20Z,oven,temperature,91
+2026-03-01T06:00:30Z,oven,temperature,60
+"""
+
+
+def andon(*arguments: object, **environment: str) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "100", **environment})
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    directory = tmp_path / "plant"
+    (directory / "rules").mkdir(parents=True)
+    (directory / "andon.yaml").write_text(SITE)
+    (directory / "rules" / "oven.yaml").write_text(RULES)
+    return directory
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """A recording, a rule file, and where the transitions go."""
+    (tmp_path / "in.csv").write_text(RECORDING)
+    (tmp_path / "rules.yaml").write_text(RULES)
+    return tmp_path / "in.csv", tmp_path / "rules.yaml", tmp_path / "out.jsonl"
+
+
+@pytest.mark.parametrize("command", ["demo", "init", "run", "check", "replay", "export"])
+def test_every_command_teaches_by_example(command: str) -> None:
+    done = andon(command, "--help")
+    assert done.exit_code == 0
+    assert f"andon {command}" in done.output.replace("Usage: ", "", 1)
+
+
+def test_help_lists_the_commands_and_what_the_files_are() -> None:
+    output = andon("--help").output
+    assert all(word in output for word in ("demo", "andon.yaml", "assets.yaml", "rules/*.yaml", "Exit status"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["check"],
+        ["check", "--site", "/no/such/directory"],
+        ["run"],
+        ["replay", "/no/such/file", "--rules", "x", "--out", "y"],
+        ["demo", "--for", "60x"],
+        ["demo", "--port", "70000"],
+        ["export", "--site", ".", "--out", "x.csv", "--start", "yesterday"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_command_line_is_status_2_without_a_traceback(arguments: list[str]) -> None:
+    done = andon(*arguments)
+    assert done.exit_code == 2
+    assert "Traceback" not in done.output
+
+
+def test_help_comes_at_once() -> None:
+    started = clock.elapsed()
+    subprocess.run([sys.executable, "-c", "from monitor.cli import app"], check=True)
+    heavy = (
+        "import sys, monitor.cli; print({'sqlalchemy', 'fastapi', 'pydantic', 'paho', 'structlog'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", heavy], check=True, capture_output=True, text=True)
+    assert done.stdout == "set()\n"
+    assert clock.elapsed() - started < 20 * SECOND
+
+
+def test_replay_writes_every_transition_as_a_line_of_json(files: tuple[Path, Path, Path]) -> None:
+    recording, rules, out = files
+    done = andon("replay", recording, "--rules", rules, "--out", out)
+    assert done.exit_code == 0, done.output
+    transitions = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(t["event"], t["at"]) for t in transitions] == [
+        ("raised", "2026-03-01T06:00:11Z"),
+        ("cleared", "2026-03-01T06:00:30Z"),
+    ]
+    assert done.stdout == ""
+    assert "4 rows" in done.stderr
+    assert "2 transitions" in done.stderr
+
+
+def test_replay_reads_compressed_recordings_alike(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    recording, rules, out = files
+    andon("replay", recording, "--rules", rules, "--out", out)
+    (tmp_path / "in.csv.gz").write_bytes(gzip.compress(recording.read_bytes()))
+    andon("replay", tmp_path / "in.csv.gz", "--rules", rules, "--out", tmp_path / "again.jsonl")
+    assert (tmp_path / "again.jsonl").read_bytes() == out.read_bytes()
+
+
+def test_replay_counts_and_shows_bad_rows_and_goes_on(files: tuple[Path, Path, Path]) -> None:
+    recording, rules, out = files
+    recording.write_text(RECORDING.replace("2026-03-01T06:00:20Z", "yesterday") + "only,three,columns\n")
+    done = andon("replay", recording, "--rules", rules, "--out", out)
+    assert done.exit_code == 0
+    assert "2 bad rows" in done.stderr
+    assert "in.csv:4" in done.stderr
+    assert len(out.read_text().splitlines()) == 2
+
+
+def test_replay_reports_every_problem_of_its_inputs_at_once_and_writes_nothing(files: tuple[Path, Path, Path]) -> None:
+    recording, rules, out = files
+    recording.write_text("when,what\n1,2\n")
+    rules.write_text("rules:\n  - {id: a, kind: nonsense}\n  - {id: b, kind: safety, detect: {type: limit}}\n")
+    out.write_text("from before")
+    done = andon("replay", recording, "--rules", rules, "--out", out)
+    assert done.exit_code == 1
+    assert {"rules.yaml:2", "rules.yaml:3", "in.csv:1"} <= {
+        line.split(": ")[0].rpartition("/")[2] for line in done.stderr.splitlines()
+    }
+    assert out.read_text() == "from before"
+
+
+def test_replay_takes_what_is_known_of_the_machines(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    recording, rules, out = files
+    assets = tmp_path / "assets.yaml"
+    assets.write_text("types: {oven: {signals: {temp: {}}}}\nassets: {oven: {type: oven}}\n")
+    done = andon("replay", recording, "--rules", rules, "--assets", assets, "--out", out)
+    assert done.exit_code == 1
+    assert "temperature" in done.stderr
+
+
+def test_replay_into_a_place_that_cannot_be_written_says_so(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    recording, rules, _ = files
+    done = andon("replay", recording, "--rules", rules, "--out", tmp_path / "no" / "out.jsonl")
+    assert done.exit_code == 1
+    assert "out.jsonl: cannot be written" in done.stderr
+
+
+def test_check_accepts_a_sound_site(site: Path) -> None:
+    done = andon("check", "--site", site)
+    assert done.exit_code == 0, done.output
+    assert "0 errors" in done.stderr
+
+
+def test_check_shows_warnings_and_is_still_content(site: Path) -> None:
+    (site / "rules" / "oven.yaml").write_text(RULES.replace("    response: Cool it.\n", ""))
+    done = andon("check", "--site", site)
+    assert done.exit_code == 0
+    assert "warning" in done.stdout
+
+
+def test_check_shows_every_error_with_its_place(site: Path) -> None:
+    (site / "andon.yaml").write_text(SITE + "wibble: 1\n")
+    (site / "rules" / "oven.yaml").write_text(RULES.replace("equipment", "equipmnt").replace("high:", "hihg:"))
+    done = andon("check", "--site", site)
+    assert done.exit_code == 1
+    assert "andon.yaml:7: error" in done.stdout
+    assert "rules/oven.yaml:4: error" in done.stdout
+    assert "rules/oven.yaml:6: error" in done.stdout
+
+
+def test_run_refuses_a_site_with_errors_and_shows_them(site: Path) -> None:
+    (site / "andon.yaml").write_text(SITE + "wibble: 1\n")
+    done = andon("run", "--site", site)
+    assert done.exit_code == 1
+    assert "andon.yaml:7: error" in done.stderr
+    assert not (site / "data").exists()
+
+
+def test_run_refuses_a_second_monitor(site: Path) -> None:
+    with DataLock(site / "data"):
+        done = subprocess.run(
+            [sys.executable, "-c", "from monitor.cli import main; main()", "run", "--site", str(site)],
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert f"pid {os.getpid()}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_run_starts_three_processes_and_ends_on_sigterm(site: Path) -> None:
+    pytest.importorskip("monitor.app")
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from monitor.cli import main; main()", "run", "--site", str(site)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stderr is not None
+        started = {json.loads(next(process.stderr)).get("child") for _ in range(3)}
+        assert started == {"line", "store", "web"}
+        sent = clock.elapsed()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert clock.elapsed() - sent < 5 * SECOND
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_export_writes_what_the_store_holds(site: Path, tmp_path: Path) -> None:
+    (site / "data").mkdir()
+    at = 1_772_344_800 * SECOND
+    with closing(EmbeddedStore(site / "data" / "store.db")) as store:
+        store.write([Point("oven", name, at + n * SECOND, float(n), None, 0) for name in "ab" for n in range(3)], 6)
+    out = tmp_path / "out.csv"
+    done = andon("export", "--site", site, "--out", out, "--metric", "b", "--start", "2026-03-01T06:00:01Z")
+    assert done.exit_code == 0, done.output
+    assert out.read_text().splitlines() == [
+        "timestamp,asset,metric,value,quality",
+        "2026-03-01T06:00:01Z,oven,b,1.0,good",
+        "2026-03-01T06:00:02Z,oven,b,2.0,good",
+    ]
+    assert "2 readings" in done.stderr
+
+
+def test_export_of_a_day_takes_plain_dates(site: Path, tmp_path: Path) -> None:
+    (site / "data").mkdir()
+    with closing(EmbeddedStore(site / "data" / "store.db")) as store:
+        store.write([Point("oven", "a", day * 86_400 * SECOND, 1.0, None, 0) for day in (20512, 20513, 20514)], 3)
+    done = andon("export", "--site", site, "--out", tmp_path / "o.csv", "--start", "2026-02-28", "--end", "2026-03-01")
+    assert "1 readings" in done.stderr
+
+
+def test_export_before_the_first_run_says_what_is_missing(site: Path, tmp_path: Path) -> None:
+    done = andon("export", "--site", site, "--out", tmp_path / "out.csv")
+    assert done.exit_code == 1
+    assert "no store yet" in done.stderr
+
+
+def test_export_to_an_unknown_ending_is_refused(site: Path, tmp_path: Path) -> None:
+    (site / "data").mkdir()
+    EmbeddedStore(site / "data" / "store.db").close()
+    done = andon("export", "--site", site, "--out", tmp_path / "out.xls")
+    assert done.exit_code == 1
+    assert ".csv" in done.stderr
+
+
+def test_init_writes_a_site_that_check_accepts(tmp_path: Path) -> None:
+    pytest.importorskip("monitor.scaffold")
+    assert andon("init", tmp_path / "new").exit_code == 0
+    done = andon("check", "--site", tmp_path / "new")
+    assert done.exit_code == 0, done.output
+
+
+def test_init_overwrites_nothing(site: Path) -> None:
+    pytest.importorskip("monitor.scaffold")
+    done = andon("init", site)
+    assert done.exit_code == 1
+    assert "Traceback" not in done.output
+    assert (site / "andon.yaml").read_text() == SITE
+
+
+def test_debugging_shows_where_an_error_came_from(site: Path, tmp_path: Path) -> None:
+    done = andon("export", "--site", site, "--out", tmp_path / "out.csv", ANDON_DEBUG="1")
+    assert done.exit_code == 1
+    assert "Traceback" in done.stderr
+
+
+def test_version_is_told() -> None:
+    assert andon("--version").output.startswith("andon ")
