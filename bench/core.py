@@ -1,6 +1,6 @@
-"""The core alone: readings per second through four rules each, on one core, beside a loop that only touches each reading.
+"""The core alone: readings per second through four rules each, beside a loop that only touches each reading.
 
-    python bench/core.py [--readings 1000000]
+python bench/core.py [--readings 1000000]
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ from rules.ruleset import RuleSet, load_rules
 RULES = """
 version: 1
 rules:
-  - {id: high, kind: equipment, detect: {type: limits, each: [%(names)s], high: 80, high_high: 95, deadband: 2, on_delay: 5s}}
-  - {id: low, kind: equipment, detect: {type: limits, each: [%(names)s], low: 5, low_low: 1, deadband: 1, off_delay: 5s}}
+  - id: high
+    kind: equipment
+    detect: {type: limits, each: [%(names)s], high: 80, high_high: 95, deadband: 2, on_delay: 5s}
+  - id: low
+    kind: equipment
+    detect: {type: limits, each: [%(names)s], low: 5, low_low: 1, deadband: 1, off_delay: 5s}
   - {id: drift, kind: quality, detect: {type: limits, each: [%(names)s], low: 20, high: 70, deadband: 1, on_delay: 60s}}
   - {id: guard, kind: safety, latch: false, detect: {type: limits, each: [%(names)s], high: 99}}
 """
@@ -41,9 +45,7 @@ def stream(assets: int, metrics: list[str], messages: int) -> list[Observation]:
     made = []
     for i in range(messages):
         at = START + i * SECOND // max(1, assets)
-        readings = tuple(
-            Reading(m, rng.gauss(45, 8) if rng.random() > 0.001 else rng.uniform(0, 100)) for m in metrics
-        )
+        readings = tuple(Reading(m, rng.gauss(45, 8) if rng.random() > 0.001 else rng.uniform(0, 100)) for m in metrics)
         made.append(Observation(f"line{i % assets}", at, at, readings))
     return made
 

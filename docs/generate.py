@@ -28,7 +28,7 @@ def alarm_states() -> str:
         HEAD,
         _lines("```mermaid", *_diagram(), "```"),
         "## What follows\n",
-        "An empty cell is refused with a reason. A suppression lies over these states: leaving it shows what is underneath.\n",
+        "An empty cell is refused with a reason. A suppression lies over these states and hides them until it ends.\n",
         _lines(*_cells()),
         "## Suppression\n\nWhere several hold, the first of these is shown.\n",
         _lines(*_table(("state", "begins with", "ends with"), suppressions)),

@@ -1,4 +1,4 @@
-"""The wiring of the line: the only module that knows every part of it. One straight line, cleaned up in reverse order."""
+"""The wiring of the line: the only module that knows every part of it; cleaned up in reverse order."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from monitor.alerting.dispatcher import Dispatcher
 from monitor.alerting.outbox import Outbox
 from monitor.alerting.policy import Notifier
 from monitor.alerting.topics import AlarmTable, TopicPublisher
+from monitor.collectors.acks import REDELIVERY_WINDOW
 from monitor.collectors.embedded import embedded_broker
-from monitor.collectors.mqtt import Collector, redelivery_window
+from monitor.collectors.mqtt import Collector
 from monitor.database.ledger import Ledger, Step
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
@@ -53,8 +54,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         table = AlarmTable(data / ALARMS)
         stack.callback(table.close)
 
-        in_force = ledger.revision_at(ledger.position())
-        await intake.begin(site.revision_if_new(in_force and in_force[1]), tuple(settings.brokers))
+        await intake.begin(site.revision_if_new(ledger.last_revision()), tuple(settings.brokers))
         brokers = {name: await _reachable(broker, data, stack) for name, broker in settings.brokers.items()}
         assets = site.ruleset.assets
         publisher = TopicPublisher(
@@ -73,7 +73,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 stamper=stamp,
                 commit=intake.messages,
                 on_link=ticker.on_link(name),
-                known=writer.tail(name, redelivery_window(broker)),
+                known=writer.tail(name, REDELIVERY_WINDOW),
             )
             for name, broker in brokers.items()
         ]

@@ -25,7 +25,9 @@ def write_site(directory: Path, pack: str | None = None) -> list[Path]:
     if pack is not None:
         raise ScaffoldError(f"the pack {pack!r} cannot be used: packs are not built yet; run andon init without --pack")
     template = files("monitor").joinpath(TEMPLATE)
-    texts = {directory / name: source.read_text(encoding="utf-8") for name, source in _templates(template)}
+    texts = {
+        directory / name: source.read_text(encoding="utf-8") for name, source in _templates(template, PurePosixPath())
+    }
     try:
         for path in texts:
             if path.is_symlink() or path.exists():
@@ -40,7 +42,7 @@ def write_site(directory: Path, pack: str | None = None) -> list[Path]:
     return list(texts)
 
 
-def _templates(folder: Traversable, at: PurePosixPath = PurePosixPath()) -> Iterator[tuple[PurePosixPath, Traversable]]:
+def _templates(folder: Traversable, at: PurePosixPath) -> Iterator[tuple[PurePosixPath, Traversable]]:
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_dir():
             yield from _templates(entry, at / entry.name)

@@ -14,7 +14,7 @@ from monitor.codecs.topics import TopicTemplate
 from monitor.errors import ConfigurationError
 from monitor.settings import Gateway, Settings, SiteFile, settled
 from monitor.sitechecks import Parts, check_parts, parts_of
-from monitor.substitution import Substitution, read_limited
+from monitor.substitution import REFERENCE, Substitution, read_limited
 from rules.events import Duration
 from rules.problems import Problem, errors
 from rules.ruleset import EMPTY, Loaded, RuleSet, digest, load_rules
@@ -134,7 +134,7 @@ def _site_file(home: Path, environ: Mapping[str, str], problems: list[Problem]) 
     missing = {problem.line for problem in substitution.problems}
     problems.extend(substitution.hide(problem) for problem in wrong if problem.line not in missing)
     problems.extend((*substitution.problems, *_literal_secrets(document)))
-    return file, parts_of(data, document, home)
+    return file, parts_of(data, document, home, substitution.hide)
 
 
 def _quoted_reference(problem: Problem, text: str) -> Problem:
@@ -148,11 +148,12 @@ def _literal_secrets(document: Document) -> Iterator[Problem]:
     hint = "write ${NAME} to take it from the environment, or ${file:PATH}"
     for path in document.lines:
         value = document.at(path)
-        if not isinstance(value, (str, int)) or "${" in str(value):
+        if not isinstance(value, (str, int)):
             continue
-        if path and path[-1] == "password":
+        literal = REFERENCE.sub("", str(value))
+        if path and path[-1] == "password" and literal:
             yield document.problem(path, "the password stands in the file", hint, "warning")
-        elif _CREDENTIALS.search(str(value)):
+        elif _CREDENTIALS.search(literal):
             yield document.problem(path, "an address with a password stands in the file", hint, "warning")
 
 
@@ -167,8 +168,13 @@ def _rule_files(home: Path, problems: list[Problem]) -> dict[str, str]:
         return {}
     if not found:
         problems.append(Problem(RULES, 0, "holds no rule files", "write rules/my-line.yaml", "warning"))
-    texts = ((f"{RULES}/{path.name}", _text(home, f"{RULES}/{path.name}", problems)) for path in found)
+    texts = ((_shown(path), _text(home, f"{RULES}/{path.name}", problems)) for path in found)
     return {name: text for name, text in texts if text is not None}
+
+
+def _shown(path: Path) -> str:
+    """A rule file's name for people and journals; what of it is no text becomes a question mark."""
+    return f"{RULES}/{path.name.encode(errors='replace').decode()}"
 
 
 def _is_there(path: Path) -> bool:
@@ -194,5 +200,5 @@ def _text(home: Path, name: str, problems: list[Problem]) -> str | None:
         reason, hint = f"cannot be read: {error.strerror}", "check its permissions"
     except ValueError as error:
         reason = str(error)
-    problems.append(Problem(name, 0, reason, hint))
+    problems.append(Problem(name.encode(errors="replace").decode(), 0, reason, hint))
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -36,9 +36,11 @@ class Parts(NamedTuple):
     gateways: dict[int, Gateway]
     brokers: dict[str, Broker | None]
     notify: Notify | None
+    hide: Callable[[Problem], Problem]
+    """Takes out of a problem what must not be shown."""
 
 
-def parts_of(data: Any, document: Document, home: Path) -> Parts:
+def parts_of(data: Any, document: Document, home: Path, hide: Callable[[Problem], Problem]) -> Parts:
     """The parts of the file's data."""
     top = data if isinstance(data, dict) else {}
     gateways = _items(top.get("gateways"))
@@ -49,6 +51,7 @@ def parts_of(data: Any, document: Document, home: Path) -> Parts:
         {number: good for number, item in enumerate(gateways) if (good := _right(Gateway, item)) is not None},
         {name: _right(Broker, item) for name, item in brokers.items()} if isinstance(brokers, dict) else {},
         _right(Notify, top.get("notify")),
+        hide,
     )
 
 
@@ -65,6 +68,10 @@ def _right(model: type[Model], data: Any) -> Model | None:
 
 def check_parts(parts: Parts, ruleset: RuleSet | None) -> Iterator[Problem]:
     """Every problem between the parts, and between them and the rules (None: those are wrong themselves)."""
+    return map(parts.hide, _checked(parts, ruleset))
+
+
+def _checked(parts: Parts, ruleset: RuleSet | None) -> Iterator[Problem]:
     yield from _brokers(parts)
     yield from _gateways(parts)
     if parts.notify is not None:

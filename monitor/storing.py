@@ -14,10 +14,10 @@ from sqlalchemy import select
 from monitor.codecs import Decoder
 from monitor.database.migrate import open_for_reading
 from monitor.database.schema import positions, revisions
+from monitor.decoding import decoder_for
 from monitor.journal.entries import Offset, RevisionEntry
 from monitor.journal.reader import JournalReader
 from monitor.journal.segments import JournalGap
-from monitor.line.decoding import decoder_for
 from monitor.stores.embedded import EmbeddedStore
 from monitor.stores.writer import run_writer
 
@@ -37,9 +37,11 @@ async def run_store(settings: Settings, stop: asyncio.Event) -> None:
     ended = threading.Event()
     writing = asyncio.create_task(asyncio.to_thread(_write, settings, ended))
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({writing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    ended.set()
+    try:
+        await asyncio.wait({writing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        ended.set()
     await writing
 
 

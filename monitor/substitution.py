@@ -19,7 +19,7 @@ HIDDEN: Final = "***"
 SHORTEST_SECRET: Final = 4
 """Shorter values are hidden only where they stand alone: a 1 or a true is everywhere."""
 
-_REFERENCE: Final = re.compile(r"\$\{([^{}]*)\}")
+REFERENCE: Final = re.compile(r"\$\{([^{}]*)\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -61,7 +61,7 @@ class Substitution:
             self._values.add(looked_up)
             return looked_up
 
-        filled = _REFERENCE.sub(value, text)
+        filled = REFERENCE.sub(value, text)
         self._values.add(filled)
         return filled
 

@@ -64,7 +64,9 @@ LIFE_CYCLE: Final[dict[tuple[State, Act], State]] = {
     (F, Act.OCCUR): B,
     **{(state, Act.RULE_CHANGE): A for state in (B, C, D, E, F)},
 }
-"""What the condition and people do, underneath any suppression. A reset before acknowledgement is refused (OPC UA Part 9)."""
+"""What the condition and people do, underneath any suppression.
+
+A reset before acknowledgement is refused (OPC UA Part 9)."""
 
 SUPPRESSIONS: Final[dict[State, tuple[Act, Act]]] = {
     I: (Act.REMOVE_FROM_SERVICE, Act.RETURN_TO_SERVICE),

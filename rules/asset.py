@@ -188,7 +188,7 @@ class AssetMonitor:
         else:
             clock.older_since = None
             clock.advance(at, event.received)
-        moment = at if at > clock.now else clock.now
+        moment = max(clock.now, at)
         self._pass(moment)
         clock.now = clock.heard = moment
         self._apply(event.readings, at, moment, ahead)
@@ -413,9 +413,7 @@ class AssetMonitor:
             watch.evaluate(moment, "rule_changed", self._emit)
             self._settle_down(watch)
 
-    def _emit(
-        self, watch: Watch, event: str, before: State, after: State, at: Instant, reason: dict[str, Any]
-    ) -> None:
+    def _emit(self, watch: Watch, event: str, before: State, after: State, at: Instant, reason: dict[str, Any]) -> None:
         rule, alarm = watch.rule, watch.alarm
         last_at, last = self._ordinals.get(rule.id, (-1, -1))
         ordinal = last + 1 if last_at == at else 0

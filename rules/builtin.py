@@ -1,4 +1,4 @@
-"""The rules that every asset has without anybody writing them: instrument faults, the asset's clock, our broker link."""
+"""The rules that every asset has without anybody writing them: instrument faults, its clock, our broker link."""
 
 from __future__ import annotations
 

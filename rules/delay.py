@@ -1,4 +1,4 @@
-"""On-delay and off-delay of one level: a condition must last before it counts, and be gone for a while before it does not."""
+"""On-delay and off-delay of one level: a condition must last to count, and be gone for a while to count no more."""
 
 from __future__ import annotations
 

@@ -326,7 +326,7 @@ def _field(value: Any) -> Expression:
         return value
     if isinstance(value, bool):
         return compile_expression("true" if value else "false")
-    if isinstance(value, (str, int, float)):
+    if isinstance(value, str) or (isinstance(value, (int, float)) and math.isfinite(value)):
         return compile_expression(str(value))
     raise ExpressionError("an expression is written as text", 'for example: when: "mode == 3"')
 

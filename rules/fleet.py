@@ -18,9 +18,9 @@ MOST_ASSETS: Final = 100_000
 class Fleet:
     """The monitors of a site, made as assets speak up; those that rules or assets.yaml name are there from the start.
 
-    `offsets` says for each asset up to which journal entry it has been told. `touched` says which entry was the first to
-    change an asset since somebody last removed it there (oldest first). What a restored asset knew already it is not
-    told again.
+    `offsets` says for each asset up to which journal entry it has been told. `touched` says which entry was the first
+    to change an asset since somebody last removed it there (oldest first). What a restored asset knew already it is
+    not told again.
     """
 
     def __init__(self, rules: RuleSet) -> None:

@@ -1,4 +1,4 @@
-"""Drives a fleet from an ordered stream of observations, with the deadlines between them: the past, decided as if live."""
+"""Drives a fleet from an ordered stream of observations, with the deadlines between them: the past, as if live."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def _patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _one_priority(value: Any) -> Priority:
-    if value not in set(Priority):
+    if value not in tuple(Priority):
         mistake = unknown("priority", str(value), Priority)
         raise InputError(mistake.message, "use low, medium, high or critical")
     return Priority(value)

@@ -1,4 +1,4 @@
-"""One rule watching one part of one asset: gate, detector, quality policy, delays and the alarm's life, in that order."""
+"""One rule watching one part of one asset: gate, detector, quality policy, delays, the alarm's life, in that order."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ _NUMBERS: Final = (
     (re.compile(r"[-+]?[0-9]{1,100}"), int),
     (re.compile(r"0o[0-7]{1,100}"), lambda text: int(text, 0)),
     (re.compile(r"0x[0-9a-fA-F]{1,100}"), lambda text: int(text, 0)),
-    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
+    (re.compile(r"[-+]?(\.[0-9]{1,100}|[0-9]{1,100}(\.[0-9]{0,100})?)([eE][-+]?[0-9]{1,9})?"), float),
 )
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 

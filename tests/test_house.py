@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = ("rules", "monitor")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 PYTHON = sorted([*SOURCES, *(path for folder in ("tests", "docs", "bench") for path in (ROOT / folder).rglob("*.py"))])
@@ -97,9 +98,16 @@ def test_no_file_names_where_packages_are_downloaded() -> None:
     assert [name for name, text in _texts() if REGISTRIES.search(text)] == []
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_file_of_a_package_is_installed_with_it(package: str) -> None:
+    patterns = PROJECT["tool"]["setuptools"]["package-data"][package]
+    packaged = {path for pattern in ("**/*.py", *patterns) for path in (ROOT / package).glob(pattern)}
+    files = {path for path in (ROOT / package).rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert sorted(_relative(path) for path in files - packaged) == []
+
+
 def _direct_dependencies() -> list[str]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [re.split(r"[<>=!~\[ ;]", requirement)[0] for requirement in project["dependencies"]]
+    return [re.split(r"[<>=!~\[ ;]", requirement)[0] for requirement in PROJECT["project"]["dependencies"]]
 
 
 def test_every_direct_dependency_is_pinned_with_hashes() -> None:

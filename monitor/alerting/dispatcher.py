@@ -99,7 +99,8 @@ class Dispatcher:
         due = await self._db(self._outbox.next_attempt, queue.name)
         wait = LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, clock.seconds(due - self._now())))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(queue.woken.wait(), wait)
+            async with asyncio.timeout(wait):
+                await queue.woken.wait()
 
     async def _attempt(self, queue: _Queue, pending: Pending) -> None:
         if queue.hanging:

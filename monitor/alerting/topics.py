@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -36,6 +36,8 @@ AT_ONCE: Final = 10
 BATCH: Final = 500
 FIRST_WAIT: Final = 0.5
 LONGEST_WAIT: Final = 30.0
+LAST_WORDS: Final = 1.0
+"""Seconds for saying goodbye to the broker."""
 LONGEST_TOPIC: Final = 2_000
 """Bytes; brokers refuse topics of more than 65,535 or of too many levels by closing the connection."""
 MOST_LEVELS: Final = 100
@@ -162,10 +164,11 @@ class TopicPublisher:
             while True:
                 began = clock.elapsed()
                 try:
-                    await self._connected()
-                except* (aiomqtt.MqttError, OSError, ValueError, SQLAlchemyError) as group:
+                    await _first_to_end(self._session(), patience=LAST_WORDS)
+                except (aiomqtt.MqttError, OSError, ValueError, SQLAlchemyError) as error:
                     failures = 0 if clock.seconds(clock.elapsed() - began) > LONGEST_WAIT else failures + 1
-                    _log.warning("alarm topics are not published; trying again", why=_why(group))
+                    why = f"{type(error).__name__}: {error}"[:200]
+                    _log.warning("alarm topics are not published; trying again", why=why)
                 await asyncio.sleep(self._wait(failures))
         finally:
             self._database.shutdown(wait=False)
@@ -173,22 +176,21 @@ class TopicPublisher:
     def _wait(self, failures: int) -> float:
         return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures, 10)) * (0.5 + 0.5 * self._random())
 
-    async def _connected(self) -> None:
+    async def _session(self) -> None:
         async with _client(self._broker, self._status("offline")) as client:
             self._shown.clear()
             await self._db(self._table.republish_all)
             await self._publish(client, STATUS, self._status(self._state()))
             _log.info("alarm topics are published")
             try:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._beat(client))
-                    tasks.create_task(self._follow(client))
+                await _first_to_end(self._beat(client), self._follow(client))
             finally:
                 await self._farewell(client)
 
     async def _farewell(self, client: aiomqtt.Client) -> None:
         with contextlib.suppress(aiomqtt.MqttError, OSError, TimeoutError):
-            await asyncio.wait_for(self._publish(client, STATUS, self._status("offline")), 1.0)
+            async with asyncio.timeout(LAST_WORDS / 2):
+                await self._publish(client, STATUS, self._status("offline"))
 
     async def _beat(self, client: aiomqtt.Client) -> None:
         while True:
@@ -302,8 +304,20 @@ def _percent(match: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in match.group().encode("utf-8", "surrogatepass"))
 
 
-def _why(group: BaseExceptionGroup[BaseException]) -> str:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"[:200]
+async def _first_to_end(*work: Coroutine[Any, Any, None], patience: float = 0.1) -> None:
+    """Run all until one ends or this is cancelled; the others have ended on return.
+
+    Cancelling is repeated after `patience` seconds: `asyncio.wait_for` of Python 3.11, on which aiomqtt rests, loses a
+    cancellation that meets an answer.
+    """
+    tasks = {asyncio.create_task(one) for one in work}
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        while running := {task for task in tasks if not task.done()}:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=patience)
+        failed = [task.exception() for task in tasks if not task.cancelled()]
+    for error in filter(None, failed):
+        raise error

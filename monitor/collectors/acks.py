@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,25 +15,30 @@ BATCH_BYTES: Final = 32 * 1024 * 1024
 WAITING_BATCHES: Final = 2
 """So many batches may wait; then reading stops until a commit is done."""
 RECEIVE_MAXIMUM: Final = BATCH_MESSAGES * WAITING_BATCHES
-"""What MQTT 5 lets the broker have unacknowledged: nothing older can be redelivered."""
-UNNEGOTIATED_WINDOW: Final = 32_767
-"""MQTT 3.1.1 has no such limit: half of all ids, so that a broker counting through them never meets an old one."""
+"""What we ask an MQTT 5 broker to leave unacknowledged at most."""
+REDELIVERY_WINDOW: Final = 32_767
+"""How many messages a broker may redeliver: MQTT 3.1.1 sets no limit, and mosquitto without one of its own (seen in
+2.0.11 with `max_inflight_messages 0`) exceeds that of MQTT 5. Half of all ids: counted through, none comes twice."""
 LAST_MID: Final = 65_535
+STEPS_BACK_OF_SESSIONS: Final = 8
+"""A broker that loses its sessions begins with id 1 again; more often than this it is how it gives ids."""
 
 
 class Batch:
     """Messages to commit together and, in arrival order, the acknowledgements that their commit allows.
 
+    `repeated` counts redeliveries that are only to be acknowledged.
     The acknowledgements are ready packets, valid only on the connection of this `generation`.
     """
 
-    __slots__ = ("acks", "bytes", "generation", "messages")
+    __slots__ = ("acks", "bytes", "generation", "messages", "repeated")
 
     def __init__(self, generation: int) -> None:
         self.generation = generation
         self.messages: list[Message] = []
         self.acks = bytearray()
         self.bytes = 0
+        self.repeated = 0
 
     @property
     def closed(self) -> bool:
@@ -47,16 +52,16 @@ class Redelivery:
     Only a PUBLISH with DUP can be one, and only if the message last received under its id has the same topic and
     payload; so what is published twice on purpose is kept twice. Whether an acknowledgement reached the broker is never
     certain, even when it was sent, so it is not asked: a message is remembered until its id comes again without DUP or
-    until `window` later ones have come, as many as the broker may leave unacknowledged.
+    until `window` later ones have come.
 
     That needs a broker which counts message ids upwards, as most do. Where ids return at once, a message with DUP may
     also be a new one with the id, topic and payload of one just acknowledged: there a message is forgotten as soon as
     its acknowledgement is sent, and nothing is taken over from before a restart: repeating is better than losing.
     """
 
-    def __init__(self, window: int, known: Iterable[Message] = ()) -> None:
+    def __init__(self, known: Iterable[Message] = (), *, window: int = REDELIVERY_WINDOW) -> None:
         self._window = window
-        self._seen: dict[int, int] = {}
+        self._seen: OrderedDict[int, int] = OrderedDict()
         self._steps_back = 0
         self._last_mid = 0
         for message in known:
@@ -66,8 +71,8 @@ class Redelivery:
 
     @property
     def ids_return(self) -> bool:
-        """Whether the broker gives ids again at once: they went backwards more often than one new session explains."""
-        return self._steps_back > 1
+        """Whether the broker gives ids again at once: they went backwards more often than new sessions explain."""
+        return self._steps_back > STEPS_BACK_OF_SESSIONS
 
     def admit(self, message: Message) -> bool:
         """Whether this message (QoS 1 or 2) is not known yet; from now on it is."""
@@ -75,7 +80,7 @@ class Redelivery:
         known = self._seen.pop(message.mid, None)
         self._seen[message.mid] = content
         if len(self._seen) > self._window:
-            del self._seen[next(iter(self._seen))]
+            self._seen.popitem(last=False)
         if message.dup:
             return known != content
         self._steps_back += message.mid <= self._last_mid < LAST_MID
@@ -119,6 +124,7 @@ class Intake:
         if message.qos:
             batch.acks += ACKNOWLEDGEMENT.pack(FIRST_ANSWER[message.qos], 2, message.mid)
             if not self._redelivery.admit(message):
+                batch.repeated += 1
                 return
         batch.messages.append(message)
         batch.bytes += len(message.payload)

@@ -68,10 +68,10 @@ class ReceivingClient(paho.Client):
 
     def subscribe_all(self, filters: list[str]) -> None:
         """SUBSCRIBE at QoS 1; retained messages come only for a subscription that is new (MQTT 5)."""
-        if filters and self._mqtt5:
+        if self._mqtt5:
             options = SubscribeOptions(qos=AT_LEAST_ONCE, retainHandling=RETAINED_IF_NEW)
             self.subscribe([(name, options) for name in filters])
-        elif filters:
+        else:
             self.subscribe([(name, AT_LEAST_ONCE) for name in filters])
 
     def send(self, packets: bytes | bytearray) -> bool:

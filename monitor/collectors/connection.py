@@ -19,8 +19,8 @@ from monitor.collectors.packets import DISCONNECT, Publish
 from monitor.collectors.problems import LinkError
 from monitor.settings import Broker, Tls
 
-GREETING_SECONDS: Final = 10.0
-"""How long a broker may take to answer CONNECT."""
+ANSWER_SECONDS: Final = 10.0
+"""How long a broker may take to answer CONNECT, and again SUBSCRIBE."""
 FAREWELL_SECONDS: Final = 1.0
 KEEPALIVE_CHECK_SECONDS: Final = 1.0
 NO_PASSPHRASE: Final = ""
@@ -67,6 +67,7 @@ class Connection:
         self._filters: list[str] = []
         self._loop = asyncio.get_running_loop()
         self._accepted: asyncio.Future[None] = self._loop.create_future()
+        self._subscribed: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[problems.Problem] = self._loop.create_future()
         self._keepalive: asyncio.TimerHandle | None = None
         self._reading = False
@@ -75,7 +76,7 @@ class Connection:
         self._client = ReceivingClient(broker.client_id, mqtt5=mqtt5, on_publish=on_publish)
         self._client.on_connect = self._connack
         self._client.on_disconnect = self._disconnected
-        self._client.on_subscribe = self._subscribed
+        self._client.on_subscribe = self._suback
 
     async def open(self) -> None:
         """Resolve, connect, shake hands and send CONNECT, all in a thread; raises LinkError."""
@@ -87,12 +88,7 @@ class Connection:
 
     async def accepted(self) -> None:
         """Wait for the broker's answer to CONNECT; raises LinkError if it says no or nothing."""
-        either: set[asyncio.Future[Any]] = {self._accepted, self._ended}
-        await asyncio.wait(either, timeout=GREETING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        if self._ended.done():
-            raise LinkError(self._ended.result())
-        if not self._accepted.done():
-            raise LinkError(problems.of_error(TimeoutError()))
+        await self._answer(self._accepted)
 
     async def lasts(self, seconds: float) -> bool:
         """Wait so long, but not beyond the end of the connection; whether it still stands."""
@@ -103,12 +99,14 @@ class Connection:
         """Wait until the connection has ended and say why."""
         return await asyncio.shield(self._ended)
 
-    def subscribe(self, filters: Sequence[str], former: Sequence[str]) -> None:
-        """SUBSCRIBE to all filters, UNSUBSCRIBE from former ones."""
+    async def subscribe(self, filters: Sequence[str], former: Sequence[str]) -> None:
+        """UNSUBSCRIBE former filters, SUBSCRIBE to all others, wait for the answer; raises LinkError without one."""
         self._filters = list(filters)
-        self._client.subscribe_all(self._filters)
         if former:
             self._client.unsubscribe(list(former))
+        if filters:
+            self._client.subscribe_all(self._filters)
+            await self._answer(self._subscribed)
 
     def send(self, packets: bytes | bytearray) -> bool:
         """Write acknowledgements; False if the connection has ended."""
@@ -142,6 +140,14 @@ class Connection:
             self._keepalive.cancel()
         self._client.on_disconnect = None
         self._client.drop()
+
+    async def _answer(self, awaited: asyncio.Future[None]) -> None:
+        either: set[asyncio.Future[Any]] = {awaited, self._ended}
+        await asyncio.wait(either, timeout=ANSWER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if self._ended.done():
+            raise LinkError(self._ended.result())
+        if not awaited.done():
+            raise LinkError(problems.of_error(TimeoutError()))
 
     def _open_blocking(self) -> None:
         broker, client = self._broker, self._client
@@ -186,9 +192,11 @@ class Connection:
             self._on_accepted(flags.session_present)
             self._accepted.set_result(None)
 
-    def _subscribed(self, _c: object, _d: object, _mid: int, codes: list[ReasonCode], _p: Properties | None) -> None:
+    def _suback(self, _c: object, _d: object, _mid: int, codes: list[ReasonCode], _p: Properties | None) -> None:
         if refused := [name for name, code in zip(self._filters, codes, strict=False) if code.is_failure]:
             self._on_refused(refused)
+        if not self._subscribed.done():
+            self._subscribed.set_result(None)
 
     def _disconnected(
         self, _c: object, _d: object, flags: DisconnectFlags, code: ReasonCode, _p: Properties | None

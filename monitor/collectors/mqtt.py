@@ -9,10 +9,10 @@ from typing import Final
 
 import structlog
 
-from monitor import clock
-from monitor.collectors.acks import RECEIVE_MAXIMUM, UNNEGOTIATED_WINDOW, Batch, Intake, Redelivery
+from monitor import clock, telemetry
+from monitor.collectors.acks import Batch, Intake, Redelivery
 from monitor.collectors.connection import Address, Connection
-from monitor.collectors.packets import Publish
+from monitor.collectors.packets import ACKNOWLEDGEMENT, Publish
 from monitor.collectors.problems import LinkError, Problem
 from monitor.collectors.reconnect import CONNECTED, STEADY_AFTER, LinkEvent, Reconnect
 from monitor.journal.entries import Message
@@ -23,17 +23,12 @@ FORGOTTEN: Final = "the broker has forgotten our session: what it held while we 
 log = structlog.get_logger()
 
 
-def redelivery_window(broker: Broker) -> int:
-    """How many of a broker's last messages it may redeliver after a restart: so many `Collector(known=...)` needs."""
-    return UNNEGOTIATED_WINDOW if broker.embedded or broker.protocol == "3.1.1" else RECEIVE_MAXIMUM
-
-
 class Collector:
     """One broker's messages: each of QoS 1 is handed to `commit`, a redelivered one not again (see `Redelivery`).
 
     `commit` gets at most `BATCH_MESSAGES` messages in order of arrival, one call at a time; what it returned for must
     be durable, for it is acknowledged then. `on_link` is called when the link is up and when it is lost (at the start:
-    when it cannot be made), never twice with the same value. `known` are the last `redelivery_window(broker)` messages
+    when it cannot be made), never twice with the same value. `known` are the last `REDELIVERY_WINDOW` messages
     of this broker with QoS 1 or 2 in the journal, oldest first. `former_filters` are unsubscribed if not in `filters`.
     """
 
@@ -56,7 +51,7 @@ class Collector:
         self._stamp = stamper
         self._commit = commit
         self._on_link = on_link
-        self._intake = Intake(Redelivery(redelivery_window(broker), known))
+        self._intake = Intake(Redelivery(known))
         self._reconnect = Reconnect(random.random)
         self._log = log.bind(broker=name, address=str(Address(broker)))
         self._arrived = asyncio.Event()
@@ -95,6 +90,8 @@ class Collector:
 
     async def _commit_batches(self) -> None:
         while (batch := await self._next_batch()) is not None:
+            telemetry.RECEIVED.inc(len(batch.messages) + batch.repeated)
+            telemetry.DUPLICATES.inc(batch.repeated)
             if batch.messages:
                 await self._commit(batch.messages)
             self._acknowledge(batch)
@@ -114,6 +111,7 @@ class Collector:
             return
         if batch.acks and batch.generation == self._generation and self._connection.send(batch.acks):
             self._intake.acknowledged(batch)
+            telemetry.ACKNOWLEDGED.inc(len(batch.acks) // ACKNOWLEDGEMENT.size)
         if not self._stopping and not self._intake.full:
             self._connection.resume()
 
@@ -152,7 +150,7 @@ class Collector:
     async def _stay(self, connection: Connection) -> Problem:
         self._reconnect.on(LinkEvent.ACCEPTED)
         self._reported = None
-        connection.subscribe(self._filters, self._former)
+        await connection.subscribe(self._filters, self._former)
         await self._tell(up=True)
         if await connection.lasts(STEADY_AFTER):
             self._reconnect.on(LinkEvent.PROVEN)

@@ -51,7 +51,10 @@ CERTIFICATE: Final = "set `tls: {ca}` to the CA that signed it, and name the hos
 HANDSHAKE: Final = (
     "check that the port speaks TLS, and whether the broker asks for a client certificate (`tls: {cert, key}`)"
 )
-CUT: Final = "look into the broker's own log; check that the port speaks what `url` says, `mqtt` or `mqtts` (TLS)"
+CUT: Final = (
+    "look into the broker's own log; check that no other client has our `client_id`, "
+    "and that the port speaks what `url` says (`mqtts` is TLS)"
+)
 CAUSES: Final[tuple[tuple[type[Exception], str, str], ...]] = (
     (ssl.SSLCertVerificationError, "the broker's certificate is not trusted", CERTIFICATE),
     (ssl.SSLError, "TLS failed", HANDSHAKE),

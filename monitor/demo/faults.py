@@ -62,7 +62,7 @@ TABLE: Final = (
     Episode(Fault.GARBAGE, start=19, ramp=0, hold=1),
     Episode(Fault.COOLANT_LOSS, start=22, ramp=1, hold=10),
     Episode(Fault.GATEWAY_SILENT, start=29, ramp=0, hold=9),
-    Episode(Fault.EMERGENCY_STOP, start=42, ramp=0, hold=4),
+    Episode(Fault.EMERGENCY_STOP, start=38.5, ramp=0, hold=3.5),
 )
 
 SHIFT: Final = 4.0

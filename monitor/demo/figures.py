@@ -15,7 +15,7 @@ from monitor.demo.stage import fetched
 from rules.events import Duration
 
 READINGS: Final = "andon_decoded_readings_total"
-MESSAGES: Final = "andon_received_total"
+MESSAGES: Final = "andon_journalled_total"
 
 
 @dataclass(frozen=True)

@@ -57,16 +57,21 @@ async def publish_plant(
     """
     parts = [_run(plant, stop), _misbehave(plant, broker, stop)]
     parts += [_publish(plant, broker, stop, gateway) for gateway in gateways]
-    outcomes = await asyncio.gather(*(_all_or_none(part, stop) for part in parts), return_exceptions=True)
+    try:
+        await together(stop, *parts)
+    except aiomqtt.MqttError as error:
+        raise EmbeddedBrokerError(f"the demo's gateways lost the broker at {broker.url}: {error}") from None
+
+
+async def together(stop: asyncio.Event, *parts: Coroutine[None, None, None]) -> None:
+    """Run them all to their end; whichever ends sets `stop`, for the others. The first error of any is raised."""
+    outcomes = await asyncio.gather(*(_stopping(part, stop) for part in parts), return_exceptions=True)
     for outcome in outcomes:
-        if isinstance(outcome, aiomqtt.MqttError):
-            raise EmbeddedBrokerError(f"the demo's gateways lost the broker at {broker.url}: {outcome}")
-        if isinstance(outcome, BaseException):
+        if outcome is not None:
             raise outcome
 
 
-async def _all_or_none(part: Coroutine[None, None, None], stop: asyncio.Event) -> None:
-    """Whichever part ends, the others end too."""
+async def _stopping(part: Coroutine[None, None, None], stop: asyncio.Event) -> None:
     try:
         await part
     finally:

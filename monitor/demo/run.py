@@ -17,7 +17,7 @@ from monitor.collectors.embedded import HOST, embedded_broker
 from monitor.database.queries import AlarmReader
 from monitor.demo.figures import figures
 from monitor.demo.plant import demo_plant
-from monitor.demo.publisher import publish_plant
+from monitor.demo.publisher import publish_plant, together
 from monitor.demo.stage import Monitor, demo_assets, free_web_port, pause, running_monitor, until_watching, write_site
 from monitor.demo.view import View
 from monitor.errors import AndonError
@@ -27,6 +27,8 @@ from rules.events import SECOND, Duration
 
 UNATTENDED: Final[Duration] = 120 * SECOND
 """How long it runs where nobody could end it and no time was given."""
+PLAIN_WIDTH: Final = 160
+"""Columns of tables where no terminal says how many it has."""
 REFRESH: Final[Duration] = SECOND // 5
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -41,8 +43,9 @@ def run_demo(duration: Duration | None, port: int, out: Path | None, seed: int =
         AndonError: broker or monitor do not start, or end by themselves; or `out` cannot be written.
     """
     console = Console(highlight=False)
-    if duration is None and not console.is_terminal:
-        duration = UNATTENDED
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+        duration = UNATTENDED if duration is None else duration
     with _transitions_file(out) as lines:
         return asyncio.run(_demonstrate(console, duration, port, lines, seed))
 
@@ -54,17 +57,18 @@ async def _demonstrate(console: Console, duration: Duration | None, port: int, l
         view = stack.enter_context(View(console, demo_assets().display_name))
         broker = await stack.enter_async_context(embedded_broker(directory / "broker"))
         web_port = free_web_port(port)
+        _greet(view, f"{broker.kind} at {broker.url}", web_port, port, duration)
         site = directory / "site"
         write_site(site, broker, web_port)
-        _greet(view, f"{broker.kind} at {broker.url}", web_port, port, duration)
-
         async with running_monitor(site, directory / "monitor.log", web_port) as monitor:
-            await until_watching(monitor, stop)
+            if not await until_watching(monitor, stop):
+                view.say("Ended before the monitor was ready.")
+                return 0
+            view.say("The monitor watches; the plant runs.")
             started = clock.elapsed()
-            follower = Follower(AlarmReader(monitor.data_dir / "alarms.db"), view, lines)
+            follower = Follower(AlarmReader(monitor.alarms), view, lines)
             stack.callback(follower.close)
-            view.say("The plant runs; the monitor watches.")
-            await asyncio.gather(publish_plant(demo_plant(seed), broker, stop), follower.run(monitor, stop))
+            await together(stop, follower.run(monitor, stop), publish_plant(demo_plant(seed), broker, stop))
             counted = await figures(f"{monitor.web}/metrics", follower.reader, clock.elapsed() - started)
         await follower.catch_up()
         view.summarise(counted)
@@ -90,14 +94,11 @@ class Follower:
         Raises:
             MonitorEndedError: the monitor has ended by itself.
         """
-        try:
-            while not stop.is_set():
-                if monitor.ended:
-                    raise monitor.failed("ended by itself")
-                await self.catch_up()
-                await pause(REFRESH, stop)
-        finally:
-            stop.set()
+        while not stop.is_set():
+            if monitor.ended:
+                raise monitor.failed("ended by itself")
+            await self.catch_up()
+            await pause(REFRESH, stop)
 
     async def catch_up(self) -> None:
         """Show what was committed since the last time."""

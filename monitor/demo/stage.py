@@ -49,9 +49,9 @@ class Monitor:
     web: str
 
     @property
-    def data_dir(self) -> Path:
-        """Where its data are."""
-        return self.site / DATA
+    def alarms(self) -> Path:
+        """Its alarm database."""
+        return self.site / DATA / "alarms.db"
 
     @property
     def ended(self) -> bool:
@@ -103,8 +103,8 @@ async def running_monitor(site: Path, log: Path, web_port: int) -> AsyncIterator
         await asyncio.shield(guarded.stop(process, PATIENCE))
 
 
-async def until_watching(monitor: Monitor, stop: asyncio.Event) -> None:
-    """Wait until every hop from the broker to the store is alive, or `stop` is set.
+async def until_watching(monitor: Monitor, stop: asyncio.Event) -> bool:
+    """Wait until every hop from the broker to the store is alive; False if `stop` is set before.
 
     Raises:
         MonitorEndedError: it ended, or takes too long.
@@ -116,8 +116,9 @@ async def until_watching(monitor: Monitor, stop: asyncio.Event) -> None:
         if clock.elapsed() > deadline:
             raise monitor.failed(f"is not ready after {clock.seconds(START_TIMEOUT):g} s")
         if await asyncio.to_thread(_healthy, monitor):
-            return
+            return True
         await pause(LOOK_AGAIN, stop)
+    return False
 
 
 def _healthy(monitor: Monitor) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -43,8 +43,7 @@ class View:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        if self._live:
-            self._live.stop()
+        self._stop()
 
     def say(self, text: str) -> None:
         """A line of our own."""
@@ -58,18 +57,27 @@ class View:
             self._live.update(self._active(), refresh=True)
 
     def summarise(self, figures: Figures) -> None:
-        """Everything that was seen and counted."""
-        self._print(Group(Text(), self._durations(), Text(), *map(Text, _counted(figures, self.tally))))
+        """Everything that was seen and counted; what is active is not shown any more."""
+        self._stop()
+        self.say("")
+        if self.tally.alarms:
+            self._console.print(self._durations())
+            self.say("")
+        for line in _counted(figures, self.tally):
+            self.say(line)
 
-    def _print(self, what: RenderableType) -> None:
-        width = None if self._console.is_terminal else 10_000
-        self._console.print(what, soft_wrap=isinstance(what, Text), width=width, highlight=False)
+    def _stop(self) -> None:
+        if self._live:
+            self._live.stop()
+
+    def _print(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True, highlight=False)
 
     def _line(self, transition: Transition) -> Text:
         colour = CALM if transition.event == "cleared" else COLOURS[transition.priority]
         return Text.assemble(
             f"{_time(transition.at)}  ",
-            (f"{transition.event.upper():<8}", colour),
+            (f"{transition.event.upper().replace('_', ' '):<16}", colour),
             f"  {transition.kind:<9}  {transition.priority:<8}  ",
             (f"{self._name_of(transition.asset)}: {transition.title}", "bold"),
             f"  {said(transition)}",
@@ -77,7 +85,7 @@ class View:
 
     def _active(self) -> RenderableType:
         active = self.tally.active
-        table = Table(title=f"Active now: {len(active)}", title_justify="left", expand=True, box=None)
+        table = Table(title=f"Active now: {len(active)}", title_justify="left", box=None, pad_edge=False)
         for heading in ("since", "kind", "priority", "machine", "alarm"):
             table.add_column(heading, no_wrap=True)
         for alarm in active[:MOST_ACTIVE]:

@@ -1,6 +1,7 @@
 """What the journal keeps: one entry per thing that happened, numbered by an offset that never repeats.
 
-The encoded form is a MessagePack array with a tag per type: fields may be appended with a default, never moved or reused.
+The encoded form is a MessagePack array with a tag per type: fields may be appended with a default, never moved or
+reused.
 """
 
 from __future__ import annotations

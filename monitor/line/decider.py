@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,10 +16,10 @@ from monitor.alerting.policy import AssetFacts, Notification, Notifier
 from monitor.codecs.base import Reject
 from monitor.codecs.decoder import Decoder
 from monitor.database.ledger import Ledger, QuarantineRow, Step
+from monitor.decoding import decoder_of
 from monitor.journal.entries import CommandEntry, Entry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
 from monitor.journal.reader import JournalReader
 from monitor.journal.segments import JournalGap
-from monitor.line.decoding import decoder_of
 from monitor.line.intake import Intake
 from monitor.site import ruleset_from_texts
 from rules.alarms import Transition
@@ -64,7 +65,7 @@ class Decider:
         self.floor = ledger.floor()
         self._undone = _Undone()
         self._saved_at = clock.elapsed()
-        self._decoder = Decoder((), lambda asset, metric: False)
+        self._decoder = Decoder((), _never_numeric)
         self.fleet = self._recover()
         self._reader = reader(ledger.floor())
         self.next = ledger.floor()
@@ -87,7 +88,7 @@ class Decider:
         try:
             fleet.adopt(rules, msgspec.json.decode(body), offset)
         except (ValueError, KeyError, TypeError) as error:
-            log.error("snapshot_unreadable", asset=asset, error=str(error), hint="the asset begins anew")
+            log.warning("snapshot_unreadable", asset=asset, error=str(error), hint="the asset begins anew")
 
     def _ruleset(self, digest: str, texts: dict[str, str]) -> RuleSet:
         if digest not in self._rulesets:
@@ -112,7 +113,7 @@ class Decider:
         try:
             return self._reader.read(MOST_ENTRIES)
         except JournalGap as gap:
-            log.error("journal_gap", start=gap.start, end=gap.end, hint="the journal was pruned or lost a segment")
+            log.warning("journal_gap", start=gap.start, end=gap.end, hint="the journal was pruned or lost a segment")
             return []
 
     def close(self) -> None:
@@ -125,10 +126,9 @@ class Decider:
 
     async def _wait(self, intake: Intake) -> None:
         patience = clock.seconds(max(0, self._saved_at + COMMIT_EVERY - clock.elapsed())) if self._unsaved else None
-        try:
-            await asyncio.wait_for(intake.wait_beyond(self.next), patience)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await intake.wait_beyond(self.next)
 
     @property
     def _unsaved(self) -> bool:
@@ -227,7 +227,13 @@ class Decider:
         assets = self.fleet.rules.assets
         for transition in transitions:
             rule = self.fleet.rules.rule(transition.rule) or BUILTIN.get(transition.rule)
-            decision = self._notifier.decide(transition, rule, AssetFacts(assets.display_name(transition.asset), assets.area(transition.asset)))
+            decision = self._notifier.decide(
+                transition, rule, AssetFacts(assets.display_name(transition.asset), assets.area(transition.asset))
+            )
             undone.notifications += decision.notifications
             undone.verdicts[transition.id] = decision.why
             telemetry.TRANSITIONS.labels(transition.event, transition.kind.value).inc()
+
+
+def _never_numeric(_asset: str, _metric: str) -> bool:
+    return False

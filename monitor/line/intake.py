@@ -46,7 +46,7 @@ class Intake:
         await self.append([TickEntry(self._stamp())])
 
     async def begin(self, revision: tuple[str, dict[str, str]] | None, brokers: Sequence[str]) -> None:
-        """What has to stand in the journal before anything new arrives: the rules, if they changed, and that we were away."""
+        """What stands in the journal before anything new arrives: the rules, if they changed, and that we were away."""
         away_since = self._writer.last_received
         now = self._stamp()
         entries: list[Entry] = [] if revision is None else [RevisionEntry(now, *revision)]

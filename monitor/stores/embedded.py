@@ -1,8 +1,8 @@
 """The store that needs nothing else: one SQLite file, a table of series and a row per reading.
 
-`synchronous=NORMAL` in WAL mode: a power failure may take the last commits, but rows and offset go together, so the
-writer reads the same entries from the journal again, which is fully synchronous. Reading happens in pages, each a
-transaction of its own, so that no reader keeps the writer from truncating its log.
+`synchronous=FULL` in WAL mode: the journal may be deleted up to the offset that stands here, so it must not be taken
+back by a power failure. Reading happens in pages, each a transaction of its own, so that no reader keeps the writer
+from truncating its log.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class EmbeddedStore:
                 raise StoreError(f"{self._path}: not a store, or its first writer has not begun yet")
             return
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA synchronous = FULL")
         if not version:
             with self._transaction():
                 for statement in SCHEMA.split(";"):

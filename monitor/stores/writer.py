@@ -18,7 +18,9 @@ from rules.events import SECOND, Duration
 
 BATCH: Final = 1_000
 MOST_POINTS: Final = 50_000
-IDLE: Final[Duration] = SECOND // 5
+PACE: Final[Duration] = SECOND // 5
+"""Without a backlog, so long between two commits: the disk is the journal's first."""
+
 FIRST_PAUSE: Final[Duration] = SECOND // 10
 LONGEST_PAUSE: Final[Duration] = 30 * SECOND
 JOURNAL_PAUSE: Final[Duration] = 5 * SECOND
@@ -60,8 +62,8 @@ class StoreWriter:
             for points, next_offset in self._portions(entries):
                 if not self._written(points, next_offset, stop):
                     return
-            if not entries:
-                stop.wait(seconds(IDLE))
+            if len(entries) < BATCH // 2:
+                stop.wait(seconds(PACE))
 
     def _read(self, stop: Event) -> list[tuple[Offset, Entry]]:
         try:

@@ -1,1 +1,1 @@
-"""."""
+"""What a browser or a scraper sees of the monitor."""

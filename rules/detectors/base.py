@@ -61,7 +61,7 @@ class Detector(ABC):
 
     @abstractmethod
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
-        """Why the level holds (or no longer holds): JSON with `text`, and what there is of `limit`, `values`, `value`."""
+        """Why the level holds, or no longer does: JSON with `text`, and what there is of `limit`, `values`, `value`."""
 
     def band(self, signal: Signal) -> tuple[float, float]:
         """The values of `signal`, ends included, at which `update` would say what it said last."""

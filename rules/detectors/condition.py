@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from rules.detectors.base import Bindings, Detector, DetectorConfig, shown
 from rules.durations import DurationField
@@ -13,6 +13,8 @@ from rules.signals import Signal
 
 class ConditionConfig(DetectorConfig):
     """True is the alarm; unknown is neither true nor false and follows the rule's `on_bad_quality`."""
+
+    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"show", "scope"})
 
     type: Literal["condition"]
     expression: ExpressionField

@@ -66,6 +66,16 @@ class LimitsConfig(DetectorConfig):
         return bindings.number(limit) if isinstance(limit, str) else limit
 
 
+def _relation(level: str, value: object, limit: float, *, on: bool) -> str:
+    """How a value stands to its limit; within the deadband it is neither beyond it nor back."""
+    high = level.startswith("high")
+    side = "above" if high else "below"
+    beyond = isinstance(value, float) and (value > limit if high else value < limit)
+    if on:
+        return side if beyond else f"was {side} and is not yet clear of"
+    return f"no longer {side}"
+
+
 class Limits(Detector):
     """One signal against its limits."""
 
@@ -128,11 +138,9 @@ class Limits(Detector):
         """The value against the limit of the level."""
         signal, limit = self.inputs[0], self._limits[level]
         value = signal.last if signal.value is None else signal.value
-        side = "above" if level.startswith("high") else "below"
-        relation = side if on else f"no longer {side}"
         words = f"{level.replace('_', '-')} limit {limit:g}{signal.unit}"
         return {
-            "text": f"{signal.name} {shown(value)}{signal.unit} {relation} {words}",
+            "text": f"{signal.name} {shown(value)}{signal.unit} {_relation(level, value, limit, on=on)} {words}",
             "value": value,
             "limit": limit,
             "level": level,

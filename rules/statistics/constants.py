@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import exp, lgamma, pi, sqrt
 from typing import Final
 
@@ -30,7 +30,7 @@ class Constants:
     E2: float
 
 
-@cache
+@lru_cache(maxsize=1024)
 def c4(n: int) -> float:
     """Mean of the standard deviation of n standard normal values: sqrt(2/(n-1)) gamma(n/2) / gamma((n-1)/2)."""
     _refuse(n, 10**9)
@@ -82,11 +82,11 @@ def _refuse(n: int, largest: int) -> None:
 @cache
 def _moments(n: int) -> tuple[float, float]:
     _refuse(n, LARGEST)
-    tail = [(w, weight, 1 - _range_cdf(n, w)) for w, weight in quadrature(0.0, 14.0, 48)]
+    tail = [(w, weight, 1 - range_cdf(n, w)) for w, weight in quadrature(0.0, 14.0, 48)]
     return sum(weight * p for _, weight, p in tail), sum(2 * w * weight * p for w, weight, p in tail)
 
 
-def _range_cdf(n: int, w: float) -> float:
+def range_cdf(n: int, w: float) -> float:
     """P(range <= w) = n * integral of phi(x) (Phi(x + w) - Phi(x))^(n - 1); the trapezoid rule is exact enough here."""
     step = 0.1
     total = 0.0

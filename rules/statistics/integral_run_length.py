@@ -45,7 +45,7 @@ def cusum_run_length(k: float, h: float, shift: float = 0.0, head_start: float =
 
 
 def _one_sided(k: float, h: float, shift: float, head_start: float) -> tuple[float, float]:
-    """The upper sum alone, from zero and from the head start. Zero is a state of its own: it has a chance, not a density."""
+    """The upper sum alone, from zero (a state of its own: it has a chance, not a density) and from the head start."""
     nodes = [(0.0, 0.0), *quadrature(0.0, h, _nodes(h))]
     places = [v for v, _ in nodes]
 

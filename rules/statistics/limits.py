@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import copysign, inf
 from typing import Final
 
+LARGEST: Final = 1e150
+"""Values beyond this are not to be charted: their squares are no numbers."""
 FAR: Final = 1e9
 """How many sigma a point lies away from a centre line without spread."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, lru_cache
 from math import cos, erfc, exp, inf, lgamma, log, pi, sqrt
 from operator import mul
 from statistics import NormalDist
@@ -71,7 +71,7 @@ def solve(matrix: list[list[float]], right: list[float]) -> list[float]:
 def mean_survival(absorbed: Iterable[tuple[float, float]], *, tolerance: float = 1e-10) -> float:
     """The mean number of steps until absorption, from (survivors, absorbed now) before and at each step.
 
-    The share of them absorbed settles to a constant, after which the rest of the sum is geometric and is added in closed form.
+    The share of them absorbed settles to a constant, after which the rest of the sum is geometric and known at once.
     """
     total, hazard, steady = 0.0, -1.0, 0
     for survivors, lost in absorbed:
@@ -118,7 +118,7 @@ def chi_square_cdf(x: float, freedom: float) -> float:
     return scale * _gamma_series(a, half) if half < a + 1 else 1 - scale * _gamma_fraction(a, half)
 
 
-@cache
+@lru_cache(maxsize=1024)
 def chi_square_quantile(probability: float, freedom: float) -> float:
     """The x with P(chi-square <= x) = `probability`: Newton's method from Wilson & Hilferty's, kept in a bracket."""
     a, t = freedom / 2, 2 / (9 * freedom)

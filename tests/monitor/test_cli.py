@@ -158,6 +158,7 @@ def test_replay_reports_every_problem_of_its_inputs_at_once_and_writes_nothing(f
 def test_replay_takes_what_is_known_of_the_machines(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
     recording, rules, out = files
     assets = tmp_path / "assets.yaml"
+    rules.write_text(RULES.replace("    detect", "    assets: oven\n    detect"))
     assets.write_text("types: {oven: {signals: {temp: {}}}}\nassets: {oven: {type: oven}}\n")
     done = andon("replay", recording, "--rules", rules, "--assets", assets, "--out", out)
     assert done.exit_code == 1
@@ -217,7 +218,6 @@ def test_run_refuses_a_second_monitor(site: Path) -> None:
 
 
 def test_run_starts_three_processes_and_ends_on_sigterm(site: Path) -> None:
-    pytest.importorskip("monitor.app")
     process = subprocess.Popen(
         [sys.executable, "-c", "from monitor.cli import main; main()", "run", "--site", str(site)],
         stderr=subprocess.PIPE,
@@ -277,14 +277,12 @@ def test_export_to_an_unknown_ending_is_refused(site: Path, tmp_path: Path) -> N
 
 
 def test_init_writes_a_site_that_check_accepts(tmp_path: Path) -> None:
-    pytest.importorskip("monitor.scaffold")
     assert andon("init", tmp_path / "new").exit_code == 0
     done = andon("check", "--site", tmp_path / "new")
     assert done.exit_code == 0, done.output
 
 
 def test_init_overwrites_nothing(site: Path) -> None:
-    pytest.importorskip("monitor.scaffold")
     done = andon("init", site)
     assert done.exit_code == 1
     assert "Traceback" not in done.output

@@ -189,7 +189,6 @@ def test_one_event_a_line(supervised) -> None:
 
 
 def test_process_reports_what_is_wrong_with_its_site_and_says_that_a_restart_will_not_help(tmp_path: Path) -> None:
-    pytest.importorskip("monitor.site")
     lifeline, ours = os.pipe()
     done = subprocess.run(
         [sys.executable, "-m", "monitor.processes", "web", "--site", str(tmp_path / "nowhere")],

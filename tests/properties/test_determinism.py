@@ -51,7 +51,9 @@ def test_a_restart_at_any_event_changes_nothing(events: list[Event], data: st.Da
 
 @EXAMPLES
 @given(streams(), st.data())
-def test_recovery_from_snapshots_of_different_ages_decides_the_same_again(events: list[Event], data: st.DataObject) -> None:
+def test_recovery_from_snapshots_of_different_ages_decides_the_same_again(
+    events: list[Event], data: st.DataObject
+) -> None:
     """Assets are saved one by one; after a crash each goes on from its own snapshot, and the past is told again."""
     crash = data.draw(st.integers(0, len(events)))
     fleet, saved = Fleet(RULESET), {}

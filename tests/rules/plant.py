@@ -24,7 +24,9 @@ def reading(metric: str, value: object, quality: Quality = Quality.GOOD) -> Read
     return Reading(metric, plain, quality)
 
 
-def seen(second: float, *, asset: str = "m", late: float = 0.0, bad: tuple[str, ...] = (), **values: object) -> Observation:
+def seen(
+    second: float, *, asset: str = "m", late: float = 0.0, bad: tuple[str, ...] = (), **values: object
+) -> Observation:
     """The asset's values at a second of the test, received `late` seconds after."""
     at = T0 + round(second * SECOND)
     readings = tuple(reading(k, v, Quality.BAD if k in bad else Quality.GOOD) for k, v in values.items())

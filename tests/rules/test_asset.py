@@ -47,7 +47,9 @@ def test_a_condition_that_does_not_last_raises_nothing():
 
 def test_high_to_high_high_is_one_alarm_whose_priority_rises_and_falls():
     m = monitor(HOT)
-    events = told(m, seen(0, t=81), tick(10), seen(20, t=95), tick(30), seen(40, t=85), tick(45), seen(50, t=20), tick(60))
+    events = told(
+        m, seen(0, t=81), tick(10), seen(20, t=95), tick(30), seen(40, t=85), tick(45), seen(50, t=20), tick(60)
+    )
     assert events == [
         ("hot", 10, "raised"), ("hot", 30, "raised_priority"), ("hot", 45, "lowered_priority"), ("hot", 55, "cleared"),
     ]  # fmt: skip
@@ -172,7 +174,9 @@ def test_safety_latches_until_it_was_acknowledged_and_reset():
     m = monitor("  - {id: s, kind: safety, assets: m, detect: {type: limits, signal: t, high: 80}}\n")
     (raised,) = m.handle(seen(0, t=99))
     assert told(m, seen(1, t=1)) == [("s", 1, "latched")]
-    acts = [Command(T0 + s * SECOND, a, "m", raised.id, "kim") for s, a in ((2, "reset"), (3, "acknowledge"), (4, "reset"))]
+    acts = [
+        Command(T0 + s * SECOND, a, "m", raised.id, "kim") for s, a in ((2, "reset"), (3, "acknowledge"), (4, "reset"))
+    ]
     assert told(m, *acts) == [("s", 3, "acknowledged"), ("s", 4, "reset"), ("s", 4, "cleared")]
 
 
@@ -203,7 +207,9 @@ def test_silence_means_nothing_while_our_own_link_is_down():
 
 def test_a_lost_broker_is_one_system_alarm():
     m = monitor(simple(), asset=OWN_ASSET)
-    events = told(m, tick(0), Link(T0 + SECOND, "main", False, T0 + SECOND), tick(20), Link(T0 + 30 * SECOND, "main", True, 0))
+    events = told(
+        m, tick(0), Link(T0 + SECOND, "main", False, T0 + SECOND), tick(20), Link(T0 + 30 * SECOND, "main", True, 0)
+    )
     assert events == [("system.broker-lost", 11, "raised"), ("system.broker-lost", 30, "cleared")]
 
 
@@ -243,7 +249,9 @@ def test_a_clock_set_back_is_accepted_after_ten_seconds_of_older_stamps():
 
 
 def test_a_changed_rule_clears_its_alarm_and_an_untouched_one_goes_on():
-    two = simple() + "  - {id: q, kind: quality, assets: m, detect: {type: limits, signal: t, high: 50, on_delay: 5s}}\n"
+    two = (
+        simple() + "  - {id: q, kind: quality, assets: m, detect: {type: limits, signal: t, high: 50, on_delay: 5s}}\n"
+    )
     m = monitor(two)
     m.handle(seen(0, t=99))
     renamed = two.replace("id: q, kind: quality", "id: q, kind: quality, title: Other words")

@@ -43,24 +43,30 @@ def same(left: Value, right: Value) -> bool:
         ("not a == 3", False),
         ("mode == 'running'", True),
         ('mode != "running"', False),
-        ("abs(-a) + min(a, b, 7) + max(1, 2) + round(2.567, 1) + sqrt(4) + exp(0) + log(1) + log(8, 2)", 3 + 2 + 2 + 2.6 + 2 + 1 + 3),
+        ("abs(-a) + min(a, b, 7) + max(1, 2) + round(2.567, 1)", 3 + 2 + 2 + 2.6),
+        ("sqrt(4) + exp(0) + log(1) + log(8, 2)", 2 + 1 + 0 + 3),
         ("pi", math.pi),
         ("true and not false", True),
         ("a\n  > 1", True),
         ("`TT 301/x` > 1 and `max` == 4", True),
         ("µ == 1", True),
     ],
-)  # fmt: skip
+)
 def test_an_expression_is_evaluated(text: str, expected: Value) -> None:
-    values = {"a": 3.0, "b": 2.0, "c": 5.0, "mode": "running", "TT 301/x": 2.0, "max": 4.0, "µ": 1.0}
+    values: dict[str, Value] = {"a": 3.0, "b": 2.0, "c": 5.0, "mode": "running", "TT 301/x": 2.0, "max": 4.0, "µ": 1.0}
     assert value(text, values) == (pytest.approx(expected) if isinstance(expected, float) else expected)
 
 
 def test_its_signals_are_known() -> None:
-    assert compile_expression("`TT 301/x` > pi and mode == 'off' or max(a, b) > 1").signals == {"TT 301/x", "mode", "a", "b"}  # fmt: skip
+    assert compile_expression("`TT 301/x` > pi and mode == 'off' or max(a, b) > 1").signals == {
+        "TT 301/x",
+        "mode",
+        "a",
+        "b",
+    }
 
 
-@pytest.mark.parametrize(("left", "right"), itertools.product(TRUTHS, TRUTHS))
+@pytest.mark.parametrize(("left", "right"), list(itertools.product(TRUTHS, TRUTHS)))
 def test_and_or_follow_kleenes_tables(left: bool | None, right: bool | None) -> None:
     both = False if False in (left, right) else None if None in (left, right) else True
     either = True if True in (left, right) else None if None in (left, right) else False
@@ -93,9 +99,28 @@ def test_a_chain_is_false_as_soon_as_one_link_is() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["1 / 0", "1 // 0", "1 % 0", "1e308 * 10", "10 ** 400", "(-8) ** 0.5", "0 ** -1", "sqrt(-1)", "log(0)", "log(2, 1)",
-     "exp(1000)", "round(1, 0.5)", "text + text", "text * 2", "-text", "flag + 1", "abs(flag)", "text < 1", "sqrt(text)"],
-)  # fmt: skip
+    [
+        "1 / 0",
+        "1 // 0",
+        "1 % 0",
+        "1e308 * 10",
+        "10 ** 400",
+        "(-8) ** 0.5",
+        "0 ** -1",
+        "sqrt(-1)",
+        "log(0)",
+        "log(2, 1)",
+        "exp(1000)",
+        "round(1, 0.5)",
+        "text + text",
+        "text * 2",
+        "-text",
+        "flag + 1",
+        "abs(flag)",
+        "text < 1",
+        "sqrt(text)",
+    ],
+)
 def test_what_has_no_finite_real_result_is_unknown(text: str) -> None:
     assert value(text, text="warm", flag=True) is None
 
@@ -110,7 +135,14 @@ def test_types_are_kept_apart() -> None:
 
 def test_a_condition_takes_bits_and_leaves_text_unknown() -> None:
     expression = compile_expression("a")
-    assert [expression.holds({"a": a}) for a in (1.0, 0.0, True, False, "yes", None)] == [True, False, True, False, None, None]  # fmt: skip
+    assert [expression.holds({"a": a}) for a in (1.0, 0.0, True, False, "yes", None)] == [
+        True,
+        False,
+        True,
+        False,
+        None,
+        None,
+    ]
     assert compile_expression("a > 1").holds({"a": 2.0}) is True
 
 
@@ -129,7 +161,13 @@ def _texts(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@given(st.recursive(st.sampled_from(["a", "b", "c", "2", "0.5", "3"]), _texts, max_leaves=8), OPERATORS, NUMBERS, NUMBERS, NUMBERS)  # fmt: skip
+@given(
+    st.recursive(st.sampled_from(["a", "b", "c", "2", "0.5", "3"]), _texts, max_leaves=8),
+    OPERATORS,
+    NUMBERS,
+    NUMBERS,
+    NUMBERS,
+)
 def test_numeric_expressions_agree_with_python(text: str, operator: str, a: float, b: float, c: float) -> None:
     whole = f"{text} {operator} b"
     values = {"a": a, "b": b, "c": c}
@@ -147,15 +185,21 @@ def test_numeric_expressions_agree_with_python(text: str, operator: str, a: floa
 
 @given(st.text(max_size=60) | st.text(alphabet="ab1.+-*/<>=!()`'\" \nandorifels,%5m", max_size=60))
 def test_any_text_is_compiled_or_refused(text: str) -> None:
+    refused = column_of_refusal(text)
+    if refused is not None:
+        assert 1 <= refused <= max(len(text), 1) + 1
+        return
+    expression = compile_expression(text)
+    for value in (None, "text", 1e300, True):
+        expression.evaluate(dict.fromkeys(expression.signals, value))
+
+
+def column_of_refusal(text: str) -> int | None:
     try:
-        expression = compile_expression(text)
+        compile_expression(text)
     except ExpressionError as error:
-        assert error.message
-        assert 1 <= error.column <= max(len(text), 1) + 1
-    else:
-        expression.evaluate({})
-        expression.evaluate(dict.fromkeys(expression.signals, "text"))
-        expression.evaluate(dict.fromkeys(expression.signals, 1e300))
+        return error.column
+    return None
 
 
 @pytest.mark.parametrize(
@@ -185,10 +229,41 @@ def test_a_refusal_says_what_and_where(text: str, message: str, column: int) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["__import__('os')", "a.b", "a[0]", "lambda: 1", "[a]", "{a}", "(a, b)", "a := 1", "f'{a}'", "b'x'", "1j", "a if b",
-     "*a", "abs(*a)", "abs(**a)", "abs(x=1)", "'x'(1)", "abs(a)(b)", "None", "a; b", "a # b", "a @ b", "~a", "a << b",
-     "(" * 300, "-" * 3000 + "1", "not " * 900 + "a", "a+" * 300 + "a", "a**" * 900 + "a", "\0", "\ud800", "x\\\ny"],
-)  # fmt: skip
+    [
+        "__import__('os')",
+        "a.b",
+        "a[0]",
+        "lambda: 1",
+        "[a]",
+        "{a}",
+        "(a, b)",
+        "a := 1",
+        "f'{a}'",
+        "b'x'",
+        "1j",
+        "a if b",
+        "*a",
+        "abs(*a)",
+        "abs(**a)",
+        "abs(x=1)",
+        "'x'(1)",
+        "abs(a)(b)",
+        "None",
+        "a; b",
+        "a # b",
+        "a @ b",
+        "~a",
+        "a << b",
+        "(" * 300,
+        "-" * 3000 + "1",
+        "not " * 900 + "a",
+        "a+" * 300 + "a",
+        "a**" * 900 + "a",
+        "\0",
+        "\ud800",
+        "x\\\ny",
+    ],
+)
 def test_nothing_but_the_language_gets_through(text: str) -> None:
     assert refusal(text).message
 

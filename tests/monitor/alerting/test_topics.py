@@ -291,3 +291,12 @@ def test_a_thousand_alarms_are_published_within_seconds(plant: Plant, mosquitto:
             await display.until(lambda shown: len(shown) >= 1_002)
 
     asyncio.run(scene())
+
+
+def test_it_ends_when_it_is_told_to_whatever_it_is_doing(plant: Plant, mosquitto: Mosquitto) -> None:
+    async def scene() -> None:
+        for moment in range(25):
+            async with asyncio.timeout(10), publishing(plant, at(mosquitto), heartbeat=0.0):
+                await asyncio.sleep(moment / 1_000)
+
+    asyncio.run(scene())

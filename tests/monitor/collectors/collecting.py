@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 
 from monitor import clock
@@ -111,7 +112,7 @@ def publish_blocking(
     properties: Properties | None = None,
 ) -> None:
     """The same from a thread."""
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
     client.max_inflight_messages_set(0)
     client.connect(broker.host, broker.port)
     client.loop_start()

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 from structlog.testing import capture_logs
 
 from monitor.collectors import connection
@@ -100,7 +102,7 @@ def test_a_name_that_does_not_resolve(lines: Lines) -> None:
 
 
 def test_a_broker_that_never_answers(mosquitto: Mosquitto, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "GREETING_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "ANSWER_SECONDS", 0.1)
     mosquitto.pause()
     try:
         assert "does not answer" in problem_of(site_broker(mosquitto), lines)
@@ -108,33 +110,41 @@ def test_a_broker_that_never_answers(mosquitto: Mosquitto, lines: Lines, monkeyp
         mosquitto.resume()
 
 
-def test_a_port_that_does_not_speak_mqtt(lines: Lines) -> None:
+def problem_with_answer(answer: bytes, lines: Lines) -> MutableMapping[str, Any]:
+    """What the log says of a server that sends these bytes to everybody and goes on listening."""
+
     async def scenario() -> None:
-        async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 500\r\n\r\n" + b"x" * 500)
+        async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(answer)
             await writer.drain()
 
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         async with server, collecting(Broker(url=f"mqtt://127.0.0.1:{port}"), Journal(), up=False):
-            await until(lambda: bool(lines))
+            await until(lambda: any("problem" in line for line in lines))
 
     asyncio.run(scenario())
-    assert lines[0]["event"] == "mqtt.connection_failed"
-    assert "MQTT" in lines[0]["mend"]
+    return next(line for line in lines if "problem" in line)
 
 
-def test_two_clients_with_one_id_are_told_so(mosquitto: Mosquitto, lines: Lines) -> None:
+def test_a_port_that_does_not_speak_mqtt(lines: Lines) -> None:
+    line = problem_with_answer(b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"x" * 500, lines)
+    assert "MQTT" in line["problem"] + line["mend"]
+
+
+def test_a_broker_that_says_why_it_hangs_up(lines: Lines) -> None:
+    line = problem_with_answer(b"\x20\x03\x00\x00\x00\xe0\x01\x8e", lines)
+    assert "another client took over" in line["problem"]
+
+
+def test_two_clients_with_one_id_are_told_where_to_look(mosquitto: Mosquitto, lines: Lines) -> None:
     async def scenario() -> None:
         journal = Journal()
         async with collecting(site_broker(mosquitto), journal), collecting(site_broker(mosquitto), Journal()):
             await until(lambda: False in journal.links)
 
     asyncio.run(scenario())
-    print(lines)
-    lost = next(line for line in lines if line["event"] == "mqtt.connection_lost")
-    assert "another client took over" in lost["problem"]
-    assert "client_id" in lost["mend"]
+    assert "client_id" in next(line for line in lines if line["event"] == "mqtt.connection_lost")["mend"]
 
 
 class TestTls:
@@ -188,10 +198,8 @@ class TestTls:
 
 def publish_over_tls(broker: Mosquitto, payloads: list[bytes]) -> None:
     """Publish through the same listener."""
-    from paho.mqtt import client as paho
-
     assert broker.certificates is not None
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    client = paho.Client(CallbackAPIVersion.VERSION2)
     files = broker.certificates
     client.tls_set(str(files.ca), str(files.client), str(files.client_key))
     client.connect(broker.host, broker.port)

@@ -205,4 +205,3 @@ def test_a_clean_stop_commits_and_acknowledges_what_has_arrived(mosquitto: Mosqu
 
     journal, after = asyncio.run(scenario())
     assert [*journal.payloads, *after.payloads] == [*numbers(505), b"end"]
-    assert not any(message.dup for message in after.messages)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 from itertools import pairwise
 
@@ -33,6 +34,8 @@ SITE = tuple(
 @pytest.fixture(params=["mosquitto", "amqtt"])
 def kind(request):
     if request.param == "mosquitto" and not mosquitto_path():
+        if os.environ.get("ANDON_REQUIRE_SERVICES") == "1":
+            pytest.fail("mosquitto is not installed, and ANDON_REQUIRE_SERVICES=1 demands it")
         pytest.skip("mosquitto is not installed")
     return request.param
 

@@ -8,6 +8,7 @@ import pytest
 from monitor.collectors.embedded import BrokerAddress
 from monitor.demo.plant import demo_plant
 from monitor.demo.stage import demo_assets, free_web_port, write_site
+from monitor.site import load_site
 from rules.ruleset import load_rules
 
 
@@ -30,9 +31,7 @@ def test_the_site_holds_its_settings_and_no_open_words(site):
 
 
 def test_the_site_is_accepted_without_an_error(site):
-    loading = pytest.importorskip("monitor.site")
-
-    loaded = loading.load_site(site, os.environ)
+    loaded = load_site(site, os.environ)
 
     assert loaded.site is not None, loaded.problems
 

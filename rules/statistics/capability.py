@@ -1,0 +1,184 @@
+"""Capability indices with confidence bounds, and the verdict that they allow.
+
+Sources: Montgomery, Introduction to SQC, chapter 8; Bissell 1990 (Cpk); Boyles 1991 (Cpm). An index says something only
+of a process in control.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, inf, lgamma, log, log1p, sqrt
+from statistics import median
+from typing import Final
+
+from rules.statistics.constants import c4, d2, d3
+from rules.statistics.numerics import NORMAL, chi_square_quantile
+
+FEWEST_VALUES: Final = 100
+"""What an index should rest on at least (and 25 subgroups)."""
+CONFIDENCE: Final = 0.95
+TAIL: Final = NORMAL.cdf(-3)
+"""The share beyond three sigma on one side: 0.135 %."""
+LARGEST: Final = 1e9
+"""An index beyond this means that there is no spread to speak of."""
+
+
+class Verdict(enum.StrEnum):
+    """What may be said of an index and its gate."""
+
+    PROVEN = "proven"
+    UNDECIDED = "undecided"
+    INCAPABLE = "incapable"
+
+
+@dataclass(frozen=True, slots=True)
+class Specification:
+    """What the customer asks for; a side that does not exist is None. The target is the middle unless given.
+
+    Raises:
+        ValueError: no side at all, or the wrong way round.
+    """
+
+    lower: float | None = None
+    upper: float | None = None
+    target: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.lower is None and self.upper is None:
+            raise ValueError("capability needs lower_spec, upper_spec or both")
+        if self.lower is not None and self.upper is not None and not self.lower < self.upper:
+            raise ValueError(f"lower_spec {self.lower:g} is not below upper_spec {self.upper:g}")
+
+    @property
+    def width(self) -> float | None:
+        """Upper less lower; None where there is one side only."""
+        return None if self.lower is None or self.upper is None else self.upper - self.lower
+
+    def nearest(self, mean: float) -> float:
+        """How far the mean is from the nearer side, negative beyond it."""
+        above = inf if self.upper is None else self.upper - mean
+        return min(above, inf if self.lower is None else mean - self.lower)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An estimate with its lower and upper confidence bound, each one-sided."""
+
+    value: float
+    lower: float
+    upper: float
+
+    def verdict(self, gate: float) -> Verdict:
+        """Proven when the lower bound reaches the gate, incapable when even the upper one does not."""
+        if self.lower >= gate:
+            return Verdict.PROVEN
+        return Verdict.INCAPABLE if self.upper < gate else Verdict.UNDECIDED
+
+
+def potential(spec: Specification, sigma: float, freedom: float, *, confidence: float = CONFIDENCE) -> Index | None:
+    """Cp (sigma within subgroups) or Pp (overall), with exact chi-square bounds; None for one side or no spread."""
+    if spec.width is None or not sigma * LARGEST > spec.width:
+        return None
+    return _scaled(spec.width / (6 * sigma), freedom, confidence)
+
+
+def actual(
+    spec: Specification, mean: float, sigma: float, count: int, freedom: float, *, confidence: float = CONFIDENCE
+) -> Index | None:
+    """Cpk (sigma within subgroups) or Ppk (overall); None without spread.
+
+    The bounds are approximate: the standard error is sqrt(1 / (9 count) + Cpk^2 / (2 freedom)).
+    """
+    room = spec.nearest(mean)
+    if not sigma * LARGEST > abs(room):
+        return None
+    value = room / (3 * sigma)
+    reach = NORMAL.inv_cdf(confidence) * sqrt(1 / (9 * count) + value * value / (2 * freedom))
+    return Index(value, value - reach, value + reach)
+
+
+def about_target(
+    spec: Specification, mean: float, sigma: float, count: int, *, confidence: float = CONFIDENCE
+) -> Index | None:
+    """Cpm, with Boyles's chi-square bounds; `sigma` is the overall one; None for one side or no spread."""
+    if spec.width is None or spec.lower is None or not sigma * LARGEST > spec.width:
+        return None
+    target = spec.lower + spec.width / 2 if spec.target is None else spec.target
+    off = min(LARGEST, abs(mean - target) / sigma) ** 2
+    return _scaled(spec.width / (6 * sigma * sqrt(1 + off)), count * (1 + off) ** 2 / (1 + 2 * off), confidence)
+
+
+def by_percentiles(spec: Specification, values: Sequence[float], *, confidence: float = CONFIDENCE) -> dict[str, Index]:
+    """`pp` and `ppk` of any distribution, from its median and its 0.135 % and 99.865 % points (ISO 22514-2).
+
+    The bounds are distribution-free, from order statistics: below about 2,200 values a tail may reach anywhere, so
+    nothing can be proven. `pp` is missing where there is one side only, both where there is no spread.
+    """
+    ordered = sorted(values)
+    middle = median(ordered)
+    above = _tail_point([value - middle for value in ordered], confidence)
+    below = _tail_point([middle - value for value in reversed(ordered)], confidence)
+    sides = [] if spec.upper is None else [(spec.upper - middle, above)]
+    sides += [] if spec.lower is None else [(middle - spec.lower, below)]
+    if not all(reach.lower * LARGEST > abs(room) for room, reach in sides):
+        return {}
+    each = [_ratio(room, reach) for room, reach in sides]
+    found = {"ppk": Index(*(min(getattr(i, name) for i in each) for name in ("value", "lower", "upper")))}
+    if spec.width is not None:
+        whole = Index(above.value + below.value, above.lower + below.lower, above.upper + below.upper)
+        found["pp"] = _ratio(spec.width, whole)
+    return found
+
+
+def freedom_individuals(count: int) -> float:
+    """Degrees of freedom of MRbar / d2(2): its variance is 0.8264 sigma^2 / (count - 1) (Cryer & Ryan 1990)."""
+    return (count - 1) / (2 * 0.8264)
+
+
+def freedom_xbar_r(subgroups: int, n: int) -> float:
+    """Degrees of freedom of Rbar / d2(n), by its coefficient of variation (Patnaik 1950)."""
+    return subgroups * (d2(n) / d3(n)) ** 2 / 2
+
+
+def freedom_xbar_s(subgroups: int, n: int) -> float:
+    """Degrees of freedom of sbar / c4(n), by its coefficient of variation."""
+    return subgroups * c4(n) ** 2 / (1 - c4(n) ** 2) / 2
+
+
+def _scaled(value: float, freedom: float, confidence: float) -> Index:
+    freedom = min(freedom, 1e6)
+    low, high = (sqrt(chi_square_quantile(p, freedom) / freedom) for p in (1 - confidence, confidence))
+    return Index(value, value * low, value * high)
+
+
+def _ratio(room: float, reach: Index) -> Index:
+    low, high = sorted((room / reach.lower, room / reach.upper))
+    return Index(room / reach.value, low, high)
+
+
+def _tail_point(distances: Sequence[float], confidence: float) -> Index:
+    """The point that a distribution exceeds with chance `TAIL`, from ascending values.
+
+    How many values lie beyond it is binomial, which bounds it by the largest values; above by nothing at all where even
+    the largest may lie short of it.
+    """
+    count = len(distances)
+    place = min(max((count + 1) * (1 - TAIL) - 1, 0.0), count - 1.0)
+    i = min(int(place), count - 2)
+    value = distances[i] + (place - i) * (distances[i + 1] - distances[i])
+    low, high, total = distances[0], inf, 0.0
+    for beyond in range(count):
+        total += _chance_beyond(count, beyond)
+        if total <= 1 - confidence:
+            high = distances[-1 - beyond]
+        if total >= confidence:
+            low = distances[-1 - beyond]
+            break
+    return Index(value, low, high)
+
+
+def _chance_beyond(count: int, beyond: int) -> float:
+    ways = lgamma(count + 1) - lgamma(beyond + 1) - lgamma(count - beyond + 1)
+    return exp(ways + beyond * log(TAIL) + (count - beyond) * log1p(-TAIL))

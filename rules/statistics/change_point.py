@@ -1,0 +1,61 @@
+"""When did it begin? The most likely start of a step in the mean, once a chart has signalled.
+
+Source: Samuel, Pignatiello & Calvin 1998; the set of other likely starts as of Pignatiello & Samuel 2001.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
+
+DROP: Final = 3.0
+"""Starts whose log likelihood is at most this far below the best belong to the set. After a CUSUM's signal it holds the
+true start nine times of ten from a shift of 1 sigma on (simulated: 0.85 at 0.5, 0.92 at 1, 0.97 at 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePoint:
+    """A step in the mean: `index` is the first changed point, `likely` the others that may be it, `shift` its sigmas.
+
+    As the chart has just signalled, small shifts look larger than they are (0.5 about twice, 1 by four tenths).
+    """
+
+    index: int
+    shift: float
+    likely: tuple[int, ...]
+
+    @property
+    def earliest(self) -> int:
+        """The first of the likely starts."""
+        return self.likely[0]
+
+    @property
+    def latest(self) -> int:
+        """The last of the likely starts."""
+        return self.likely[-1]
+
+    @property
+    def open(self) -> bool:
+        """Whether it may have begun even before the first point given."""
+        return self.earliest == 0
+
+
+def change_point(points: Sequence[float], drop: float = DROP) -> ChangePoint:
+    """Of points in sigma from the centre line, oldest first, the last being the one that signalled.
+
+    If the mean has changed from point t on, the log likelihood exceeds that of no change by (T - t) mean^2 / 2, where
+    mean is of the points from t to the last.
+
+    Raises:
+        ValueError: no points.
+    """
+    if not points:
+        raise ValueError("a change point needs the points up to the signal")
+    sums = list(accumulate(reversed(points)))[::-1]
+    count = len(points)
+    gains = [total * total / (2 * (count - i)) for i, total in enumerate(sums)]
+    best = max(range(count), key=gains.__getitem__)
+    likely = tuple(i for i, gain in enumerate(gains) if gains[best] - gain <= drop)
+    return ChangePoint(best, sums[best] / (count - best), likely)

@@ -1,0 +1,144 @@
+"""May a chart be armed? Normality, autocorrelation and resolution of what it would learn from, and the AR(1) remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, exp, log, sqrt
+from statistics import fmean, stdev
+from typing import Final
+
+from rules.statistics.numerics import normal_cdf
+
+SIGNIFICANT: Final = 0.01
+"""The p-value below which values are called not normal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Normality:
+    """Anderson-Darling's statistic, corrected for estimated mean and sigma, and its p-value."""
+
+    statistic: float
+    p_value: float
+
+    @property
+    def plausible(self) -> bool:
+        """Whether the values may well be normal."""
+        return self.p_value >= SIGNIFICANT
+
+
+def normality(values: Sequence[float]) -> Normality:
+    """Anderson-Darling (D'Agostino & Stephens 1986, table 4.9). Values without spread are not normal.
+
+    Raises:
+        ValueError: fewer than eight values.
+    """
+    count = len(values)
+    if count < 8:
+        raise ValueError(f"normality cannot be told from {count} values; eight are needed, a hundred are good")
+    mean, sigma = fmean(values), stdev(values)
+    if not sigma > 0:
+        return Normality(float(count), 0.0)
+    z = sorted((value - mean) / sigma for value in values)
+    total = sum((2 * i + 1) * (_log_cdf(z[i]) + _log_cdf(-z[-1 - i])) for i in range(count))
+    statistic = (-count - total / count) * (1 + 0.75 / count + 2.25 / count**2)
+    return Normality(statistic, _p_value(statistic))
+
+
+@dataclass(frozen=True, slots=True)
+class Autocorrelation:
+    """How far each value follows the one before; `error` is the standard error where there is none of it."""
+
+    phi: float
+    error: float
+
+    @property
+    def significant(self) -> bool:
+        """Whether chance alone would hardly show as much."""
+        return abs(self.phi) > 2 * self.error
+
+    def thinning(self, below: float = 0.1) -> int:
+        """Keep every n-th value of an AR(1) series, and its correlation falls below this."""
+        return 1 if abs(self.phi) <= below else ceil(log(below) / log(min(abs(self.phi), 0.9999)))
+
+
+def autocorrelation(values: Sequence[float]) -> Autocorrelation:
+    """At lag 1, with Bartlett's standard error 1/sqrt(n) (Box & Jenkins 1970). Values without spread have none.
+
+    Raises:
+        ValueError: fewer than three values.
+    """
+    if len(values) < 3:
+        raise ValueError(f"autocorrelation cannot be told from {len(values)} values; take a hundred")
+    mean = fmean(values)
+    deviations = [value - mean for value in values]
+    total = sum(d * d for d in deviations)
+    phi = sum(a * b for a, b in pairwise(deviations)) / total if total > 0 else 0.0
+    return Autocorrelation(phi, 1 / sqrt(len(values)))
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """How finely values are told apart; `step` is the smallest difference, in their unit (0 if all are equal)."""
+
+    distinct: int
+    step: float
+    sigma: float
+
+    @property
+    def adequate(self) -> bool:
+        """A step of more than one sigma makes limits wrong (Wheeler & Lyday, Evaluating the Measurement Process)."""
+        return 0 < self.step <= self.sigma
+
+
+def resolution(values: Sequence[float], sigma: float) -> Resolution:
+    """Of the values, against their sigma within subgroups; differences of rounding alone (1e-9) count as none."""
+    ordered = sorted(set(values))
+    blur = 1e-9 * max(map(abs, ordered), default=0.0)
+    steps = [b - a for a, b in pairwise(ordered) if b - a > blur]
+    return Resolution(len(steps) + bool(ordered), min(steps, default=0.0), sigma)
+
+
+@dataclass(frozen=True, slots=True)
+class Autoregression:
+    """Each value follows the one before by `phi`; what is new in it has standard deviation `sigma`."""
+
+    mean: float
+    phi: float
+    sigma: float
+
+    def residual(self, value: float, before: float) -> float:
+        """What the value before does not explain: independent, mean 0, standard deviation `sigma`."""
+        return value - self.mean - self.phi * (before - self.mean)
+
+    def residuals(self, values: Sequence[float]) -> list[float]:
+        """Of each value but the first."""
+        return [self.residual(value, before) for before, value in pairwise(values)]
+
+
+def fit_autoregression(values: Sequence[float]) -> Autoregression:
+    """AR(1) by Yule & Walker, which keeps phi within -1 and 1; sigma is that of the residuals about zero.
+
+    Raises:
+        ValueError: fewer than three values.
+    """
+    model = Autoregression(fmean(values), autocorrelation(values).phi, 0.0)
+    left = model.residuals(values)
+    return Autoregression(model.mean, model.phi, sqrt(fmean(r * r for r in left)))
+
+
+def _log_cdf(z: float) -> float:
+    return log(max(normal_cdf(z), 1e-300))
+
+
+def _p_value(a: float) -> float:
+    if a >= 10:
+        return 0.0
+    if a >= 0.6:
+        return exp(1.2937 - 5.709 * a + 0.0186 * a * a)
+    if a > 0.34:
+        return exp(0.9177 - 4.279 * a - 1.38 * a * a)
+    if a > 0.2:
+        return 1 - exp(-8.318 + 42.796 * a - 59.938 * a * a)
+    return 1 - exp(-13.436 + 101.14 * a - 223.73 * a * a)

@@ -1,0 +1,99 @@
+"""The parts of andon.yaml accept what they should and nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from monitor.settings import Broker, Gateway, Notify, Settings, SiteFile, Store, settled
+from rules.events import SECOND
+
+
+def site_file(**keys: Any) -> SiteFile:
+    return SiteFile.model_validate({"site": "s", "broker": {"url": "mqtt://host"}, **keys})
+
+
+def test_a_single_broker_is_called_main() -> None:
+    settings = settled(site_file(), Path("/site"))
+    assert isinstance(settings, Settings)
+    assert list(settings.brokers) == ["main"]
+    assert settings.data_dir == Path("/site/data")
+    assert settings.max_ahead == 5 * SECOND
+
+
+def test_all_paths_begin_at_the_site_directory() -> None:
+    tls = {"ca": "certs/ca.pem", "cert": "/abs/cert.pem", "key": "key.pem"}
+    file = site_file(broker={"url": "mqtts://host", "tls": tls}, data_dir="/var/lib/andon")
+    settings = settled(file, Path("/site"))
+    assert settings.data_dir == Path("/var/lib/andon")
+    found = settings.brokers["main"].tls
+    assert (found.ca, found.cert, found.key) == (
+        Path("/site/certs/ca.pem"),
+        Path("/abs/cert.pem"),
+        Path("/site/key.pem"),
+    )
+
+
+@pytest.mark.parametrize("protocol", [5, "5", "3.1.1"])
+def test_the_protocol_may_be_written_as_a_number(protocol: Any) -> None:
+    assert Broker.model_validate({"url": "mqtt://h", "protocol": protocol}).protocol == str(protocol)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"url": "mqtt://h", "embedded": True},
+        {"url": "http://h"},
+        {"url": "mqtt://"},
+        {"url": "mqtt://h:0"},
+        {"url": "mqtt://h:99999"},
+        {"url": "mqtt://[::1"},
+        {"url": "mqtt://h/path"},
+        {"url": "mqtt://user:secret99@h"},
+        {"url": "mqtt://h", "password": "secret99"},
+        {"url": "mqtt://h", "tls": {"ca": "x"}},
+        {"url": "mqtts://h", "tls": {"cert": "x"}},
+        {"url": "mqtt://h", "protocol": "4"},
+        {"url": "mqtt://h", "client_id": ""},
+        {"url": "mqtt://h", "keepalive": 1},
+        {"url": "mqtt://h", "unknown": 1},
+    ],
+)
+def test_a_broker_that_cannot_work_is_refused(data: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        Broker.model_validate(data)
+    assert "secret99" not in str([(error["msg"], error["loc"]) for error in refusal.value.errors()])
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        (Gateway, {"name": "a b", "topic": "t", "asset": "a"}),
+        (Gateway, {"name": "a", "topic": "t", "asset": "a", "max_depth": 65}),
+        (Gateway, {"name": "a", "topic": "t", "asset": "a", "time_unit": "min"}),
+        (Store, {"type": "influxdb"}),
+        (Notify, {"teams": {"a": {"channels": ["not an address"]}}}),
+        (Notify, {"routes": [{"match": {}}]}),
+    ],
+)
+def test_other_parts_are_strict_too(model: Any, data: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        model.model_validate(data)
+
+
+def test_an_empty_part_is_all_defaults() -> None:
+    assert site_file(web=None, notify=None, store=None).web.port == 8080
+
+
+def test_secrets_do_not_show() -> None:
+    file = site_file(
+        broker={"url": "mqtt://h", "username": "u", "password": "secret99"},
+        notify={"teams": {"t": {"channels": ["json://secret99@h"]}}},
+    )
+    settings = settled(file, Path("/site"))
+    assert "secret99" not in f"{file!r} {settings!r} {settings} {settings.model_dump_json()}"
+    password = settings.brokers["main"].password
+    assert password is not None
+    assert password.get_secret_value() == "secret99"

@@ -1,0 +1,156 @@
+"""Average run lengths against the published ones, and against each other where they must agree."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from rules.statistics.chart_run_length import chart_run_length, moving_range_run_length
+from rules.statistics.integral_run_length import cusum_run_length, ewma_run_length, shewhart_run_length
+from rules.statistics.run_length import run_length, run_length_when_autocorrelated
+from rules.statistics.run_rules import RunRules
+from tests.rules.statistics import published
+
+TABLES = "arl_tables"
+
+
+def nelson(numbers: str) -> list[str]:
+    return [f"nelson_{number}" for number in numbers]
+
+
+def western_electric(numbers: str) -> list[str]:
+    return [f"western_electric_{number}" for number in numbers]
+
+
+@pytest.mark.parametrize("numbers", ["1", "12", "13", "14", "123", "124", "134", "1234"])
+def test_western_electric_rules_as_champ_and_woodall_have_them(numbers: str) -> None:
+    for row in published.rows(TABLES, "shewhart_western_electric.csv"):
+        computed = run_length(western_electric(numbers), float(row["shift_sigma"]))
+        assert computed == pytest.approx(float(row[f"C{numbers}_recomputed"]), abs=6e-5 + 1e-6 * computed)
+        if row.get(f"C{numbers}_published"):
+            assert computed == pytest.approx(float(row[f"C{numbers}_published"]), abs=0.0055)
+
+
+def test_the_ewma_as_lucas_and_saccucci_have_it() -> None:
+    for row in published.rows(TABLES, "ewma_fixed_limits_arl0_500.csv"):
+        shift = float(row["shift_sigma"])
+        for name, text in row.items():
+            if name.endswith("recomputed"):
+                weight, width = name.removeprefix("lambda").removesuffix("_recomputed").split("_L")
+                assert ewma_run_length(float(weight), float(width), shift) == pytest.approx(float(text), abs=1e-4)
+        for weight, width in ((0.5, 3.071), (0.03, 2.437)):
+            printed = float(row[f"lambda{weight}_published"])
+            assert ewma_run_length(weight, width, shift) == pytest.approx(printed, rel=3e-3)
+
+
+def test_the_ewma_as_crowder_has_it() -> None:
+    for weight, printed in ((0.5, (26.45, 11.89, 4.91, 1.94)), (0.05, (127.53, 18.97, 8.38, 4.04))):
+        computed = [ewma_run_length(weight, 2, shift) for shift in (0, 0.5, 1, 2)]
+        assert computed == pytest.approx(printed, abs=0.0055)
+
+
+def test_the_cusum_as_lucas_and_crosier_have_it() -> None:
+    for row in published.rows(TABLES, "cusum_two_sided_k0.5.csv"):
+        shift = float(row["shift_sigma"])
+        for h, name in ((4, "h4_recomputed"), (5, "h5_recomputed"), (4.77, "h4.77_recomputed")):
+            assert cusum_run_length(0.5, h, shift) == pytest.approx(float(row[name]), abs=1e-4)
+        plain = float(row["h4_published_LucasCrosier1982"])
+        assert cusum_run_length(0.5, 4, shift) == pytest.approx(plain, rel=3e-3)
+        started = float(row["h4_FIR_headstart2_published_LucasCrosier1982"])
+        assert cusum_run_length(0.5, 4, shift, head_start=2) == pytest.approx(started, rel=5e-3)
+
+
+def test_cusums_of_one_false_alarm_rate_as_hawkins_has_them() -> None:
+    for row in published.rows(TABLES, "cusum_k_h_for_arl0_370.csv"):
+        assert cusum_run_length(float(row["k"]), float(row["h"])) == pytest.approx(
+            float(row["arl0_recomputed"]), abs=0.01
+        )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "known"),
+    [("1", 370.4), ("2", 511), ("3", 420), ("4", 600), ("5", 510), ("6", 290), ("7", 960), ("12", 217), ("1256", 110)],
+)
+def test_nelson_rules_in_control(numbers: str, known: float) -> None:
+    assert run_length(nelson(numbers)) == pytest.approx(known, rel=0.01)
+
+
+def test_a_run_of_nine_on_one_side_takes_as_long_as_with_a_coin() -> None:
+    assert run_length(["nelson_2"]) == pytest.approx(2**9 - 1)
+
+
+def test_rule_8_hardly_ever_alarms_in_vain() -> None:
+    assert run_length(["nelson_8"]) > 10_000
+
+
+def test_the_order_of_points_says_nothing_of_a_shift() -> None:
+    assert run_length(nelson("34"), 2.0) == run_length(nelson("34"))
+
+
+def test_all_eight_are_a_few_per_cent_short_of_simulation() -> None:
+    assert 0.93 < run_length(nelson("12345678")) / 74 < 1
+
+
+def test_no_rule_never_alarms() -> None:
+    assert run_length([]) == math.inf
+
+
+def simulated(names: list[str], draw: random.Random, *, moving_range: bool = False) -> int:
+    rules, last, count = RunRules(names), None, 0
+    while True:
+        z = draw.gauss(0, 1)
+        count += 1
+        if rules.feed(z) or (moving_range and last is not None and abs(z - last) > 3.68599):
+            return count
+        last = z
+
+
+@pytest.mark.parametrize("numbers", ["34", "268"])
+def test_simulation_agrees(numbers: str) -> None:
+    draw = random.Random(10)
+    lengths = [simulated(nelson(numbers), draw) for _ in range(400)]
+    assert sum(lengths) / 400 == pytest.approx(run_length(nelson(numbers)), rel=4 / math.sqrt(400))
+
+
+@pytest.mark.parametrize(("phi", "known"), [(0.25, 108), (0.5, 34), (0.8, 10), (0.9, 6.3)])
+def test_autocorrelation_makes_rule_1_alarm_in_vain(phi: float, known: float) -> None:
+    assert shewhart_run_length(phi) == pytest.approx(known, rel=0.02)
+    assert run_length_when_autocorrelated(["nelson_1"], phi) == shewhart_run_length(phi)
+
+
+def test_without_autocorrelation_the_two_ways_agree() -> None:
+    assert shewhart_run_length() == pytest.approx(run_length(["nelson_1"]), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "names", [nelson("12"), western_electric("1234"), nelson("12345678"), nelson("5"), nelson("126")]
+)
+def test_more_autocorrelation_means_more_false_alarms(names: list[str]) -> None:
+    lengths = [run_length_when_autocorrelated(names, phi / 100) for phi in range(-10, 100, 5)]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[0] == run_length(names)
+
+
+def test_autocorrelated_sets_between_the_simulated_ones() -> None:
+    assert run_length_when_autocorrelated(nelson("12"), 0.5) == pytest.approx(25)
+    assert 13 < run_length_when_autocorrelated(western_electric("1234"), 0.4) < 30
+
+
+def test_the_moving_range_costs_more_than_a_run_rule() -> None:
+    draw = random.Random(12)
+    for names, limit in (([], math.inf), (["nelson_1"], 3.0)):
+        lengths = [simulated(names, draw, moving_range=True) for _ in range(1500)]
+        assert moving_range_run_length(limit) == pytest.approx(sum(lengths) / 1500, rel=4 / math.sqrt(1500))
+    assert chart_run_length("individuals", ["nelson_1"]) == pytest.approx(105, rel=0.01)
+    assert chart_run_length("individuals", nelson("12")) == pytest.approx(87.5, rel=0.02)
+    assert chart_run_length("individuals", []) == pytest.approx(120, rel=0.01)
+
+
+def test_the_spread_of_subgroups_is_part_of_a_charts_cost() -> None:
+    assert chart_run_length("xbar_r", ["nelson_1"], 5) == pytest.approx(137, rel=0.01)
+    assert chart_run_length("xbar_s", ["nelson_1"], 5) == pytest.approx(151.5, rel=0.01)
+    assert chart_run_length("xbar_r", [], 2) == pytest.approx(chart_run_length("xbar_s", [], 2), rel=1e-6)
+    assert chart_run_length("p", ["nelson_1"], 50) == run_length(["nelson_1"])
+    assert chart_run_length("c", []) == math.inf

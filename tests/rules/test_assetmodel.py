@@ -1,0 +1,141 @@
+"""assets.yaml is understood whole or refused with every reason."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.assetmodel import AssetModel, load_assets
+
+PLANT = """
+types:
+  mill:
+    signals:
+      spindle_temperature: {unit: degC, range: [0, 200], sentinels: [3276.7]}
+      mode: {report: on_change}
+      recipe: {type: text}
+      speed:
+    states: {signal: mode, map: {3: running, 4: fault, 0: off}}
+  oven: {}
+assets:
+  line1/mill3:
+    {type: mill, name: Mill 3, area: A, parent: line1, gateway: line1, expected: true, values: {spindle_high: 85}}
+  line1/oven: {type: oven, area: B}
+  line1/other:
+"""
+
+
+def model(text: str = PLANT) -> AssetModel:
+    loaded, problems = load_assets("assets.yaml", text)
+    assert problems == []
+    assert loaded is not None
+    return loaded
+
+
+def problems(text: str) -> list[str]:
+    loaded, found = load_assets("assets.yaml", text)
+    assert loaded is None
+    return [str(problem) for problem in found]
+
+
+def test_signals_are_described() -> None:
+    spec = model().signal("line1/mill3", "spindle_temperature")
+    assert spec is not None
+    assert (spec.unit, spec.range, spec.sentinels, spec.report, spec.type) == (
+        "degC",
+        (0.0, 200.0),
+        (3276.7,),
+        "periodic",
+        "number",
+    )
+    assert model().signal("line1/mill3", "unheard") is None
+    assert model().signal("line9/unheard", "speed") is None
+
+
+def test_numeric_signals_are_those_declared_as_numbers() -> None:
+    assert model().is_numeric("line1/mill3", "speed")
+    assert not model().is_numeric("line1/mill3", "recipe")
+    assert not model().is_numeric("line1/mill3", "undeclared")
+
+
+def test_known_signals_are_those_of_the_type() -> None:
+    known = model().known_signals("line1/mill3")
+    assert sorted(known or ()) == ["mode", "recipe", "speed", "spindle_temperature", "state"]
+    for unknown in ("line1/oven", "line1/other", "line9/unheard"):
+        assert model().known_signals(unknown) is None
+
+
+def test_states_are_by_the_values_that_the_signal_delivers() -> None:
+    states = model().states("line1/mill3")
+    assert states is not None
+    assert states.signal == "mode"
+    assert states.table == {3.0: "running", 4.0: "fault", 0.0: "off"}
+    assert model().states("line1/oven") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "expected"),
+    [
+        ("text", "007: off, RUN: running", {"007": "off", "RUN": "running"}),
+        ("boolean", "true: running, 0: off", {True: "running", False: "off"}),
+        ("number", "1: running, 2.5: off", {1.0: "running", 2.5: "off"}),
+    ],
+)
+def test_the_keys_of_states_follow_the_type_of_the_signal(kind: str, keys: str, expected: object) -> None:
+    machine = f"{{signals: {{s: {{type: {kind}}}}}, states: {{signal: s, map: {{{keys}}}}}}}"
+    text = f"types: {{m: {machine}}}\nassets: {{a: {{type: m}}}}"
+    states = model(text).states("a")
+    assert states is not None
+    assert states.table == expected
+
+
+def test_an_asset_tells_its_name_place_and_values() -> None:
+    plant = model()
+    assert plant.display_name("line1/mill3") == "Mill 3"
+    assert plant.display_name("line1/other") == "line1/other"
+    assert (plant.area("line1/mill3"), plant.area("line9")) == ("A", None)
+    assert (plant.gateway("line1/mill3"), plant.gateway("line1/oven")) == ("line1", None)
+    assert (plant.value("line1/mill3", "spindle_high"), plant.value("line1/mill3", "x")) == (85.0, None)
+    assert plant.expected == ("line1/mill3",)
+    assert plant.areas() == ("A", "B")
+
+
+def test_nothing_known_is_fine() -> None:
+    assert model("").known_signals("anything") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("calendar: {}", "assets.yaml:1: error: `calendar` is not built yet"),
+        ("types: {m: {context: {}}}", "`context` is not built yet"),
+        ("types: {m: {derived: {}}}", "`derived` is not built yet"),
+        ("assets: {a: {bind: {}}}", "`bind` is not built yet"),
+        ("types: {m: {signals: {a: {unitt: x}}}}", "unknown key `unitt`, did you mean `unit`?"),
+        ("types: {m: {signals: {a: {range: [5, 1]}}}}", "the range's lower end is above its upper end"),
+        ("types: {m: {signals: {a: {range: [.nan, 1]}}}}", "must be a finite number"),
+        ("types: {m: {signals: {a: {type: text, range: [0, 1]}}}}", "range and sentinels are for numbers"),
+        ("types: {m: {signals: {a: {type: nummer}}}}", "unknown type `nummer`, did you mean `number`?"),
+        ("types: {m: {signals: {state: {}}, states: {signal: a, map: {1: x}}}}", "is made by `states`"),
+        ("types: {m: {signals: {a: }, states: {signal: a, map: {RUN: x}}}}", "is a number and is never `RUN`"),
+        ("types: {m: {states: {signal: a}}}", "`map` is missing"),
+        ("types: {mill: }\nassets: {a: {type: mil}}", "assets.yaml:2: error: unknown type `mil`, did you mean `mill`?"),
+        ("assets: [a]", "`assets`: must be key: value pairs"),
+        ("5", "must be key: value pairs"),
+        ("a: [", "not YAML"),
+    ],
+)
+def test_a_mistake_says_where_and_how_to_mend_it(text: str, expected: str) -> None:
+    assert expected in problems(text)[0]
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    assert len(problems("types: {m: {signals: {a: {x: 1}}, y: 2}}\nassets: {a: {z: 3, expected: maybe}}\nw: 4")) == 5
+
+
+@given(
+    st.text(max_size=100)
+    | st.sampled_from(PLANT.splitlines()).flatmap(lambda line: st.just(PLANT.replace(line, line[::-1])))
+)
+def test_any_text_is_understood_or_refused(text: str) -> None:
+    loaded, found = load_assets("assets.yaml", text)
+    assert (loaded is None) is bool(found)

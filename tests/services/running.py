@@ -1,0 +1,102 @@
+"""A site under test: written, run as `andon run` in a process group of its own, killed and started again at will."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from monitor.database.queries import AlarmReader
+from monitor.errors import AndonError
+from monitor.journal.reader import journal_end
+from monitor.stores.embedded import EmbeddedStore
+from rules.alarms import Transition
+from tests.services.mosquitto import free_port
+
+POLL_SECONDS = 0.05
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait for a condition; fail, saying what did not come, when the time is up."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"waited {seconds:g} s for {what}")
+        time.sleep(POLL_SECONDS)
+
+
+class RunningSite:
+    """`start` and `kill` as often as a test likes; `settle` waits until all that arrived is decided, stored and sent."""
+
+    def __init__(
+        self, directory: Path, broker: str, rules: str, gateways: str, *, hook: str = "console://", assets: str = ""
+    ) -> None:
+        self.directory = directory
+        self.data = directory / "data"
+        (directory / "rules").mkdir(parents=True)
+        (directory / "rules" / "rules.yaml").write_text(rules)
+        if assets:
+            (directory / "assets.yaml").write_text(assets)
+        self.web = free_port()
+        (directory / "andon.yaml").write_text(
+            f"site: test\ndata_dir: data\nbroker: {broker}\ngateways:\n{gateways}\n"
+            f'notify: {{teams: {{all: {{channels: ["{hook}"]}}}}, routes: [{{match: {{}}, to: all}}]}}\n'
+            f"web: {{port: {self.web}}}\n"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """What the monitor has written so far."""
+        return (self.directory / "log").read_text(errors="replace")
+
+    def start(self) -> None:
+        """Start the monitor; it may take a moment until it is connected."""
+        command = [sys.executable, "-m", "monitor.cli", "run", "--site", str(self.directory)]
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+
+    def kill(self) -> None:
+        """`kill -9` of the whole process group."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(10)
+
+    def stop(self) -> None:
+        """Ask it to end, as a service manager would."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(10)
+
+    def received(self) -> int:
+        """Journal entries so far."""
+        return journal_end(self.data / "journal")
+
+    def settled(self) -> bool:
+        """Whether decider and store have caught up with the journal, and nothing waits in the outbox."""
+        try:
+            end = self.received()
+            with closing(EmbeddedStore(self.data / "store.db", read_only=True)) as store:
+                stored = store.offset()
+            with closing(AlarmReader(self.data / "alarms.db")) as alarms:
+                pending = sum(n for (_, state), n in alarms.outbox_counts().items() if state == "pending")
+                return bool(end == stored == alarms.position() and not pending)
+        except AndonError:
+            return False
+
+    def transitions(self) -> list[Transition]:
+        """All that were committed, in order."""
+        with closing(AlarmReader(self.data / "alarms.db")) as alarms:
+            found: list[tuple[int, Transition]] = []
+            while rows := alarms.transitions_after(found[-1][0] if found else 0, 10_000):
+                found += rows
+            return [transition for _, transition in found]
