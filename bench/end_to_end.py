@@ -41,7 +41,7 @@ rules:
   - {id: low, kind: equipment, notice: true, detect: {type: limits, signal: m0, low: 5, low_low: 1, deadband: 1}}
   - {id: drift, kind: quality, notice: true, detect: {type: limits, signal: m0, low: 20, high: 70, on_delay: 60s}}
   - {id: guard, kind: safety, latch: false, notice: true, detect: {type: limits, signal: m0, high: 99}}
-  - {id: probe, kind: safety, assets: "probe/*", latch: false, notice: true, detect: {type: limits, signal: v, high: 50}}
+  - {id: probe, kind: safety, assets: "probe/*", latch: false, detect: {type: limits, signal: v, high: 50}}
 """
 SITE = """site: bench
 data_dir: data
