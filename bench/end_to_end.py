@@ -84,7 +84,7 @@ def wait(condition: Callable[[], bool], seconds: float) -> None:
 
 def flood(port: int, messages: int, values: int, rate: float = 0.0) -> subprocess.Popen[bytes]:
     """Start the publisher."""
-    command = [sys.executable, str(HERE / "flood.py"), str(port), str(messages), str(values), "1", str(rate)]
+    command = [sys.executable, str(HERE / "_flood.py"), str(port), str(messages), str(values), "1", str(rate)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 

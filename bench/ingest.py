@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from core import RULES
-from flood import payload, topic
+from _flood import payload, topic
 
 from monitor.codecs import Decoder
 from monitor.journal.entries import Message

@@ -1,6 +1,6 @@
 """A publisher that costs next to nothing: prebuilt MQTT 3.1.1 packets down a socket, answers read and counted.
 
-python bench/flood.py PORT MESSAGES VALUES QOS [RATE]
+python bench/_flood.py PORT MESSAGES VALUES QOS [RATE]
 """
 
 from __future__ import annotations
