@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from core import RULES
 from _flood import payload, topic
+from core import RULES
 
 from monitor.codecs import Decoder
 from monitor.journal.entries import Message
