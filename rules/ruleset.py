@@ -17,7 +17,7 @@ from rules.events import SECOND, Duration
 from rules.patterns import PatternIndex, is_literal
 from rules.problems import Problem, errors, quoted, unknown
 from rules.rule import NoDetector, Rule, detection_key, digest
-from rules.rulechecks import SourcedRule, check_signals, check_site, check_values
+from rules.rulechecks import SourcedRule, check_fits, check_signals, check_site, check_values
 from rules.validation import Section, validated
 from rules.yamltext import Document, Path, read_yaml
 
@@ -27,7 +27,7 @@ MAX_AHEAD: Final[Duration] = 5 * SECOND
 NOTHING_KNOWN: Final = AssetModel()
 
 DETECTORS_NOT_BUILT: Final = frozenset(
-    {"deviation", "rate_of_change", "stuck", "alarm_table", "count", "sequence", "usage", "safety_function",
+    {"alarm_table", "count", "sequence", "usage", "safety_function",
      "vibration_zone", "forecast", "control_chart", "ewma", "cusum", "capability", "multivariate", "anomaly"}
 )  # fmt: skip
 """Detectors that are refused by name until they are there."""
@@ -110,6 +110,7 @@ def load_rules(
     if model is not None:
         problems.extend(check_signals(found, model))
         problems.extend(check_values(found, model))
+        problems.extend(check_fits(found, model))
     if site:
         problems.extend(check_site(found))
     problems.sort(key=lambda problem: (problem.file, problem.line))

@@ -6,12 +6,18 @@ from typing import Final
 
 from rules.detectors.base import DetectorConfig
 from rules.detectors.condition import ConditionConfig
+from rules.detectors.deviation import DeviationConfig
 from rules.detectors.limits import LimitsConfig
+from rules.detectors.rate_of_change import RateOfChangeConfig
 from rules.detectors.silence import SilenceConfig
+from rules.detectors.stuck import StuckConfig
 
 CONFIGS: Final[dict[str, type[DetectorConfig]]] = {
     "limits": LimitsConfig,
     "condition": ConditionConfig,
     "silence": SilenceConfig,
+    "deviation": DeviationConfig,
+    "rate_of_change": RateOfChangeConfig,
+    "stuck": StuckConfig,
 }
 """By `detect.type`."""
