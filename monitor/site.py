@@ -24,7 +24,8 @@ from rules.yamltext import MAX_SIZE, Document, read_yaml
 SITE_FILE: Final = "andon.yaml"
 ASSETS_FILE: Final = "assets.yaml"
 RULES: Final = "rules"
-ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
+ENDINGS: Final = frozenset({".yaml", ".yml", ".json", ".csv"})
+"""Rule files, and the tables that they name."""
 MAX_FILES: Final = 10_000
 READING: Final = "reading.json"
 """The text of a revision that says how messages become readings: gateways and `max_ahead`, without any secret."""

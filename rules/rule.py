@@ -28,8 +28,6 @@ from rules.validation import Section
 
 MATCH_KEYS: Final = frozenset({"kind", "priority", "area", "asset", "rule", "mode"})
 """What routes match by; no label may have such a name."""
-LEVELS: Final = ("high_high", "high", "low", "low_low")
-"""The levels that a detector may have limits for, by the name of their key."""
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
@@ -142,7 +140,7 @@ class Rule(Section):
     @model_validator(mode="after")
     def _levels_exist(self) -> Self:
         if isinstance(self.priority, dict) and not isinstance(self.detect, NoDetector):
-            levels = [level for level in LEVELS if getattr(self.detect, level, None) is not None] + ["bad_quality"]
+            levels = [*self.detect.level_names(), "bad_quality"]
             for level in self.priority:
                 if level not in levels:
                     raise unknown("level in priority", level, levels)

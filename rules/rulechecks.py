@@ -95,6 +95,17 @@ def _unknown_signals(
         yield entry.problem(entry.mentions(signal), mistake.message, mistake.hint, "error" if certain else "warning")
 
 
+def check_fits(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:
+    """Detectors over signals that, by what is known of them, they cannot watch."""
+    scopes = _Scopes(model)
+    for entry in entries:
+        named = [(asset, name) for asset in scopes.assets(entry.rule) for name in entry.rule.detect.signals()]
+        specs = ((name, spec) for asset, name in named if (spec := model.signal(asset, name)) is not None)
+        mistakes = (mistake for name, spec in specs if (mistake := entry.rule.detect.misfit(name, spec)) is not None)
+        for message, hint in dict.fromkeys((mistake.message, mistake.hint) for mistake in mistakes):
+            yield entry.problem(("detect",), message, hint)
+
+
 def check_values(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:
     """Limits by name that assets have no value for."""
     scopes = _Scopes(model)

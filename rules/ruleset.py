@@ -17,7 +17,9 @@ from rules.events import SECOND, Duration
 from rules.patterns import PatternIndex, is_literal
 from rules.problems import Problem, errors, quoted, unknown
 from rules.rule import NoDetector, Rule, detection_key, digest
-from rules.rulechecks import SourcedRule, check_signals, check_site, check_values
+from rules.rulechecks import SourcedRule, check_fits, check_signals, check_site, check_values
+from rules.tables import ENDING as TABLE
+from rules.tables import fill_tables
 from rules.validation import Section, validated
 from rules.yamltext import Document, Path, read_yaml
 
@@ -27,7 +29,7 @@ MAX_AHEAD: Final[Duration] = 5 * SECOND
 NOTHING_KNOWN: Final = AssetModel()
 
 DETECTORS_NOT_BUILT: Final = frozenset(
-    {"deviation", "rate_of_change", "stuck", "alarm_table", "count", "sequence", "usage", "safety_function",
+    {"safety_function",
      "vibration_zone", "forecast", "control_chart", "ewma", "cusum", "capability", "multivariate", "anomaly"}
 )  # fmt: skip
 """Detectors that are refused by name until they are there."""
@@ -102,14 +104,17 @@ def load_rules(
 ) -> Loaded:
     """The rule set of rule files (name to text, taken in the order of their names) and of assets.yaml (name, text).
 
+    Files whose names end with `.csv` are tables that the rule files beside them may name.
     `site` adds warnings about what a plant in service should have.
     """
     model, problems = load_assets(*assets) if assets else (NOTHING_KNOWN, [])
-    found = [rule for name in sorted(files) for rule in _read_file(name, files[name], problems)]
+    tables = {name: text for name, text in files.items() if name.endswith(TABLE)}
+    found = [rule for name in sorted(files) if name not in tables for rule in _read_file(name, files, tables, problems)]
     problems.extend(_repeated(found))
     if model is not None:
         problems.extend(check_signals(found, model))
         problems.extend(check_values(found, model))
+        problems.extend(check_fits(found, model))
     if site:
         problems.extend(check_site(found))
     problems.sort(key=lambda problem: (problem.file, problem.line))
@@ -118,11 +123,14 @@ def load_rules(
     return Loaded(RuleSet(tuple(entry.rule for entry in found), model, max_ahead), problems)
 
 
-def _read_file(name: str, text: str, problems: list[Problem]) -> Iterable[SourcedRule]:
-    document, unreadable = read_yaml(name, text)
+def _read_file(
+    name: str, files: Mapping[str, str], tables: Mapping[str, str], problems: list[Problem]
+) -> Iterable[SourcedRule]:
+    document, unreadable = read_yaml(name, files[name])
     problems.extend(unreadable)
     if document.data is None:
         return
+    fill_tables(document, tables, problems)
     validated(_RuleFile, document, (), document.data, problems)
     items = document.data.get("rules") if isinstance(document.data, dict) else None
     for number, item in enumerate(items if isinstance(items, list) else ()):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BAD_QUALITY: Final = "bad_quality"
 """The level at which a rule with `on_bad_quality: alarm` is raised when it cannot see."""
 PRIORITY_ORDER: Final = {priority: rank for rank, priority in enumerate(Priority)}
-SEVERE: Final = frozenset({"high_high", "low_low"})
+SEVERE: Final = frozenset({"high_high", "low_low", "zone_d"})
 
 Emit: TypeAlias = Callable[["Watch", str, State, State, Instant, dict[str, Any]], None]
 """Records a transition: watch, event, state before and after, time, reason."""
@@ -140,6 +140,7 @@ class Watch:
 
     def _disarm(self, at: Instant, emit: Emit) -> None:
         self._armed_since, self._settled = None, False
+        self.detector.rest(at)
         for delay in self.delays:
             delay.drop()
         if self.rule.when_false == "clear":
@@ -167,7 +168,7 @@ class Watch:
 
     def priority_at(self, level: str) -> Priority:
         """The priority of a level; one that a table leaves out has the table's highest."""
-        priority = self.rule.priority
+        priority = self.detector.priority or self.rule.priority
         if isinstance(priority, Priority):
             return priority
         return priority.get(level) or max(priority.values(), key=PRIORITY_ORDER.__getitem__)

@@ -80,7 +80,7 @@ def body(
     sections = (
         _what(transition, asset, purpose),
         _when(transition, purpose, zone),
-        _advice(rule) if purpose is not Purpose.RECOVERY else iter(()),
+        _advice(rule, transition) if purpose is not Purpose.RECOVERY else iter(()),
         iter((f"Alarm: {transition.alarm}",)),
     )
     return "\n".join(_clean(line, LONGEST_LINE) for lines in sections for line in lines)
@@ -134,10 +134,11 @@ def _when(transition: Transition, purpose: Purpose, zone: tzinfo) -> Iterator[st
         yield "Nobody has acknowledged it yet."
 
 
-def _advice(rule: RuleFacts | None) -> Iterator[str]:
+def _advice(rule: RuleFacts | None, transition: Transition) -> Iterator[str]:
     if rule is None:
         return
-    for label, text in (("What to do", rule.response), ("Cause", rule.cause), ("Consequence", rule.consequence)):
+    response = transition.reason.get("response") or rule.response
+    for label, text in (("What to do", response), ("Cause", rule.cause), ("Consequence", rule.consequence)):
         if text:
             yield f"{label}: {text}"
     if rule.time_to_respond:

@@ -46,7 +46,9 @@ def load_rules(rules: Path, assets: Path | None) -> tuple[RuleSet | None, list[P
     from rules import ruleset
 
     about = None if assets is None else (str(assets), _text(assets))
-    return ruleset.load_rules({str(rules): _text(rules)}, about)
+    text = _text(rules)
+    tables = {str(path): _text(path) for path in rules.parent.glob("*.csv") if path.name in text}
+    return ruleset.load_rules({str(rules): text, **tables}, about)
 
 
 def _text(path: Path) -> str:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from typing import Final
 
+from rules.detectors.alarm_table import AlarmTableConfig
 from rules.detectors.base import DetectorConfig
 from rules.detectors.condition import ConditionConfig
+from rules.detectors.count import CountConfig
+from rules.detectors.deviation import DeviationConfig
 from rules.detectors.limits import LimitsConfig
+from rules.detectors.rate_of_change import RateOfChangeConfig
+from rules.detectors.sequence import SequenceConfig
 from rules.detectors.silence import SilenceConfig
+from rules.detectors.stuck import StuckConfig
+from rules.detectors.usage import UsageConfig
 
 CONFIGS: Final[dict[str, type[DetectorConfig]]] = {
     "limits": LimitsConfig,
     "condition": ConditionConfig,
     "silence": SilenceConfig,
+    "deviation": DeviationConfig,
+    "rate_of_change": RateOfChangeConfig,
+    "stuck": StuckConfig,
+    "alarm_table": AlarmTableConfig,
+    "count": CountConfig,
+    "sequence": SequenceConfig,
+    "usage": UsageConfig,
 }
 """By `detect.type`."""

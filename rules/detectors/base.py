@@ -6,15 +6,25 @@ A detector says what it sees now, level by level. Gates, delays, quality policy 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from math import inf
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rules.clock import AssetClock
+from rules.durations import DurationField
 from rules.events import Duration, Instant, Value
 from rules.signals import Signal
+from rules.thresholds import LEVELS
 
+if TYPE_CHECKING:
+    from rules.alarms import Priority
+    from rules.assetmodel import SignalSpec
+    from rules.problems import InputError
+
+Limit: TypeAlias = Annotated[float, Field(allow_inf_nan=False)] | str
+"""A number, or the name of one of the asset's `values`."""
 NEVER_QUIET: tuple[float, float] = (inf, -inf)
 ALWAYS_QUIET: tuple[float, float] = (-inf, inf)
 
@@ -22,6 +32,13 @@ ALWAYS_QUIET: tuple[float, float] = (-inf, inf)
 def shown(value: object) -> str:
     """A value as people read it."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def listed(signals: Iterable[Signal]) -> tuple[str, dict[str, Value]]:
+    """What signals read, or read last: in words, and by name."""
+    found = {s.name: (s.last if s.value is None else s.value, s.unit) for s in signals}
+    words = ", ".join(f"{name} {shown(value)}{unit}" for name, (value, unit) in found.items())
+    return words, {name: value for name, (value, _) in found.items()}
 
 
 class Bindings(Protocol):
@@ -54,6 +71,8 @@ class Detector(ABC):
     inputs: tuple[Signal, ...] = ()
     every_reading = False
     """Whether a reading that repeats the last value still tells something."""
+    priority: Priority | None = None
+    """The priority of this part's alarm, where it is not the rule's."""
 
     @abstractmethod
     def update(self, at: Instant) -> tuple[bool, ...] | None:
@@ -70,6 +89,9 @@ class Detector(ABC):
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
         """The rule is armed (again): keep of the past only the levels that are `held`."""
+
+    def rest(self, at: Instant) -> None:
+        """The rule is no longer armed: what comes from here until `settle` is not seen."""
 
     @property
     def deadline(self) -> Instant | None:
@@ -115,6 +137,50 @@ class DetectorConfig(BaseModel):
         """Every signal that the detector names."""
         raise NotImplementedError
 
+    def level_names(self) -> tuple[str, ...]:
+        """The levels that a table of priorities may name."""
+        return tuple(level for level in LEVELS if getattr(self, level, None) is not None)
+
+    def misfit(self, signal: str, spec: SignalSpec) -> InputError | None:
+        """Why the detector cannot watch a signal of which this is known; None if it can."""
+        del signal, spec
+        return None
+
     def build(self, bindings: Bindings) -> list[Detector]:
         """The detectors of this rule on one asset, one per part."""
         raise NotImplementedError
+
+
+class LevelledConfig(DetectorConfig):
+    """Up to four limits of one number. A level is exceeded by more than (high) or less than (low) its limit."""
+
+    high_high: Limit | None = None
+    high: Limit | None = None
+    low: Limit | None = None
+    low_low: Limit | None = None
+    deadband: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    on_delay: DurationField = 0
+    off_delay: DurationField = 0
+
+    @model_validator(mode="after")
+    def _levels_rise(self) -> Self:
+        if not self.level_names():
+            raise ValueError("give at least one of high_high, high, low, low_low")
+        numbers = [v for v in (self.low_low, self.low, self.high, self.high_high) if isinstance(v, float)]
+        if numbers != sorted(numbers):
+            raise ValueError("limits must rise in the order low_low, low, high, high_high")
+        return self
+
+    def value_names(self) -> tuple[str, ...]:
+        """Names of the asset's `values` that stand for limits."""
+        return tuple(v for v in (getattr(self, level) for level in LEVELS) if isinstance(v, str))
+
+    def limits(self, bindings: Bindings) -> dict[str, float]:
+        """The limits as they are for an asset, by level; one that the asset has no value for is not watched."""
+        numbers = {level: limit_of(getattr(self, level), bindings) for level in LEVELS}
+        return {level: number for level, number in numbers.items() if number is not None}
+
+
+def limit_of(limit: Limit | None, bindings: Bindings) -> float | None:
+    """The number that a limit is for an asset."""
+    return bindings.number(limit) if isinstance(limit, str) else limit

@@ -46,3 +46,21 @@ def story(transitions: list[Transition]) -> list[tuple[str, float, str]]:
 def told(monitor: AssetMonitor, *events: object) -> list[tuple[str, float, str]]:
     """The story of these events."""
     return story([t for event in events for t in monitor.handle(event)])  # type: ignore[arg-type]
+
+
+def watching(detect: str, *, more: str = "", kind: str = "equipment", assets: str | None = None) -> AssetMonitor:
+    """A monitor of the asset `m` with one rule `r`; `more` are further keys of the rule."""
+    return AssetMonitor("m", rules_of(f"  - {{id: r, kind: {kind}, assets: m, detect: {detect}{more}}}\n", assets))
+
+
+def refused(detect: str, *, more: str = "", assets: str | None = None) -> str:
+    """The problems of a rule that is not accepted, one a line."""
+    text = f"version: 1\nrules:\n  - {{id: r, kind: equipment, assets: m, detect: {detect}{more}}}\n"
+    loaded = load_rules({"rules/test.yaml": text}, None if assets is None else ("assets.yaml", assets))
+    assert loaded.ruleset is None, "the rule was accepted"
+    return "\n".join(f"{problem.message}: {problem.hint}" for problem in loaded.problems)
+
+
+def typed(signals: str) -> str:
+    """assets.yaml in which `m` has these signals."""
+    return f"types: {{x: {{signals: {{{signals}}}}}}}\nassets: {{m: {{type: x}}}}\n"

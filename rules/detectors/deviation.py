@@ -1,0 +1,91 @@
+"""`deviation`: a signal that is too far above or below another one, or a setpoint."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from rules.detectors.base import Bindings, Detector, LevelledConfig, shown
+from rules.events import Instant, Value
+from rules.signals import Signal
+from rules.thresholds import Thresholds, relation
+
+
+class DeviationConfig(LevelledConfig):
+    """The limits are of `signal` minus `from`: `low: -5` is exceeded where the signal is more than 5 below it."""
+
+    type: Literal["deviation"]
+    signal: str
+    from_: Annotated[float, Field(allow_inf_nan=False)] | str = Field(alias="from")
+
+    def signals(self) -> tuple[str, ...]:
+        """The signal, and the one it is compared with."""
+        return (self.signal, self.from_) if isinstance(self.from_, str) else (self.signal,)
+
+    def build(self, bindings: Bindings) -> list[Detector]:
+        """One detector."""
+        setpoint = bindings.signal(self.from_) if isinstance(self.from_, str) else self.from_
+        limits = self.limits(bindings)
+        return [Deviation(bindings.signal(self.signal), setpoint, limits, self.deadband, bindings.ignore_quality)]
+
+
+class Deviation(Detector):
+    """One signal against another, or against a fixed setpoint."""
+
+    def __init__(
+        self, signal: Signal, setpoint: Signal | float, limits: dict[str, float], deadband: float, ignore_quality: bool
+    ) -> None:
+        self.inputs = (signal, setpoint) if isinstance(setpoint, Signal) else (signal,)
+        self.levels = tuple(limits)
+        self._setpoint = setpoint
+        self._limits = limits
+        self._ignore = ignore_quality
+        self._thresholds = Thresholds(limits, deadband)
+
+    def update(self, at: Instant) -> tuple[bool, ...] | None:
+        """The limits against the difference; unknown while either of the two is."""
+        del at
+        value, setpoint = self._pair(last=self._ignore)
+        if type(value) is not float or type(setpoint) is not float:
+            return None
+        return self._thresholds.feed(value - setpoint)
+
+    def _pair(self, *, last: bool) -> tuple[Value, Value]:
+        signal, setpoint = self.inputs[0], self._setpoint
+        value = signal.last if last else signal.value
+        if isinstance(setpoint, float):
+            return value, setpoint
+        return value, setpoint.last if last else setpoint.value
+
+    def settle(self, held: tuple[bool, ...], at: Instant) -> None:
+        """A spike before the rule was armed leaves no deadband behind."""
+        del at
+        self._thresholds.keep(held)
+
+    def describe(self, level: str, *, on: bool) -> dict[str, Any]:
+        """The difference against the limit of the level."""
+        signal, limit = self.inputs[0], self._limits[level]
+        value, setpoint = self._pair(last=True)
+        difference = value - setpoint if isinstance(value, float) and isinstance(setpoint, float) else None
+        where = f"{self._setpoint.name} {shown(setpoint)}" if isinstance(self._setpoint, Signal) else shown(setpoint)
+        words = f"{level.replace('_', '-')} limit {limit:g}{signal.unit}"
+        values = {signal.name: value}
+        if isinstance(self._setpoint, Signal):
+            values[self._setpoint.name] = setpoint
+        return {
+            "text": f"{signal.name} {shown(value)}{signal.unit} deviates by {shown(difference)}{signal.unit} "
+            f"from {where}: {relation(level, difference, limit, on=on)} {words}",
+            "value": difference,
+            "limit": limit,
+            "level": level,
+            "values": values,
+        }
+
+    def snapshot(self) -> list[bool]:
+        """The flags."""
+        return list(self._thresholds.flags)
+
+    def restore(self, data: list[bool]) -> None:
+        """The reverse of `snapshot`."""
+        self._thresholds.keep(tuple(data))

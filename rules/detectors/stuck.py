@@ -1,0 +1,132 @@
+"""`stuck`: a signal that goes on being reported and does not move."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from rules.detectors.base import NEVER_QUIET, Bindings, Detector, DetectorConfig, shown
+from rules.durations import DurationField, format_duration
+from rules.events import Duration, Instant, Value
+from rules.problems import InputError, quoted
+from rules.signals import Signal
+
+if TYPE_CHECKING:
+    from rules.assetmodel import SignalSpec
+
+
+class StuckConfig(DetectorConfig):
+    """The signal stayed within `tolerance` of one value for the whole of `for`.
+
+    Bad quality stops the count, and so does the loss of our own link to the broker. A signal that is reported on
+    change alone cannot be told from a stuck one: it is refused.
+    """
+
+    type: Literal["stuck"]
+    signal: str
+    for_: DurationField = Field(alias="for")
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+
+    def signals(self) -> tuple[str, ...]:
+        """The signal watched."""
+        return (self.signal,)
+
+    def misfit(self, signal: str, spec: SignalSpec) -> InputError | None:
+        """Signals that are reported on change."""
+        if spec.report != "on_change":
+            return None
+        message = f"the signal {quoted(signal)} is reported on change: no news does not mean that it is stuck"
+        return InputError(message, "correct `report` in assets.yaml, or watch it with silence")
+
+    def build(self, bindings: Bindings) -> list[Detector]:
+        """One detector."""
+        return [Stuck(bindings.signal(self.signal), self.for_, self.tolerance, bindings.ignore_quality)]
+
+
+class Stuck(Detector):
+    """Waits until the value has not left its anchor for long enough."""
+
+    def __init__(self, signal: Signal, patience: Duration, tolerance: float, ignore_quality: bool) -> None:
+        self.inputs = (signal,)
+        self._for = patience
+        self._tolerance = tolerance
+        self._ignore = ignore_quality
+        self._anchor: Value = None
+        self._since: Instant = 0
+        self._paused: Instant | None = None
+        self._stuck = False
+
+    def update(self, at: Instant) -> tuple[bool, ...] | None:
+        """Stuck once the value has stayed for `for`."""
+        signal = self.inputs[0]
+        value = signal.last if self._ignore else signal.value
+        if value is None:
+            if not self._stuck:
+                self._anchor = None
+            return None
+        if self._moved(value):
+            self._anchor, self._since, self._stuck = value, at, False
+        elif self._paused is None:
+            self._stuck = at >= self._since + self._for
+        return (self._stuck,)
+
+    def _moved(self, value: Value) -> bool:
+        anchor = self._anchor
+        if type(value) is float and type(anchor) is float:
+            return abs(value - anchor) > self._tolerance
+        return type(value) is not type(anchor) or value != anchor
+
+    def band(self, signal: Signal) -> tuple[float, float]:
+        """At the anchor nothing changes but by time; next to it, it is asked (for rounding's sake)."""
+        del signal
+        return (self._anchor, self._anchor) if isinstance(self._anchor, float) else NEVER_QUIET
+
+    @property
+    def deadline(self) -> Instant | None:
+        """The end of the patience."""
+        if self._anchor is None or self._stuck or self._paused is not None:
+            return None
+        return self._since + self._for
+
+    def settle(self, held: tuple[bool, ...], at: Instant) -> None:
+        """Patience begins when the rule is armed."""
+        self._stuck = held[0]
+        self._since = at
+        if not self._stuck:
+            self._anchor = None
+
+    def pause(self, at: Instant) -> None:
+        """Stop counting."""
+        if self._paused is None:
+            self._paused = at
+
+    def resume(self, at: Instant) -> None:
+        """Go on counting where it stopped."""
+        if self._paused is not None:
+            self._since += max(0, at - max(self._paused, self._since))
+        self._paused = None
+
+    def describe(self, level: str, *, on: bool) -> dict[str, Any]:
+        """The value, and how long it has stood."""
+        del level
+        signal = self.inputs[0]
+        value = signal.last if signal.value is None else signal.value
+        name, still = f"{signal.name} {shown(value)}{signal.unit}", format_duration(self._for)
+        text = f"{name} has not moved for {still}" if on else f"{name} moves again"
+        return {"text": text, "value": value, "limit": self._for / 1e9, "values": {signal.name: value}}
+
+    def shift(self, delta: Duration) -> None:
+        """The asset's timeline has moved."""
+        self._since += delta
+        if self._paused is not None:
+            self._paused += delta
+
+    def snapshot(self) -> list[Any]:
+        """Anchor, since, paused since, stuck."""
+        return [self._anchor, self._since, self._paused, self._stuck]
+
+    def restore(self, data: list[Any]) -> None:
+        """The reverse of `snapshot`."""
+        anchor, self._since, self._paused, self._stuck = data
+        self._anchor = float(anchor) if type(anchor) is int else anchor

@@ -1,0 +1,169 @@
+"""`usage`: maintenance that is due after so many hours, cycles or kilometres."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+
+from rules.detectors.base import Bindings, Detector, DetectorConfig, shown
+from rules.durations import format_duration, parse_duration
+from rules.events import Duration, Instant
+from rules.expressions import ExpressionField
+from rules.problems import InputError, quoted
+from rules.sight import Edge, Sight, Stopwatch
+from rules.signals import Signal
+
+
+def _amount(value: Any) -> Duration | float:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if type(value) in {int, float} and 0 < value < float("inf"):
+        return float(value)
+    raise InputError(f"{quoted(value)} is no amount", "write 500h with `while`, a number above 0 with `counter`")
+
+
+def _written(value: Duration | float) -> str | float:
+    return format_duration(value) if isinstance(value, int) else value
+
+
+Amount: TypeAlias = Annotated[
+    Duration | float,
+    PlainValidator(_amount),
+    PlainSerializer(_written, when_used="json"),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["500h", 10000]}),
+]
+"""A duration with a unit, or a number above 0."""
+
+
+class UsageConfig(DetectorConfig):
+    """Due once `every` has been used since `reset_by` last became true, and until it does again.
+
+    `while` adds up the time for which an expression holds; `every` is then a duration. `counter` adds up by how much
+    a signal rises, and `every` is a number; a counter that falls has begun again at zero. Only what happens while the
+    rule is armed is added. What has been used is kept over restarts.
+    """
+
+    type: Literal["usage"]
+    counter: str | None = None
+    while_: ExpressionField | None = Field(default=None, alias="while")
+    every: Amount
+    reset_by: ExpressionField
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.counter is None) is (self.while_ is None):
+            raise ValueError("name either `counter` or `while`")
+        if isinstance(self.every, int) is (self.while_ is None) or not self.every:
+            raise InputError("`every` does not fit", "write 500h with `while`, a number above 0 with `counter`")
+        return self
+
+    def signals(self) -> tuple[str, ...]:
+        """The counter or the signals of `while`, and those of `reset_by`."""
+        used = {self.counter} if self.counter is not None else self.while_.signals if self.while_ else set()
+        return tuple(sorted(used | self.reset_by.signals))
+
+    def build(self, bindings: Bindings) -> list[Detector]:
+        """One detector."""
+        reset = Sight(self.reset_by, bindings)
+        if self.while_ is not None:
+            return [TimeUsed(Sight(self.while_, bindings), reset, int(self.every))]
+        assert self.counter is not None
+        return [AmountUsed(bindings.signal(self.counter), reset, float(self.every), bindings.ignore_quality)]
+
+
+class TimeUsed(Detector):
+    """The time for which an expression held."""
+
+    def __init__(self, sight: Sight, reset: Sight, every: Duration) -> None:
+        self.inputs = tuple(dict.fromkeys((*sight.inputs, *reset.inputs)))
+        self._sight = sight
+        self._reset = reset
+        self._every = every
+        self._edge = Edge()
+        self._watch = Stopwatch()
+
+    def update(self, at: Instant) -> tuple[bool, ...]:
+        """Due once it was used for long enough."""
+        self._watch.feed(self._sight.holds(), at)
+        if self._edge.rises(self._reset.holds()):
+            self._watch.total = 0
+        return (self._watch.total >= self._every,)
+
+    @property
+    def deadline(self) -> Instant | None:
+        """When it will be due if it goes on."""
+        return None if self._watch.total >= self._every else self._watch.reaches(self._every)
+
+    def rest(self, at: Instant) -> None:
+        """What it does now is not counted."""
+        self._watch.stop(at)
+
+    def describe(self, level: str, *, on: bool) -> dict[str, Any]:
+        """The hours used."""
+        del level
+        used, every = self._watch.total / 3.6e12, self._every / 3.6e12
+        words = f"{self._sight.text} for {shown(used)} h since {self._reset.text}"
+        text = f"due: {words}, every {every:g} h" if on else f"done: {self._reset.text}"
+        return {"text": text, "value": used, "limit": every}
+
+    def shift(self, delta: Duration) -> None:
+        """The asset's timeline has moved."""
+        self._watch.shift(delta)
+
+    def snapshot(self) -> list[Any]:
+        """What was known last of the reset, and the time used."""
+        return [self._edge.known, self._watch.snapshot()]
+
+    def restore(self, data: list[Any]) -> None:
+        """The reverse of `snapshot`."""
+        self._edge.known = data[0]
+        self._watch.restore(data[1])
+
+
+class AmountUsed(Detector):
+    """By how much a counter has risen."""
+
+    def __init__(self, counter: Signal, reset: Sight, every: float, ignore_quality: bool) -> None:
+        self.inputs = tuple(dict.fromkeys((counter, *reset.inputs)))
+        self._counter = counter
+        self._reset = reset
+        self._every = every
+        self._ignore = ignore_quality
+        self._edge = Edge()
+        self._last: float | None = None
+        self._used = 0.0
+
+    def update(self, at: Instant) -> tuple[bool, ...] | None:
+        """Due once it has risen by enough; unknown while the counter is."""
+        del at
+        value = self._counter.last if self._ignore else self._counter.value
+        if type(value) is float:
+            if self._last is not None:
+                self._used += value - self._last if value >= self._last else max(0.0, value)
+            self._last = value
+        if self._edge.rises(self._reset.holds()):
+            self._used = 0.0
+        return (self._used >= self._every,) if type(value) is float else None
+
+    def rest(self, at: Instant) -> None:
+        """What it counts now is not added."""
+        del at
+        self._last = None
+
+    def describe(self, level: str, *, on: bool) -> dict[str, Any]:
+        """The amount used."""
+        del level
+        unit, name = self._counter.unit, self._counter.name
+        words = f"{name} rose by {shown(self._used)}{unit} since {self._reset.text}"
+        text = f"due: {words}, every {self._every:g}{unit}" if on else f"done: {self._reset.text}"
+        return {"text": text, "value": self._used, "limit": self._every, "values": {name: self._counter.last}}
+
+    def snapshot(self) -> list[Any]:
+        """What was known last of the reset, the last count, the amount used."""
+        return [self._edge.known, self._last, self._used]
+
+    def restore(self, data: list[Any]) -> None:
+        """The reverse of `snapshot`."""
+        self._edge.known, last, used = data
+        self._last, self._used = None if last is None else float(last), float(used)

@@ -1,0 +1,152 @@
+"""The last stretch of a signal in bounded memory: readings are kept together in buckets, the newest of them open."""
+
+from __future__ import annotations
+
+from math import fsum
+from typing import Any, Final
+
+from rules.events import SECOND, Duration, Instant
+
+LEAST_SPAN: Final = 0.5
+"""The part of a window that its points must cover before a slope can be told."""
+
+
+class Bucket:
+    """Readings of one small stretch: how many, their sum, their extremes, and the sum of their times from its start."""
+
+    __slots__ = ("count", "high", "low", "number", "times", "total")
+
+    def __init__(self, number: int, count: int, total: float, times: int, low: float, high: float) -> None:
+        self.number = number
+        self.count = count
+        self.total = total
+        self.times = times
+        self.low = low
+        self.high = high
+
+    def add(self, since_start: Duration, value: float) -> None:
+        """One more reading."""
+        self.count += 1
+        self.total += value
+        self.times += since_start
+        self.low = min(self.low, value)
+        self.high = max(self.high, value)
+
+    def snapshot(self) -> list[Any]:
+        """The arguments that make it anew."""
+        return [self.number, self.count, self.total, self.times, self.low, self.high]
+
+
+class Window:
+    """Readings of the last `length`, in at most so many buckets and one more.
+
+    A bucket leaves once all of it is older than `length`. At least `least` stay, so that readings that come more
+    seldom than the window is long can still be compared with each other.
+    """
+
+    def __init__(self, length: Duration, buckets: int, least: int = 0) -> None:
+        self._length = length
+        self._width = max(1, -(-length // buckets))
+        self._least = least
+        self._origin: Instant = 0
+        self.buckets: list[Bucket] = []
+
+    def add(self, at: Instant, value: float) -> bool:
+        """Take a reading in; times must not decrease. Returns whether a new bucket was begun."""
+        number, since_start = divmod(at - self._origin, self._width)
+        if self.buckets and self.buckets[-1].number >= number:
+            self.buckets[-1].add(since_start, value)
+            return False
+        self.buckets.append(Bucket(number, 1, value, since_start, value, value))
+        self.slide(at)
+        return True
+
+    def slide(self, at: Instant) -> None:
+        """Let go of what is too old at `at`."""
+        while len(self.buckets) > self._least and self._end(self.buckets[0]) <= at - self._length:
+            del self.buckets[0]
+
+    @property
+    def next_leaving(self) -> Instant | None:
+        """When the next bucket will leave if nothing else comes."""
+        return self._end(self.buckets[0]) + self._length if len(self.buckets) > self._least else None
+
+    def points(self) -> list[tuple[float, float]]:
+        """Mean time, in seconds before the newest mean time (0 or less), and mean value of each bucket."""
+        if not self.buckets:
+            return []
+        newest = self._middle(self.buckets[-1])
+        return [((self._middle(b) - newest) / SECOND, b.total / b.count) for b in self.buckets]
+
+    @property
+    def newest(self) -> Instant | None:
+        """The mean time of the newest bucket."""
+        return self._middle(self.buckets[-1]) if self.buckets else None
+
+    def slope(self) -> float | None:
+        """Change per second by least squares; None until the points span half of the window."""
+        points = self.points()
+        if len(points) < 2 or -points[0][0] * SECOND < self._length * LEAST_SPAN:
+            return None
+        middle = fsum(t for t, _ in points) / len(points)
+        level = fsum(v for _, v in points) / len(points)
+        spread = fsum((t - middle) ** 2 for t, _ in points)
+        return fsum((t - middle) * (v - level) for t, v in points) / spread
+
+    def mean(self) -> float | None:
+        """The mean of the readings."""
+        count = sum(bucket.count for bucket in self.buckets)
+        return fsum(bucket.total for bucket in self.buckets) / count if count else None
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.buckets = []
+
+    def shift(self, delta: Duration) -> None:
+        """The asset's timeline has moved."""
+        self._origin += delta
+
+    def snapshot(self) -> list[Any]:
+        """Origin and buckets, as JSON."""
+        return [self._origin, [bucket.snapshot() for bucket in self.buckets]]
+
+    def restore(self, data: list[Any]) -> None:
+        """The reverse of `snapshot`."""
+        self._origin = data[0]
+        self.buckets = [Bucket(n, count, float(total), times, float(low), float(high))
+                        for n, count, total, times, low, high in data[1]]  # fmt: skip
+
+    def _middle(self, bucket: Bucket) -> Instant:
+        return self._origin + bucket.number * self._width + bucket.times // bucket.count
+
+    def _end(self, bucket: Bucket) -> Instant:
+        return self._origin + (bucket.number + 1) * self._width
+
+
+class Taking:
+    """Tells a new reading from one that was taken already: detectors are asked more often than they are told."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last: list[Any] = [None, None]
+
+    def new(self, at: Instant | None, value: float) -> bool:
+        """Whether a reading with this stamp and value was not yet taken."""
+        if at is None or self._last == [at, value]:
+            return False
+        self._last = [at, value]
+        return True
+
+    def shift(self, delta: Duration) -> None:
+        """The asset's timeline has moved."""
+        if self._last[0] is not None:
+            self._last[0] += delta
+
+    def snapshot(self) -> list[Any]:
+        """Stamp and value."""
+        return list(self._last)
+
+    def restore(self, data: list[Any]) -> None:
+        """The reverse of `snapshot`."""
+        self._last = list(data)

@@ -1,0 +1,111 @@
+"""Fault words of controllers."""
+
+from __future__ import annotations
+
+import pytest
+
+from rules.asset import AssetMonitor
+from rules.ruleset import load_rules
+from tests.rules.plant import refused, seen, watching
+
+BITS = """{type: alarm_table, signal: faults, holds: bits, table: [
+    {code: 0, text: Emergency stop, priority: critical, response: Find out who pressed it.},
+    {code: 3, text: Coolant low}]}"""
+CODES = "{type: alarm_table, signal: fault, table: [{code: 17, text: Coolant low}, {code: E4, text: Door open}]}"
+
+
+def parts(m: AssetMonitor, *events: object) -> list[tuple[str | None, str]]:
+    return [(t.part, t.event) for e in events for t in m.handle(e)]  # type: ignore[arg-type]
+
+
+def test_each_bit_is_an_alarm_of_its_own():
+    m = watching(BITS)
+    assert parts(m, seen(0, faults=0), seen(1, faults=8), seen(2, faults=9)) == [("3", "raised"), ("0", "raised")]
+    assert parts(m, seen(3, faults=1)) == [("3", "cleared")]
+
+
+def test_a_row_brings_its_text_priority_and_response():
+    m = watching(BITS)
+    (stop,) = m.handle(seen(0, faults=1))
+    assert (stop.priority, stop.reason["text"]) == ("critical", "Emergency stop (faults 0)")
+    assert stop.reason["response"] == "Find out who pressed it."
+    (coolant,) = m.handle(seen(1, faults=9))
+    assert coolant.priority == "medium"
+    assert "response" not in coolant.reason
+
+
+def test_a_code_replaces_the_one_before():
+    m = watching(CODES)
+    assert parts(m, seen(0, fault=0), seen(1, fault=17), seen(2, fault="E4"), seen(3, fault="")) == [
+        ("17", "raised"), ("17", "cleared"), ("E4", "raised"), ("E4", "cleared"),
+    ]  # fmt: skip
+
+
+def test_what_is_not_in_the_table_is_an_alarm_too():
+    m = watching(CODES)
+    (raised,) = m.handle(seen(0, fault=99))
+    assert (raised.part, raised.reason["text"]) == ("unlisted", "fault: 99 is not in the table")
+    m = watching(BITS)
+    assert parts(m, seen(0, faults=2 + 8)) == [("3", "raised"), ("unlisted", "raised")]
+
+
+@pytest.mark.parametrize(("word", "raised"), [(-32768 + 8, True), (-32768, False), (-1.0, True), (-(2**31) + 8, True)])
+def test_negative_words_are_twos_complement(word: float, raised: bool):
+    assert (("3", "raised") in parts(watching(BITS), seen(0, faults=word))) is raised
+
+
+def test_what_is_no_word_follows_the_quality_policy():
+    m = watching(BITS)
+    assert parts(m, seen(0, faults=8), seen(1, faults=1.5), seen(2, faults=None), seen(3, faults="x")) == [
+        ("3", "raised")
+    ]
+
+
+def test_two_hundred_codes_are_two_hundred_alarms():
+    rows = ", ".join(f"{{code: {n}, text: Fault {n}}}" for n in range(1, 201))
+    m = watching(f"{{type: alarm_table, signal: fault, table: [{rows}]}}")
+    told = parts(m, *[seen(n, fault=n) for n in range(1, 201)])
+    assert sum(event == "raised" for _, event in told) == 200
+    assert {part for part, _ in told} == {str(n) for n in range(1, 201)}
+
+
+def test_tables_that_make_no_sense_are_refused():
+    assert "not a bit" in refused("{type: alarm_table, signal: f, holds: bits, table: [{code: 64, text: x}]}")
+    assert "twice" in refused("{type: alarm_table, signal: f, table: [{code: 1, text: x}, {code: 1, text: y}]}")
+    assert "not allowed" in refused("{type: alarm_table, signal: f, table: [{code: a/b, text: x}]}")
+    assert "there is no `faults.csv`" in refused("{type: alarm_table, signal: f, table: faults.csv}")
+
+
+RULE = (
+    "rules:\n  - {id: r, kind: equipment, assets: m, detect: {type: alarm_table, signal: fault, table: faults.csv}}\n"
+)
+
+
+def loaded(csv: str) -> list[str]:
+    result = load_rules({"rules/a.yaml": RULE, "rules/faults.csv": csv})
+    return [str(problem) for problem in result.problems]
+
+
+def test_a_table_may_stand_in_a_csv_file_beside_the_rule_file():
+    csv = 'code;text;priority\r\n17;"Coolant; low";high\r\n\r\nE4;Door open;\r\n'
+    result = load_rules({"rules/a.yaml": RULE, "rules/faults.csv": csv})
+    assert result.ruleset is not None, result.problems
+    (raised,) = AssetMonitor("m", result.ruleset).handle(seen(0, fault=17))
+    assert (raised.priority, raised.reason["text"]) == ("high", "Coolant; low (fault 17)")
+
+
+def test_a_changed_table_is_another_revision():
+    one = load_rules({"rules/a.yaml": RULE, "rules/faults.csv": "code,text\n1,a\n"}).ruleset
+    two = load_rules({"rules/a.yaml": RULE, "rules/faults.csv": "code,text\n1,b\n"}).ruleset
+    assert one is not None
+    assert two is not None
+    assert one.revision != two.revision
+
+
+def test_mistakes_in_a_csv_file_are_told_with_file_and_line():
+    assert any(
+        "rules/faults.csv:3" in p and "urgent" in p for p in loaded("code,text,priority\n1,a,high\n2,b,urgent\n")
+    )
+    assert any("must name the columns" in p for p in loaded("number,words\n1,a\n"))
+    assert any("`text` is missing" in p for p in loaded("code,text\n1,\n"))
+    assert loaded("")

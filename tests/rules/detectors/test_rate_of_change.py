@@ -1,0 +1,73 @@
+"""How fast a signal rises or falls."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.rules.plant import refused, seen, tick, told, watching
+
+FAST = "{type: rate_of_change, signal: t, rise: 1, fall: 2, over: 10s}"
+
+
+def ramp(per_second: float, seconds: list[float]) -> list[object]:
+    return [seen(s, t=100 + per_second * s) for s in seconds]
+
+
+def test_a_ramp_steeper_than_allowed_is_an_alarm_once_half_the_window_is_seen():
+    assert told(watching(FAST), *ramp(1.5, [0, 1, 2, 3, 4, 5, 6])) == [("r", 5, "raised")]
+
+
+def test_a_ramp_of_exactly_the_limit_is_allowed():
+    assert told(watching(FAST), *ramp(1.0, list(range(30)))) == []
+
+
+def test_falling_has_a_limit_of_its_own():
+    assert told(watching(FAST), *ramp(-1.5, list(range(20)))) == []
+    assert told(watching(FAST), *ramp(-2.5, [0, 5, 10])) == [("r", 5, "raised")]
+
+
+@pytest.mark.parametrize(
+    "seconds", [[0, 0.1, 0.2, 0.3, 7, 10], [0, 3, 9.7, 9.8, 9.9, 10], [0, 5, 5.001, 5.002, 10]], ids=str
+)
+def test_the_slope_does_not_depend_on_how_regularly_the_readings_come(seconds: list[float]):
+    m = watching(FAST)
+    (raised,) = [t for e in ramp(1.5, seconds) for t in m.handle(e)]
+    assert raised.value == pytest.approx(1.5, rel=1e-3)
+
+
+def test_a_burst_of_readings_does_not_outweigh_the_rest():
+    burst = [seen(10 + s / 1000, t=100) for s in range(200)]
+    assert told(watching(FAST), seen(0, t=100), seen(5, t=100), *burst, seen(10.5, t=101)) == []
+
+
+def test_readings_that_come_more_seldom_than_the_window_are_compared_with_the_one_before():
+    m = watching(FAST)
+    assert told(m, seen(0, t=0), seen(60, t=30), seen(120, t=200)) == [("r", 120, "raised")]
+    assert told(m, seen(180, t=201)) == [("r", 180, "cleared")]
+
+
+def test_repeated_values_count():
+    m = watching(FAST)
+    assert told(m, *ramp(1.5, list(range(7)))) == [("r", 5, "raised")]
+    assert told(m, *[seen(s, t=109) for s in range(7, 20)])[0][2] == "cleared"
+
+
+def test_the_reason_names_the_rate_and_the_limit():
+    m = watching(FAST)
+    (raised,) = [t for e in ramp(1.5, [0, 5]) for t in m.handle(e)]
+    assert raised.reason["text"] == "t rises by 1.5/s over 10s, more than 1/s"
+    assert raised.reason["level"] == "rise"
+
+
+def test_what_was_before_the_rule_was_armed_is_forgotten():
+    m = watching(FAST, more=", when: 'run == true'")
+    assert told(m, seen(0, run=False, t=0), seen(9, t=100), seen(10, run=True), seen(11, t=100), seen(17, t=101)) == []
+
+
+def test_a_rule_without_limits_is_refused():
+    assert "give rise, fall or both" in refused("{type: rate_of_change, signal: t}")
+
+
+def test_time_alone_changes_nothing():
+    m = watching(FAST)
+    assert told(m, *ramp(1.5, [0, 5]), tick(1000)) == [("r", 5, "raised")]

@@ -1,0 +1,61 @@
+"""One thing after another."""
+
+from __future__ import annotations
+
+from tests.rules.plant import seen, tick, told, watching
+
+VALVE = "{type: sequence, first: 'command == true', then: 'open == true', within: 5s, missing: true}"
+REACH = "{type: sequence, first: 'door == true', then: 'motion == true', within: 5s}"
+
+
+def test_a_command_without_feedback_is_an_alarm_at_the_deadline_and_ends_with_the_feedback():
+    m = watching(VALVE)
+    assert told(m, seen(0, command=False, open=False), seen(1, command=True), tick(5.9)) == []
+    assert told(m, tick(6), seen(9, open=True)) == [("r", 6, "raised"), ("r", 9, "cleared")]
+
+
+def test_feedback_in_time_or_already_there_is_fine():
+    m = watching(VALVE)
+    assert told(m, seen(0, command=False, open=False), seen(1, command=True), seen(4, open=True), tick(60)) == []
+    m = watching(VALVE)
+    assert told(m, seen(0, command=False, open=True), seen(1, command=True), tick(60)) == []
+
+
+def test_feedback_exactly_at_the_end_comes_too_late():
+    m = watching(VALVE)
+    events = (seen(0, command=False, open=False), seen(1, command=True), seen(6, open=True))
+    assert told(m, *events) == [("r", 6, "raised"), ("r", 6, "cleared")]
+
+
+def test_the_next_attempt_ends_the_alarm_and_waits_anew():
+    m = watching(VALVE)
+    told(m, seen(0, command=False, open=False), seen(1, command=True), tick(6))
+    assert told(m, seen(10, command=False), seen(11, command=True), tick(20)) == [
+        ("r", 11, "cleared"), ("r", 16, "raised"),
+    ]  # fmt: skip
+
+
+def test_one_thing_soon_after_another_is_an_alarm_while_the_second_holds():
+    m = watching(REACH)
+    assert told(m, seen(0, door=False, motion=False), seen(1, door=True), seen(3, motion=True)) == [("r", 3, "raised")]
+    assert told(m, seen(9, motion=False)) == [("r", 9, "cleared")]
+
+
+def test_too_late_or_the_wrong_way_round_is_not_that_sequence():
+    assert told(watching(REACH), seen(0, door=False, motion=False), seen(1, door=True), seen(6, motion=True)) == []
+    assert told(watching(REACH), seen(0, door=False, motion=False), seen(1, motion=True), seen(2, door=True)) == []
+
+
+def test_an_unknown_feedback_is_neither_there_nor_missing():
+    m = watching(VALVE, more=", on_bad_quality: alarm")
+    (raised,) = [
+        t for e in (seen(0, command=False, open=False), seen(1, command=True), seen(2, open=None)) for t in m.handle(e)
+    ]
+    assert raised.reason["level"] == "bad_quality"
+
+
+def test_the_reason_names_both():
+    m = watching(VALVE)
+    told(m, seen(0, command=False, open=False), seen(1, command=True))
+    (raised,) = m.handle(tick(6))
+    assert raised.reason["text"].startswith("command == true was not followed by open == true within 5s")

@@ -1,0 +1,60 @@
+"""A signal that does not move."""
+
+from __future__ import annotations
+
+from rules.events import SECOND, Link
+from tests.rules.plant import T0, refused, seen, tick, told, typed, watching
+
+LEVEL = "{type: stuck, signal: level, for: 60s, tolerance: 0.5}"
+
+
+def test_a_value_that_stays_is_an_alarm_at_the_deadline_and_cleared_when_it_moves():
+    m = watching(LEVEL)
+    assert told(m, seen(0, level=10), seen(30, level=10), tick(59)) == []
+    assert told(m, tick(60), seen(70, level=10), seen(80, level=11)) == [("r", 60, "raised"), ("r", 80, "cleared")]
+
+
+def test_noise_within_the_tolerance_is_no_movement_but_a_slow_drift_is():
+    noisy = watching(LEVEL)
+    assert told(noisy, *[seen(s, level=10 + 0.5 * (s % 2)) for s in range(62)]) == [("r", 60, "raised")]
+    drifting = watching(LEVEL)
+    assert told(drifting, *[seen(s, level=10 + s / 50) for s in range(300)]) == []
+
+
+def test_bad_quality_stops_the_count():
+    m = watching(LEVEL)
+    assert told(m, seen(0, level=10), seen(50, level=None), tick(100), seen(101, level=10), tick(160)) == []
+    assert told(m, tick(161)) == [("r", 161, "raised")]
+
+
+def test_the_loss_of_our_own_link_stops_the_count():
+    m = watching(LEVEL)
+    m.handle(seen(0, level=10))
+    down, up = Link(T0 + 20 * SECOND, "main", False, T0 + 20 * SECOND), Link(T0 + 50 * SECOND, "main", True, 0)
+    assert told(m, down, tick(40), up, tick(89)) == []
+    assert told(m, tick(90)) == [("r", 90, "raised")]
+
+
+def test_texts_and_truth_values_can_be_stuck_too():
+    m = watching("{type: stuck, signal: mode, for: 10s}")
+    assert told(m, seen(0, mode="auto"), seen(5, mode="hand"), tick(15), seen(20, mode="auto")) == [
+        ("r", 15, "raised"), ("r", 20, "cleared"),
+    ]  # fmt: skip
+
+
+def test_a_signal_reported_on_change_is_refused():
+    assert "reported on change" in refused(LEVEL, assets=typed("level: {report: on_change}"))
+    watching(LEVEL, assets=typed("level: {report: periodic}"))
+
+
+def test_patience_begins_when_the_rule_is_armed():
+    m = watching(LEVEL, more=", when: 'run == true'")
+    assert told(m, seen(0, level=10, run=False), seen(100, run=True), tick(159)) == []
+    assert told(m, tick(160)) == [("r", 160, "raised")]
+
+
+def test_the_reason_says_what_stands_still():
+    m = watching(LEVEL, assets=typed("level: {unit: m}"))
+    m.handle(seen(0, level=2.5))
+    (raised,) = m.handle(tick(60))
+    assert (raised.reason["text"], raised.value) == ("level 2.5 m has not moved for 1m", 2.5)

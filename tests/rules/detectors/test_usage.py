@@ -1,0 +1,73 @@
+"""Maintenance by hours and cycles."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rules.asset import AssetMonitor
+from tests.rules.plant import refused, seen, tick, told, watching
+
+GREASE = "{type: usage, while: \"state == 'run'\", every: 2h, reset_by: 'greased == true'}"
+CYCLES = "{type: usage, counter: strokes, every: 100, reset_by: 'serviced == true'}"
+HOUR = 3600
+
+
+def test_only_the_hours_it_ran_are_counted():
+    m = watching(GREASE)
+    assert told(m, seen(0, state="run"), seen(HOUR, state="idle"), tick(50 * HOUR), seen(60 * HOUR, state="run")) == []
+    (due,) = m.handle(tick(61 * HOUR))
+    assert due.value == 2
+    assert due.reason["text"] == "due: state == 'run' for 2 h since greased == true, every 2 h"
+
+
+def test_it_stays_due_until_it_is_done():
+    m = watching(GREASE)
+    events = (
+        seen(0, state="run", greased=False),
+        seen(3 * HOUR, state="idle"),
+        seen(4 * HOUR, greased=True),
+        seen(5 * HOUR, greased=False),
+    )
+    assert told(m, *events) == [("r", 2 * HOUR, "raised"), ("r", 4 * HOUR, "cleared")]
+    assert told(m, seen(6 * HOUR, state="run"), tick(9 * HOUR)) == [("r", 8 * HOUR, "raised")]
+
+
+def test_the_hours_survive_a_restart():
+    m = watching(GREASE)
+    told(m, seen(0, state="run"), seen(1.5 * HOUR, state="idle"))
+    m = AssetMonitor.restore(m.rules, json.loads(json.dumps(m.snapshot())))
+    assert told(m, seen(2 * HOUR, state="run"), tick(3 * HOUR)) == [("r", 2.5 * HOUR, "raised")]
+
+
+def test_what_happens_while_the_rule_is_not_armed_is_not_counted():
+    m = watching(GREASE, more=", when: 'auto == true'")
+    events = (seen(0, state="run", auto=True), seen(HOUR, auto=False), seen(10 * HOUR, auto=True))
+    assert told(m, *events, tick(12 * HOUR)) == [("r", 11 * HOUR, "raised")]
+
+
+def test_a_counter_adds_up_over_its_own_resets():
+    m = watching(CYCLES)
+    assert told(m, seen(0, strokes=1000), seen(1, strokes=1060), seen(2, strokes=5), seen(3, strokes=39)) == []
+    (due,) = m.handle(seen(4, strokes=40))
+    assert due.value == 100
+    assert told(m, seen(5, serviced=False), seen(6, serviced=True)) == [("r", 6, "cleared")]
+
+
+def test_a_counter_that_is_not_known_for_a_while_loses_nothing():
+    m = watching(CYCLES)
+    assert told(m, seen(0, strokes=0), seen(1, strokes=None), seen(2, strokes=100)) == [("r", 2, "raised")]
+
+
+@pytest.mark.parametrize(
+    "detect",
+    [
+        "{type: usage, every: 2h, reset_by: 'a == 1'}",
+        "{type: usage, counter: c, every: 2h, reset_by: 'a == 1'}",
+        "{type: usage, while: 'a == 1', every: 5, reset_by: 'a == 1'}",
+        "{type: usage, counter: c, every: -1, reset_by: 'a == 1'}",
+    ],
+)
+def test_what_does_not_fit_together_is_refused(detect: str):
+    assert refused(detect)
