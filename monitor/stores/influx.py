@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import structlog
 
@@ -21,7 +21,7 @@ from monitor.settings import Store as StoreSettings
 from monitor.stores.base import Point, StoreError
 from monitor.stores.influx_lines import Key, LineEncoder, carried, named
 from monitor.stores.influx_progress import Progress
-from monitor.stores.influx_rejects import Rejects
+from monitor.stores.influx_rejects import Refused, Rejects
 from monitor.stores.influx_server import InfluxServer, Rejected
 from monitor.telemetry import STORE_REJECTED
 from rules.events import Instant
@@ -40,7 +40,7 @@ _LITERAL: Final = str.maketrans({"\\": r"\\", "'": r"\'", "\n": r"\n"})
 
 log = structlog.get_logger()
 
-Line = tuple[Key, str]
+Line: TypeAlias = "tuple[Key, str]"
 
 
 class InfluxStore:
@@ -62,8 +62,9 @@ class InfluxStore:
         if self._read_only:
             raise StoreError("this InfluxDB was opened to read, not to write")
         lines = self._encoder.lines(points)
-        for batch in _portions(lines.items()):
-            self._deliver(batch)
+        refused = [line for batch in _portions(lines.items()) for line in self._deliver(batch)]
+        if refused:
+            self._set_aside(refused)
         self._progress.save(next_offset)
         return len(points) - len(lines)
 
@@ -98,23 +99,23 @@ class InfluxStore:
         """Give connections back."""
         self._server.close()
 
-    def _deliver(self, batch: Sequence[Line]) -> None:
-        """Have a batch kept, or those of it that the server minds set aside with its reason."""
+    def _deliver(self, batch: Sequence[Line]) -> Iterator[Refused]:
+        """Have a batch kept; gives those of its lines that the server minds."""
         try:
             self._server.write("\n".join(line for _, line in batch).encode(errors="replace"))
         except Rejected as refusal:
             if len(batch) == 1 or refusal.dropped == len(batch):
-                self._set_aside(batch, refusal.reason)
+                yield from ((key, line, refusal.reason) for key, line in batch)
                 return
             middle = len(batch) // 2
-            self._deliver(batch[:middle])
-            self._deliver(batch[middle:])
+            yield from self._deliver(batch[:middle])
+            yield from self._deliver(batch[middle:])
 
-    def _set_aside(self, batch: Sequence[Line], reason: str) -> None:
-        self._rejects.keep(batch, reason, clock.now())
-        STORE_REJECTED.inc(len(batch))
-        (asset, metric, at), _ = batch[0]
-        log.error("readings_refused_by_store", count=len(batch), asset=asset, metric=metric, at=at, reason=reason)
+    def _set_aside(self, refused: Sequence[Refused]) -> None:
+        self._rejects.keep(refused, clock.now())
+        STORE_REJECTED.inc(len(refused))
+        (asset, metric, at), _, reason = refused[0]
+        log.error("readings_refused_by_store", count=len(refused), asset=asset, metric=metric, at=at, reason=reason)
 
 
 def _portions(lines: Any) -> Iterator[list[Line]]:

@@ -1,4 +1,4 @@
-"""What `andon check` asks an InfluxDB: does it answer, may we write there, and does it keep readings for long enough?"""
+"""What `andon check` asks an InfluxDB: does it answer, may we write there, does it keep readings for long enough?"""
 
 from __future__ import annotations
 

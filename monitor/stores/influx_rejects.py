@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -33,6 +33,10 @@ SHED: Final = """
 """
 
 
+Refused: TypeAlias = "tuple[Key, str, str]"
+"""Key, line and the server's reason."""
+
+
 class Reject(msgspec.Struct, frozen=True):
     """One refused reading: its key, the line that was sent and what the server said to it."""
 
@@ -51,9 +55,9 @@ class Rejects:
         self._path = data_dir / FILE
         self._most = most
 
-    def keep(self, lines: Iterable[tuple[Key, str]], reason: str, now: Instant) -> None:
+    def keep(self, refused: Iterable[Refused], now: Instant) -> None:
         """Put refused lines on disk. Raises StoreError if that fails: then nothing was kept."""
-        rows = [(*_text(key), _plain(line)[:LONGEST_LINE], _plain(reason), now) for key, line in lines]
+        rows = [(*_text(key), _plain(line)[:LONGEST_LINE], _plain(reason), now) for key, line, reason in refused]
         try:
             with closing(sqlite3.connect(self._path, timeout=10)) as database, database:
                 database.execute("PRAGMA synchronous = FULL")
