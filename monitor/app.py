@@ -47,7 +47,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         decider = Decider(ledger, lambda start: JournalReader(data / JOURNAL, start), notifier)
         stack.callback(decider.close)
         ticker = Ticker(decider, intake)
-        retention = Retention(intake, decider, data)
+        retention = Retention(intake, decider, settings)
         outbox = Outbox(data / ALARMS)
         stack.callback(outbox.close)
         dispatcher = Dispatcher(outbox, open_channels(settings.notify), random=random.random)

@@ -18,6 +18,7 @@ from rules.validation import Section
 
 SCHEMES: Final = ("mqtt", "mqtts")
 URL_HINT: Final = "write mqtt://host:1883 or mqtts://host:8883"
+STORE_URL_HINT: Final = "write http://host:8086 or https://host:8086"
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*", re.DOTALL)
@@ -56,10 +57,24 @@ def _channel(address: SecretStr) -> SecretStr:
     return address
 
 
-def _store_type(value: Any) -> Any:
-    if value == "influxdb":
-        raise InputError("the store `influxdb` is not built yet", "write store: {type: embedded}")
-    return value
+def _store_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        port_fits = parts.port is None or parts.port > 0
+    except ValueError:
+        raise InputError("the store's url cannot be understood", STORE_URL_HINT) from None
+    if parts.username is not None or parts.password is not None:
+        raise InputError("the store's url holds a user or password", 'use token: "user:password" for InfluxDB 1.8')
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_fits or parts.query or parts.fragment:
+        raise InputError(f"the store's url {quoted(text)} cannot be used", STORE_URL_HINT)
+    return text.rstrip("/")
+
+
+def _one_line(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if not (text and text.isascii() and text.isprintable()):
+        raise InputError("the store's token is not one line of plain characters", "copy it again")
+    return secret
 
 
 def _as_text(value: Any) -> Any:
@@ -129,11 +144,27 @@ class Gateway(Section):
 
 
 class Store(Section):
-    """Where readings are kept."""
+    """Where readings are kept: in a file of ours, or in InfluxDB.
 
-    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"url", "org", "bucket", "token"})
+    For InfluxDB 1.8 `bucket` is `database` or `database/retention-policy`, `token` is `user:password`, and `org` stays
+    away. For 3 `bucket` is the database.
+    """
 
-    type: Annotated[Literal["embedded"], BeforeValidator(_store_type)] = "embedded"
+    type: Literal["embedded", "influxdb"] = "embedded"
+    url: Annotated[str, AfterValidator(_store_url)] | None = None
+    org: Annotated[str, Field(max_length=200)] = ""
+    bucket: Annotated[str, Field(max_length=200)] = ""
+    token: Annotated[SecretStr, AfterValidator(_one_line)] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.type == "embedded" and any((self.url, self.org, self.bucket, self.token)):
+            raise InputError(
+                "the embedded store has no url, org, bucket or token", "write type: influxdb, or drop them"
+            )
+        if self.type == "influxdb" and (self.url is None or not self.bucket):
+            raise InputError("the store `influxdb` needs a `url` and a `bucket`", STORE_URL_HINT)
+        return self
 
 
 class Team(Section):

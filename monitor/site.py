@@ -27,6 +27,7 @@ RULES: Final = "rules"
 ENDINGS: Final = frozenset({".yaml", ".yml", ".json", ".csv"})
 """Rule files, and the tables that they name."""
 MAX_FILES: Final = 10_000
+SECRET_KEYS: Final = frozenset({"password", "token"})
 READING: Final = "reading.json"
 """The text of a revision that says how messages become readings: gateways and `max_ahead`, without any secret."""
 
@@ -152,8 +153,8 @@ def _literal_secrets(document: Document) -> Iterator[Problem]:
         if not isinstance(value, (str, int)):
             continue
         literal = REFERENCE.sub("", str(value))
-        if path and path[-1] == "password" and literal:
-            yield document.problem(path, "the password stands in the file", hint, "warning")
+        if path and path[-1] in SECRET_KEYS and literal:
+            yield document.problem(path, f"the {path[-1]} stands in the file", hint, "warning")
         elif _CREDENTIALS.search(literal):
             yield document.problem(path, "an address with a password stands in the file", hint, "warning")
 

@@ -17,8 +17,8 @@ from monitor.database.schema import positions, revisions
 from monitor.decoding import decoder_for
 from monitor.journal.entries import Offset, RevisionEntry
 from monitor.journal.reader import JournalReader
-from monitor.journal.segments import JournalGap
-from monitor.stores.embedded import EmbeddedStore
+from monitor.journal.segments import JournalGap, segment_offsets
+from monitor.stores.opening import open_store
 from monitor.stores.writer import run_writer
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ async def run_store(settings: Settings, stop: asyncio.Event) -> None:
 
 def _write(settings: Settings, ended: threading.Event) -> None:
     journal = settings.data_dir / "journal"
-    with closing(EmbeddedStore(settings.data_dir / "store.db")) as store:
+    with closing(open_store(settings)) as store:
         start = store.offset()
-        texts = texts_before(settings.data_dir, start)
+        texts = texts_before(settings.data_dir, max(start, min(segment_offsets(journal), default=0)))
         decoder = decoder_for(texts) if texts else Decoder((), lambda _, __: False)
         with JournalReader(journal, start) as reader:
             run_writer(reader, store, decoder, decoder_for, ended, max_ahead=settings.max_ahead)

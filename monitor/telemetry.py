@@ -40,6 +40,9 @@ EVALUATED: Final = Counter("andon_evaluated_total", "Observations that went thro
 TRANSITIONS: Final = Counter("andon_transitions_total", "Alarm transitions committed.", ["event", "kind"])
 STORED_POINTS: Final = Counter("andon_stored_points_total", "Readings written to the store.")
 STORE_REPLACED: Final = Counter("andon_store_replaced_total", "Readings that replaced one of the same key.")
+STORE_REJECTED: Final = Counter(
+    "andon_store_rejected_total", "Readings that the store refused for good; kept with the reason in store-rejects.db."
+)
 NOTIFICATIONS: Final = Counter("andon_notifications_total", "Attempts to tell a person.", ["outcome"])
 READER_LAG: Final = Gauge(
     "andon_reader_lag_entries",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.influxdb import ADDRESS, InfluxDB, influxdbs
 from tests.services.mosquitto import Mosquitto, brokers
 
 
@@ -21,3 +22,19 @@ def start_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
 def mosquitto(start_mosquitto: Callable[..., Mosquitto]) -> Mosquitto:
     """A real broker without persistence, open to all."""
     return start_mosquitto()
+
+
+@pytest.fixture
+def start_influxdb(tmp_path: Path) -> Iterator[Callable[..., InfluxDB]]:
+    """A maker of real InfluxDB servers of a test's own, see `InfluxDB`."""
+    with influxdbs(tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxDB]:
+    """A real InfluxDB, open to all, that tests share: each takes databases of its own."""
+    with influxdbs(tmp_path_factory.mktemp("influxdb")) as make, pytest.MonkeyPatch.context() as environment:
+        server = make()
+        environment.setenv(ADDRESS, server.url)
+        yield server

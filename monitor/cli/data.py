@@ -96,9 +96,9 @@ def export(
       andon export --site plant --out day.csv.gz --start 2026-03-02 --end 2026-03-03
       andon export --site plant --out oven.csv --asset line1/oven --metric zone1
     """
-    from monitor.stores.embedded import EmbeddedStore
     from monitor.stores.export import export as write
+    from monitor.stores.opening import open_store
 
-    with closing(EmbeddedStore(load(site).settings.data_dir / "store.db", read_only=True)) as store:
+    with closing(open_store(load(site).settings, read_only=True)) as store:
         rows = write(store, out, asset=asset, metric=metric, start=start, end=end)
     typer.echo(f"{rows:,} readings in {out}", err=True)

@@ -34,11 +34,24 @@ def check_site(directory: Path) -> int:
     """Show every problem of a site on standard output; 1 if one is an error, else 0."""
     from rules.problems import errors
 
-    problems = _loaded(directory).problems
+    loaded = _loaded(directory)
+    problems = [*loaded.problems, *_store_problems(directory, loaded.site)]
     show(problems)
     wrong = len(errors(problems))
     typer.echo(f"{directory}: {_count(wrong, 'error')}, {_count(len(problems) - wrong, 'warning')}", err=True)
     return 1 if wrong else 0
+
+
+def _store_problems(directory: Path, site: Site | None) -> list[Problem]:
+    """What stands between the site and its store, where that is a server."""
+    if site is None or site.settings.store.type != "influxdb":
+        return []
+    from monitor.site import SITE_FILE
+    from monitor.stores.influx_check import check_influx
+    from rules.yamltext import read_yaml
+
+    document, _ = read_yaml(SITE_FILE, _text(directory / SITE_FILE))
+    return [document.problem(("store",), *finding) for finding in check_influx(site.settings)]
 
 
 def load_rules(rules: Path, assets: Path | None) -> tuple[RuleSet | None, list[Problem]]:

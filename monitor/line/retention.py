@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -12,8 +10,9 @@ import structlog
 from monitor.journal.entries import Offset
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
+from monitor.settings import Settings
 from monitor.stores.base import StoreError
-from monitor.stores.embedded import EmbeddedStore
+from monitor.stores.opening import stored_offset
 
 LOOK_EVERY: Final = 60.0
 BUDGET: Final = 8 * 1024**3
@@ -25,10 +24,10 @@ log = structlog.get_logger()
 class Retention:
     """Prunes the journal every minute."""
 
-    def __init__(self, intake: Intake, decider: Decider, data_dir: Path) -> None:
+    def __init__(self, intake: Intake, decider: Decider, settings: Settings) -> None:
         self._intake = intake
         self._decider = decider
-        self._data_dir = data_dir
+        self._settings = settings
 
     async def run(self) -> None:
         """For ever."""
@@ -40,8 +39,7 @@ class Retention:
     def _stored(self) -> Offset:
         """What the store has; if it cannot say, nothing may go."""
         try:
-            with closing(EmbeddedStore(self._data_dir / "store.db", read_only=True)) as store:
-                return store.offset()
+            return stored_offset(self._settings)
         except StoreError as error:
             log.warning("store_offset_unknown", error=str(error))
             return 0

@@ -16,7 +16,14 @@ TRUTHS: Final = {"true": True, "false": False}
 
 
 class StoreError(AndonError):
-    """The store cannot do what it was asked; nothing of the call took effect, and trying again later may help."""
+    """The store cannot do what it was asked, and trying again later may help; the offset has not moved.
+
+    `retry_after` is how long the store asked to be left alone, if it did.
+    """
+
+    def __init__(self, message: str, retry_after: Duration | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
@@ -47,7 +54,8 @@ class Store(Protocol):
     def write(self, points: Sequence[Point], next_offset: Offset) -> int:
         """Keep the points and the offset, both or neither, whenever the process dies.
 
-        A point replaces an earlier one of the same key, also within the call; returns how many did.
+        A point replaces an earlier one of the same key, also within the call; returns how many did. A store on a server
+        may keep points without the offset (they come again and replace themselves), and counts within the call only.
         """
         ...
 
@@ -60,7 +68,8 @@ class Store(Protocol):
     ) -> Iterator[Point]:
         """Points with start <= at < end, ordered by time, asset, arrival, as they are read: not all in memory at once.
 
-        Holds up no writer, however long it takes. Points written meanwhile may be left out.
+        Where a store does not keep the order of arrival, the name of the metric stands in for it. Holds up no writer,
+        however long it takes. Points written meanwhile may be left out.
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from random import random
 from threading import Event
 from typing import Final, Protocol, TypeAlias
 
@@ -100,14 +101,20 @@ class StoreWriter:
             try:
                 replaced = self._store.write(points, next_offset)
             except StoreError as problem:
-                _log.error("store failed, trying again", error=str(problem), pause=seconds(pause))
-                stop.wait(seconds(pause))
+                wait = max(_jittered(pause), problem.retry_after or 0)
+                _log.error("store failed, trying again", error=str(problem), pause=seconds(wait))
+                stop.wait(seconds(wait))
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
                 STORED_POINTS.inc(len(points))
                 STORE_REPLACED.inc(replaced)
                 return True
         return False
+
+
+def _jittered(pause: Duration) -> Duration:
+    """Between half of it and all of it, so that monitors that failed together do not come back together."""
+    return int(pause * (1 + random()) / 2)
 
 
 def run_writer(

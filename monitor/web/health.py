@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import closing
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +13,7 @@ from monitor.errors import AndonError
 from monitor.journal.reader import JournalReader, journal_end
 from monitor.linesocket import ask
 from monitor.settings import Settings
-from monitor.stores.embedded import EmbeddedStore
+from monitor.stores.opening import stored_offset
 from monitor.telemetry import READER_LAG
 from rules.events import SECOND, Duration
 
@@ -41,7 +39,7 @@ class Health(BaseModel):
 
 async def examine(settings: Settings) -> Health:
     """The hops `broker:NAME`, `line` and `store`, looked at anew."""
-    line, store = await asyncio.gather(_line(settings), asyncio.to_thread(_store, settings.data_dir))
+    line, store = await asyncio.gather(_line(settings), asyncio.to_thread(_store, settings))
     hops = {**line, "store": store}
     ill = [name for name, hop in hops.items() if not hop.ok]
     return Health(status="ill" if ill else "ok", ill=ill, hops=hops)
@@ -62,9 +60,9 @@ def _broker(up: bool) -> Hop:
     return _hop(True) if up else _hop(False, error="not connected; the log of the line says why")
 
 
-def _store(data_dir: Path) -> Hop:
+def _store(settings: Settings) -> Hop:
     try:
-        lag, waiting = store_lag(data_dir)
+        lag, waiting = store_lag(settings)
     except AndonError as error:
         return _hop(False, error=str(error))
     if waiting <= LATE:
@@ -73,15 +71,14 @@ def _store(data_dir: Path) -> Hop:
     return _hop(False, lag_entries=lag, error=late)
 
 
-def store_lag(data_dir: Path) -> tuple[int, Duration]:
+def store_lag(settings: Settings) -> tuple[int, Duration]:
     """How many journal entries the store has yet to take, and how long the first of them has waited; sets the metric.
 
     Raises:
         AndonError: journal or store cannot be read.
     """
-    journal = data_dir / "journal"
-    with closing(EmbeddedStore(data_dir / "store.db", read_only=True)) as store:
-        offset = store.offset()
+    journal = settings.data_dir / "journal"
+    offset = stored_offset(settings)
     lag = max(0, journal_end(journal) - offset)
     READER_LAG.labels("store").set(lag)
     if not lag:

@@ -102,7 +102,7 @@ def build_api(settings: Settings) -> FastAPI:
 
 def _metrics(settings: Settings, accept: str) -> tuple[bytes, str]:
     with suppress(AndonError):
-        store_lag(settings.data_dir)
+        store_lag(settings)
     return telemetry.exposition(accept)
 
 

@@ -1,0 +1,147 @@
+"""The store that plants use: InfluxDB 1.8, 2 or 3, written at least once, each point the same however often.
+
+A refused batch is halved until the points that the server minds stand alone: those go to `store-rejects.db`, all others
+are kept. Points reach the server before the offset reaches the disk, so a crash between the two repeats points and
+loses none; a repeat replaces field by field, as InfluxDB has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import structlog
+
+from monitor import clock
+from monitor.journal.entries import Offset
+from monitor.settings import Store as StoreSettings
+from monitor.stores.base import Point, StoreError
+from monitor.stores.influx_lines import Key, LineEncoder, carried, named
+from monitor.stores.influx_progress import Progress
+from monitor.stores.influx_rejects import Refused, Rejects
+from monitor.stores.influx_server import InfluxServer, Rejected
+from monitor.telemetry import STORE_REJECTED
+from rules.events import Instant
+
+MOST_LINES: Final = 5_000
+MOST_CHARACTERS: Final = 1_000_000
+"""A request holds no more than this, except for one line that is larger by itself."""
+FIRST_INSTANT: Final[Instant] = -(2**63) + 2
+LAST_INSTANT: Final[Instant] = 2**63 - 2
+"""What InfluxDB can hold."""
+POINTS: Final = "SELECT asset, metric, value, text, quality FROM telemetry"
+LATEST: Final = "SELECT value, text, quality FROM telemetry"
+COUNT: Final = "SELECT count(quality) FROM telemetry"
+
+_LITERAL: Final = str.maketrans({"\\": r"\\", "'": r"\'", "\n": r"\n"})
+
+log = structlog.get_logger()
+
+Line: TypeAlias = "tuple[Key, str]"
+
+
+class InfluxStore:
+    """A `Store` in a bucket of an InfluxDB; `write` fails with `read_only`."""
+
+    def __init__(self, settings: StoreSettings, data_dir: Path, *, read_only: bool = False) -> None:
+        self._server = InfluxServer(settings)
+        self._progress = Progress(data_dir, settings)
+        self._rejects = Rejects(data_dir)
+        self._encoder = LineEncoder()
+        self._read_only = read_only
+
+    def offset(self) -> Offset:
+        """The journal offset to go on from, as last confirmed."""
+        return self._progress.load()
+
+    def write(self, points: Sequence[Point], next_offset: Offset) -> int:
+        """Keep the points, then the offset; returns how many of the points had the key of an earlier one."""
+        if self._read_only:
+            raise StoreError("this InfluxDB was opened to read, not to write")
+        lines = self._encoder.lines(points)
+        refused = [line for batch in _portions(lines.items()) for line in self._deliver(batch)]
+        if refused:
+            self._set_aside(refused)
+        self._progress.save(next_offset)
+        return len(points) - len(lines)
+
+    def read(
+        self,
+        asset: str | None = None,
+        metric: str | None = None,
+        start: Instant | None = None,
+        end: Instant | None = None,
+    ) -> Iterator[Point]:
+        """Points in order of time, asset, metric, as the server streams them."""
+        since = FIRST_INSTANT if start is None else max(start, FIRST_INSTANT)
+        until = LAST_INSTANT if end is None else min(end - 1, LAST_INSTANT)
+        names = {"asset": asset, "metric": metric}
+        wanted = [f"{tag} = {_literal(name)}" for tag, name in names.items() if name is not None]
+        where = " AND ".join([*wanted, f"time >= {since}", f"time <= {until}"])
+        rows = self._server.rows(f"{POINTS} WHERE {where}")
+        for _, together in groupby(rows, itemgetter("time")):
+            yield from sorted(map(_point, together), key=lambda point: (point.asset, point.metric))
+
+    def latest(self, asset: str) -> list[Point]:
+        """The latest point of each metric."""
+        query = f"{LATEST} WHERE asset = {_literal(asset)} GROUP BY asset, metric ORDER BY time DESC LIMIT 1"
+        rows = self._server.rows(query)
+        return sorted(map(_point, rows), key=lambda point: point.metric)
+
+    def count(self) -> int:
+        """How many points the bucket holds."""
+        return sum(int(row["count"]) for row in self._server.rows(COUNT))
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._server.close()
+
+    def _deliver(self, batch: Sequence[Line]) -> Iterator[Refused]:
+        """Have a batch kept; gives those of its lines that the server minds."""
+        try:
+            self._server.write("\n".join(line for _, line in batch).encode(errors="replace"))
+        except Rejected as refusal:
+            if len(batch) == 1 or refusal.dropped == len(batch):
+                yield from ((key, line, refusal.reason) for key, line in batch)
+                return
+            middle = len(batch) // 2
+            yield from self._deliver(batch[:middle])
+            yield from self._deliver(batch[middle:])
+
+    def _set_aside(self, refused: Sequence[Refused]) -> None:
+        self._rejects.keep(refused, clock.now())
+        STORE_REJECTED.inc(len(refused))
+        (asset, metric, at), _, reason = refused[0]
+        log.error("readings_refused_by_store", count=len(refused), asset=asset, metric=metric, at=at, reason=reason)
+
+
+def _portions(lines: Any) -> Iterator[list[Line]]:
+    batch: list[Line] = []
+    characters = 0
+    for line in lines:
+        if batch and (len(batch) >= MOST_LINES or characters + len(line[1]) > MOST_CHARACTERS):
+            yield batch
+            batch, characters = [], 0
+        batch.append(line)
+        characters += len(line[1]) + 1
+    if batch:
+        yield batch
+
+
+def _literal(name: str) -> str:
+    return f"'{carried(name).translate(_LITERAL)}'"
+
+
+def _point(row: dict[str, Any]) -> Point:
+    value = row.get("value")
+    return Point(
+        named(row.get("asset")),
+        named(row.get("metric")),
+        row["time"],
+        None if value is None else float(value),
+        row.get("text"),
+        int(row.get("quality") or 0),
+    )

@@ -1,0 +1,32 @@
+"""The one place that knows which store a site has: opens it, and says how far it has come without asking a server."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from monitor.journal.entries import Offset
+from monitor.settings import Settings
+from monitor.stores.base import Store
+
+EMBEDDED_FILE = "store.db"
+
+
+def open_store(settings: Settings, *, read_only: bool = False) -> Store:
+    """The site's store. Raises StoreError if it cannot be opened; a server is asked only when something is wanted."""
+    if settings.store.type == "influxdb":
+        from monitor.stores.influx import InfluxStore
+
+        return InfluxStore(settings.store, settings.data_dir, read_only=read_only)
+    from monitor.stores.embedded import EmbeddedStore
+
+    return EmbeddedStore(settings.data_dir / EMBEDDED_FILE, read_only=read_only)
+
+
+def stored_offset(settings: Settings) -> Offset:
+    """Up to where the journal is in the store. Raises StoreError if that cannot be told."""
+    if settings.store.type == "influxdb":
+        from monitor.stores.influx_progress import Progress
+
+        return Progress(settings.data_dir, settings.store).load()
+    with closing(open_store(settings, read_only=True)) as store:
+        return store.offset()

@@ -1,0 +1,143 @@
+"""A real InfluxDB 1.8 for tests, as .ci/install-influxdb leaves it: on a port of its own, killed and restarted at will."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from monitor.settings import Store as StoreSettings
+from monitor.stores.influx import InfluxStore
+from tests.services.mosquitto import free_port
+from tests.services.running import until
+
+VERSION: Final = "1.8.10"
+CACHE: Final = Path(os.environ.get("ANDON_CACHE") or Path.home() / ".cache" / "andon")
+START_SECONDS: Final = 60.0
+ADDRESS: Final = "ANDON_TEST_INFLUXDB"
+"""Where this process and its children find the server."""
+
+CONFIGURATION: Final = """\
+reporting-disabled = true
+bind-address = "127.0.0.1:{rpc}"
+[meta]
+dir = "{directory}/meta"
+[data]
+dir = "{directory}/data"
+wal-dir = "{directory}/wal"
+[monitor]
+store-enabled = false
+[http]
+bind-address = "127.0.0.1:{port}"
+flux-enabled = false
+log-enabled = false
+auth-enabled = {auth}
+"""
+
+
+class InfluxDB:
+    """One server process. With `auth` there is one user, `andon`, whose password is `secret99`."""
+
+    token = "andon:secret99"
+
+    def __init__(self, executable: str, directory: Path, *, auth: bool = False) -> None:
+        self._executable = executable
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self._auth = auth
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+        self._rpc = free_port()
+        self.start()
+        if auth:
+            self.query("CREATE USER andon WITH PASSWORD 'secret99' WITH ALL PRIVILEGES")
+
+    @property
+    def url(self) -> str:
+        """The address in the form of a site's `store: url`."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """What the server has written so far."""
+        return (self._directory / "log").read_text(errors="replace")
+
+    def start(self) -> None:
+        """Start and wait until it answers; keeps its port and what it stored."""
+        configuration = self._directory / "influxdb.conf"
+        values = {"directory": self._directory, "port": self.port, "rpc": self._rpc, "auth": str(self._auth).lower()}
+        configuration.write_text(CONFIGURATION.format(**values))
+        with (self._directory / "log").open("ab") as log:
+            command = [self._executable, "run", "-config", str(configuration)]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        until(self._answers, START_SECONDS, "InfluxDB to answer")
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
+
+    def database(self, name: str, *, duration: str = "INF") -> StoreSettings:
+        """A database that keeps points so long, as the settings of a store."""
+        self.query(f'CREATE DATABASE "{name}" WITH DURATION {duration}')
+        return StoreSettings(type="influxdb", url=self.url, bucket=name, token=self.token if self._auth else None)
+
+    def query(self, statement: str, database: str = "") -> list[dict[str, Any]]:
+        """The series that a statement answers with."""
+        form = urllib.parse.urlencode({"q": statement, "db": database, "epoch": "ns", "u": "andon", "p": "secret99"})
+        with urllib.request.urlopen(f"{self.url}/query", form.encode(), timeout=10) as answer:
+            (result,) = json.load(answer)["results"]
+        assert "error" not in result, result
+        return list(result.get("series", []))
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log
+        try:
+            with urllib.request.urlopen(f"{self.url}/ping", timeout=1) as answer:
+                return bool(answer.status == 204)
+        except OSError:
+            return False
+
+
+def found() -> str | None:
+    """Where the server's program lies."""
+    return shutil.which("influxd", path=str(CACHE / f"influxd-{VERSION}"))
+
+
+@contextmanager
+def influxdbs(directory: Path) -> Iterator[Callable[..., InfluxDB]]:
+    """A maker of servers, all ended at the end; skips (or, with ANDON_REQUIRE_SERVICES=1, fails) without InfluxDB."""
+    if (executable := found()) is None:
+        missing = f"InfluxDB {VERSION} is not installed; .ci/install-influxdb does that"
+        (pytest.fail if os.environ.get("ANDON_REQUIRE_SERVICES") == "1" else pytest.skip)(missing)
+    started: list[InfluxDB] = []
+
+    def make(**wishes: Any) -> InfluxDB:
+        started.append(InfluxDB(executable, directory / f"influxdb{len(started)}", **wishes))
+        return started[-1]
+
+    try:
+        yield make
+    finally:
+        for server in started:
+            server.kill()
+
+
+def store_at(path: Path, *, read_only: bool = False) -> InfluxStore:
+    """A store in a database of its own for each path, on the server that the environment names."""
+    name = f"{path.parent.parent.name}.{path.parent.name}.{path.stem}"
+    server = object.__new__(InfluxDB)
+    server.port, server._auth = urllib.parse.urlsplit(os.environ[ADDRESS]).port or 0, False
+    return InfluxStore(server.database(name), path.parent, read_only=read_only)
