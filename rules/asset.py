@@ -157,12 +157,15 @@ class AssetMonitor:
 
     def _wire(self) -> None:
         lookers: list[Gate | Watch] = [*self._gates.values(), *self._watches]
+        for signal in self._signals.values():
+            signal.watches = ()
         for looker in lookers:
             for signal in looker.inputs:
                 signal.watches = (*signal.watches, looker)
         for signal in self._signals.values():
             signal.refresh()
         self._vigil = [watch for watch in self._watches if watch.vigilant]
+        self._curious = [watch for watch in self._watches if watch.detector.curious]
 
     def _begin(self, received: Instant) -> None:
         self.clock.begin(received)
@@ -224,9 +227,13 @@ class AssetMonitor:
             metric = reading.metric
             signal = signals.get(metric)
             if signal is None:
-                continue
+                if not self._curious or not any(watch.detector.curious for watch in self._curious):
+                    continue
+                signal = self.signal(metric)
             before = signal.at
-            if before is not None and before > at:
+            if before is None:
+                self._meet(signal)
+            elif before > at:
                 self.late += 1
                 continue
             signal.at = at
@@ -245,6 +252,13 @@ class AssetMonitor:
             dirty.extend(self._vigil)
         if dirty:
             self._evaluate(dirty, moment)
+
+    def _meet(self, signal: Signal) -> None:
+        """Its first reading: who watches every signal may want it."""
+        for watch in self._curious:
+            if watch.detector.curious and watch.detector.adopt(signal):
+                signal.watches = (*signal.watches, watch)
+                signal.refresh()
 
     def _take(self, signal: Signal, reading: Reading, uncertain: bool, dirty: list[Any]) -> None:
         """A reading that may matter: judge it, and note who has to look."""
@@ -436,13 +450,15 @@ class AssetMonitor:
         self.late, self.ahead = data["late"], data["ahead"]
         self._ordinals = {rule: (at, ordinal) for rule, (at, ordinal) in data["ordinals"].items()}
         for name, saved in data["signals"].items():
-            if (signal := self._signals.get(name)) is not None:
+            if name in self._signals or self._curious:
+                signal = self.signal(name)
                 signal.restore(saved)
                 self._note(signal)
         for text, saved in data["gates"].items():
             if (gate := self._gates.get(text)) is not None:
                 gate.restore(saved)
         self._load_watches(data["watches"])
+        self._wire()
         self._requeue()
         for signal in self._signals.values():
             signal.refresh()
