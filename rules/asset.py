@@ -146,9 +146,13 @@ class AssetMonitor:
             metric = reading.metric
             signal = signals.get(metric)
             if signal is None:
-                continue
+                if not self._roster.curious:
+                    continue
+                signal = self._roster.signal(metric)
             before = signal.at
-            if before is not None and before > at:
+            if before is None:
+                self._roster.meet(signal)
+            elif before > at:
                 self.late += 1
                 continue
             signal.at = at

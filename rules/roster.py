@@ -54,6 +54,18 @@ class Roster:
                 self.signal(states.signal).maps = (signal, states.table)
         return signal
 
+    @property
+    def curious(self) -> bool:
+        """Whether anybody wants to meet signals that no rule names."""
+        return bool(self._curious) and any(watch.detector.curious for watch in self._curious)
+
+    def meet(self, signal: Signal) -> None:
+        """Its first reading: who watches every signal may want it."""
+        for watch in self._curious:
+            if watch.detector.curious and watch.detector.adopt(signal):
+                signal.watches = (*signal.watches, watch)
+                signal.refresh()
+
     def note(self, signal: Signal) -> None:
         """Mirror a signal's new value."""
         self.values[signal.name] = signal.value
@@ -95,15 +107,15 @@ class Roster:
     def restore(self, data: dict[str, Any]) -> None:
         """The reverse of `snapshot`, as far as the same things are watched in the same way."""
         for name, saved in data["signals"].items():
-            if (signal := self.signals.get(name)) is not None:
+            if name in self.signals or self._curious:
+                signal = self.signal(name)
                 signal.restore(saved)
                 self.note(signal)
         for text, saved in data["gates"].items():
             if (gate := self.gates.get(text)) is not None:
                 gate.restore(saved)
         self._restore_watches(data["watches"])
-        for signal in self.signals.values():
-            signal.refresh()
+        self._wire()
         for watch in self.watches:
             self.looked(watch)
 
@@ -134,12 +146,15 @@ class Roster:
 
     def _wire(self) -> None:
         lookers: list[Gate | Watch] = [*self.gates.values(), *self.watches]
+        for signal in self.signals.values():
+            signal.watches = ()
         for looker in lookers:
             for signal in looker.inputs:
                 signal.watches = (*signal.watches, looker)
         for signal in self.signals.values():
             signal.refresh()
         self.vigil = [watch for watch in self.watches if watch.vigilant]
+        self._curious = [watch for watch in self.watches if watch.detector.curious]
 
 
 def identity(watch: Watch) -> tuple[str, str | None, str]:

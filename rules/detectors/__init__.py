@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from rules.detectors.alarm_table import AlarmTableConfig
+from rules.detectors.anomaly import AnomalyConfig
 from rules.detectors.base import DetectorConfig
 from rules.detectors.condition import ConditionConfig
 from rules.detectors.count import CountConfig
 from rules.detectors.deviation import DeviationConfig
 from rules.detectors.limits import LimitsConfig
+from rules.detectors.multivariate import MultivariateConfig
 from rules.detectors.rate_of_change import RateOfChangeConfig
 from rules.detectors.sequence import SequenceConfig
 from rules.detectors.silence import SilenceConfig
@@ -27,5 +29,7 @@ CONFIGS: Final[dict[str, type[DetectorConfig]]] = {
     "count": CountConfig,
     "sequence": SequenceConfig,
     "usage": UsageConfig,
+    "anomaly": AnomalyConfig,
+    "multivariate": MultivariateConfig,
 }
 """By `detect.type`."""

@@ -103,6 +103,16 @@ class Detector(ABC):
         """Whether any observation of the asset, not only of the inputs, can change what `update` says."""
         return False
 
+    @property
+    def curious(self) -> bool:
+        """Whether it wants to meet signals that no rule names."""
+        return False
+
+    def adopt(self, signal: Signal) -> bool:
+        """A signal gave its first reading; returns whether it is one of the inputs from now on."""
+        del signal
+        return False
+
     def pause(self, at: Instant) -> None:
         """Our own link is down: silence means nothing from here."""
 

@@ -1,0 +1,172 @@
+"""One signal's evidence that something unusual goes on, and the bar that it has to pass.
+
+Statistics of the readings, and of means of four, each judged by its own tail; their improbabilities are added, for
+agreement is what tells an event from noise. Alarms raise the bar for a while: what comes often is no news.
+"""
+
+from __future__ import annotations
+
+from math import exp
+from typing import Any, Final, NamedTuple
+
+from rules.events import Instant
+from rules.learning.movement import Novelty, Shift
+from rules.learning.profile import Profile
+from rules.learning.tail import Tail
+
+LEARNING: Final = 150
+"""Readings in which no alarm is shown; the tails take their first limits from them, or from half as many blocks."""
+BLOCK: Final = 4
+COARSE_WEIGHT: Final = 0.5
+QUIET: Final = 24
+MEMORY: Final = 3000
+BAR: Final = 2.5
+HABIT: Final = 0.05
+HOLD_OFF: Final = 30
+"""Readings after an alarm in which there is no other."""
+CEASED: Final = 0.5
+"""An alarm ends when the evidence is below this part of the bar, or with the hold-off."""
+
+
+class Found(NamedTuple):
+    """What a reading showed: what was expected, the evidence with its bar, and its parts by name."""
+
+    value: float
+    expected: float
+    evidence: float
+    bar: float
+    parts: dict[str, float]
+
+
+class Front:
+    """Seasonal residual and level shift at one resolution, and transition novelty where it is wanted."""
+
+    __slots__ = (
+        "_novelty",
+        "_novelty_tail",
+        "_profile",
+        "_residual_tail",
+        "_shift",
+        "_shift_tail",
+        "_size",
+        "expected",
+    )
+
+    def __init__(self, warm: int, quiet: int, memory: int, *, novelty: bool) -> None:
+        self._profile, self._residual_tail = Profile(), Tail(warm, quiet, memory)
+        self._shift, self._shift_tail = Shift(), Tail(warm, quiet, memory)
+        self._novelty = Novelty() if novelty else None
+        self._novelty_tail = Tail(warm, quiet, memory)
+        self.expected = self._size = 0.0
+
+    def weigh(self, at: Instant, value: float) -> tuple[float, float, float]:
+        """The improbabilities of residual, shift and transition."""
+        size = self._size = max(self._size, abs(value))
+        self.expected = expected = self._profile.expect(at, value)
+        residual = self._residual_tail.weigh(abs(value - expected), size)
+        self._profile.learn(at, value)
+        moved = self._shift.of(value)
+        shift = 0.0 if moved is None else self._shift_tail.weigh(moved, size)
+        novel = 0.0 if self._novelty is None else self._novelty_tail.weigh(self._novelty.of(value), 1.0)
+        return residual, shift, novel
+
+    def snapshot(self) -> list[Any]:
+        """All state as JSON."""
+        tails = [tail.snapshot() for tail in (self._residual_tail, self._shift_tail, self._novelty_tail)]
+        novelty = None if self._novelty is None else self._novelty.snapshot()
+        return [self.expected, self._size, self._profile.snapshot(), self._shift.snapshot(), novelty, *tails]
+
+    def restore(self, data: list[Any]) -> None:
+        """The reverse of `snapshot`."""
+        self.expected, self._size, profile, shift, novelty, *tails = data
+        self._profile.restore(profile)
+        self._shift.restore(shift)
+        if self._novelty is not None:
+            self._novelty.restore(novelty)
+        for tail, saved in zip((self._residual_tail, self._shift_tail, self._novelty_tail), tails, strict=True):
+            tail.restore(saved)
+
+
+class Evidence:
+    """Readings in, `on` out; `found` is what the last alarm was raised or cleared by.
+
+    `demand` scales the bar: above 1 asks for more evidence.
+    """
+
+    def __init__(self, demand: float = 1.0) -> None:
+        self._demand = demand
+        self._raw = Front(LEARNING, QUIET, MEMORY, novelty=True)
+        self._coarse = Front(LEARNING // 2, QUIET // BLOCK, MEMORY // BLOCK, novelty=False)
+        self._block: list[float] = []
+        self._held = (0.0, 0.0)
+        self._count = 0
+        self._alarms = 0
+        self._last = -HOLD_OFF - 1
+        self._habit = 0.0
+        self.on = False
+        self.found: Found | None = None
+
+    @property
+    def learning(self) -> bool:
+        """Whether alarms are not shown yet."""
+        return self._count <= LEARNING
+
+    def read(self, at: Instant, value: float) -> bool:
+        """Take a reading in; returns whether it is, or still is, unusual."""
+        self._count += 1
+        residual, shift, novel = self._raw.weigh(at, value)
+        self._coarsen(at, value)
+        coarse = self._held
+        evidence = residual + shift + novel + COARSE_WEIGHT * (coarse[0] + coarse[1])
+        since = self._count - self._last
+        if self.on and since < HOLD_OFF and evidence > 0.0 and evidence >= CEASED * self._bar():
+            return True
+        if not self.on and (since <= HOLD_OFF or evidence < BAR * self._demand):
+            return False
+        on = not self.on and evidence >= self._bar()
+        if on is not self.on or on:
+            parts = {
+                "level": residual,
+                "shift": shift,
+                "movement": novel,
+                "slow level": coarse[0],
+                "slow shift": coarse[1],
+            }
+            self._note(Found(value, self._raw.expected, evidence, self._bar(), parts), on)
+        return self.on
+
+    def _coarsen(self, at: Instant, value: float) -> None:
+        self._block.append(value)
+        if len(self._block) == BLOCK:
+            residual, shift, _ = self._coarse.weigh(at, sum(self._block) / BLOCK)
+            self._held = residual, shift
+            self._block.clear()
+
+    def _bar(self) -> float:
+        return self._demand * (BAR + HABIT * self._habit * exp((self._last - self._count) / MEMORY))
+
+    def _note(self, found: Found, on: bool) -> None:
+        self.found = found
+        if on:
+            self._habit = self._habit * exp((self._last - self._count) / MEMORY) + found.evidence
+            self._last = self._count
+        self.on = on and not self.learning
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state as JSON."""
+        return {
+            "raw": self._raw.snapshot(),
+            "coarse": self._coarse.snapshot(),
+            "block": list(self._block),
+            "held": list(self._held),
+            "own": [self._count, self._last, self._habit, self.on],
+            "found": None if self.found is None else list(self.found),
+        }
+
+    def restore(self, data: dict[str, Any]) -> None:
+        """The reverse of `snapshot`."""
+        self._raw.restore(data["raw"])
+        self._coarse.restore(data["coarse"])
+        self._block, self._held = list(data["block"]), tuple(data["held"])
+        self._count, self._last, self._habit, self.on = data["own"]
+        self.found = None if data["found"] is None else Found(*data["found"])

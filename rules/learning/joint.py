@@ -1,0 +1,303 @@
+"""What several signals usually do together: learned from rows, then each new row's distance from it.
+
+T2 is the squared distance in the learned covariance, SPE the part of it that the principal components do not explain.
+Two ways to stay normal: `fixed` keeps what was learned (each row joined with the one before, the statistic smoothed);
+`drifting` follows slow change, no faster than the signals drifted while learning (the rows smoothed).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[np.float64]
+
+MAD_TO_SIGMA: Final = 1.4826
+STRANGE: Final = 8.0
+"""Learning rows with a signal so many scales from its median are set aside,"""
+SET_ASIDE: Final = 0.05
+"""unless they are more than this share: then they belong to what is usual."""
+SETTLING: Final = 60
+QUANTILE: Final = 0.99
+EXPLAINED: Final = 0.9
+"""The principal components explain this share of the variance."""
+BLOCK: Final = 50
+BASELINE_RATE: Final = 1 / 300
+COVARIANCE_RATE: Final = 1 / 500
+RENEW: Final = 50
+"""Quiet rows after which the distances are computed from the present covariance."""
+RAISE_AFTER: Final = 3
+CLEAR_AFTER: Final = 5
+CLEAR_BELOW: Final = 0.9
+GIVE_IN: Final = 900
+"""Rows of alarm after which a drifting normal takes the new state as usual."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a normal stays normal. `margin` multiplies the learned 99 % quantile, on the scale of standard deviations."""
+
+    joined: int
+    row_rate: float
+    statistic_rate: float
+    held_back: float
+    off_diagonal: float
+    margin: float
+    follows: bool
+
+
+MANNERS: Final = {
+    "fixed": Manner(2, 1.0, 0.2, 0.3, 0.99, 1.1, follows=False),
+    "drifting": Manner(1, 0.15, 1.0, 0.0, 0.9, 3.0, follows=True),
+}
+
+
+ARRAYS: Final = (
+    "_drift", "_baseline", "_offset", "_covariance", "_limits", "_even", "_before", "_level", "_shares",
+)  # fmt: skip
+
+
+class Unlearnable(Exception):
+    """No signal of the learning rows ever changed."""
+
+
+class Scaling:
+    """Rows to scaled rows: each signal's median taken off, divided by its scale; constant signals left out."""
+
+    def __init__(self, kept: list[int], centre: Array, scale: Array) -> None:
+        self.kept, self.centre, self.scale = kept, centre, scale
+
+    @classmethod
+    def learn(cls, rows: Array) -> Scaling:
+        """The scale lies between the median absolute deviation and the standard deviation."""
+        centre = np.median(rows, axis=0)
+        mad = MAD_TO_SIGMA * np.median(np.abs(rows - centre), axis=0)
+        scale = (mad + rows.std(axis=0)) / 2
+        kept = [
+            i for i in range(rows.shape[1]) if scale[i] > 1e-9 * max(abs(centre[i]), np.abs(rows[:, i]).max(), 1e-300)
+        ]
+        if not kept:
+            raise Unlearnable
+        return cls(kept, centre[kept], scale[kept])
+
+    def __call__(self, rows: Array) -> Array:
+        """Scaled rows, or one."""
+        scaled: Array = (rows[..., self.kept] - self.centre) / self.scale
+        return scaled
+
+
+def quadratic_forms(covariance: Array, statistic: str, off_diagonal: float) -> list[Array]:
+    """The matrices M of the squared statistics x M x: T2, SPE, or both. Collinear signals do no harm.
+
+    Off-diagonal elements are shrunk by the factor, which also bounds the smallest eigenvalue away from zero.
+    """
+    diagonal = np.diag(np.maximum(np.diag(covariance), 1e-9))
+    shrunk = off_diagonal * covariance + (1 - off_diagonal) * diagonal
+    forms = []
+    if statistic != "spe":
+        forms.append(np.linalg.inv(shrunk))
+    if statistic != "t2":
+        values, vectors = np.linalg.eigh(covariance)
+        explained = np.cumsum(values[::-1]) / max(float(values.sum()), 1e-300)
+        components = min(int(np.searchsorted(explained, EXPLAINED)) + 1, len(values) - 1)
+        rest = vectors[:, : len(values) - components]
+        forms.append(rest @ rest.T)
+    return forms
+
+
+def strange(scaled: Array) -> npt.NDArray[np.bool_]:
+    """Which learning rows are set aside."""
+    found = (np.abs(scaled) > STRANGE).any(axis=1)
+    return found if found.mean() <= SET_ASIDE else np.zeros_like(found)
+
+
+def smoothed(rows: Array, rate: float) -> Array:
+    """Exponentially weighted means, beginning with the first row."""
+    out = np.array(rows)
+    for i in range(1, len(out)):
+        out[i] = out[i - 1] + rate * (rows[i] - out[i - 1])
+    return out
+
+
+class Joint:
+    """A learned normal. `read` takes a row; `on`, `ratio` and `shares` say what was found.
+
+    `ratio` is the statistic over its limit, on the scale of standard deviations, the larger where there are two.
+    """
+
+    def __init__(self, manner: str, statistic: str, margin: float | None) -> None:
+        self._statistic = statistic
+        self.manner = MANNERS[manner]
+        self._margin = self.manner.margin if margin is None else margin
+        self.on = False
+        self.ratio = 0.0
+        self.set_aside = 0
+        self._above = self._below = self._lasted = self._quiet = 0
+
+    # -- learning ---------------------------------------------------------------------------------------------------
+
+    def learn(self, rows: Array) -> None:
+        """Take the normal from rows of observations by signals, in order of time.
+
+        Raises:
+            Unlearnable: no signal ever changed.
+        """
+        manner = self.manner
+        self.scaling = Scaling.learn(rows)
+        scaled = self.scaling(rows)
+        aside = strange(scaled)
+        self.set_aside = int(aside.sum())
+        scaled = scaled[~aside]
+        self._drift = self._drift_of(scaled)
+        vectors = self._vectors(scaled)
+        fitted = vectors[: len(vectors) - int(manner.held_back * len(vectors))]
+        settled = fitted[min(SETTLING, len(fitted) // 4) :] if manner.follows else fitted
+        self._offset = settled.mean(axis=0)
+        self._covariance = np.atleast_2d(np.cov(settled, rowvar=False, bias=True))
+        self._renew()
+        self._set_limits(vectors[len(fitted) :] if manner.held_back else settled)
+        self._start(scaled)
+
+    def _drift_of(self, scaled: Array) -> Array:
+        """The mean change between medians of successive blocks, per row."""
+        if not self.manner.follows:
+            return np.zeros(scaled.shape[1])
+        blocks = [np.median(scaled[i : i + BLOCK], axis=0) for i in range(0, len(scaled) - BLOCK + 1, BLOCK)]
+        if len(blocks) < 2:
+            return np.zeros(scaled.shape[1])
+        drift: Array = np.abs(np.diff(np.array(blocks), axis=0)).mean(axis=0) / BLOCK
+        return drift
+
+    def _vectors(self, scaled: Array) -> Array:
+        """What the covariance is of: smoothed rows less their baseline, or rows joined with those before them."""
+        manner = self.manner
+        if manner.joined > 1:
+            return np.hstack([scaled[manner.joined - 1 - lag : len(scaled) - lag] for lag in range(manner.joined)])
+        even = smoothed(scaled, manner.row_rate)
+        baseline = np.zeros(scaled.shape[1])
+        out = np.empty_like(even)
+        for i, row in enumerate(even):
+            out[i] = row - baseline
+            baseline = baseline + self._step(out[i])
+        self._baseline = baseline
+        return out
+
+    def _step(self, distance: Array) -> Array:
+        step: Array = np.clip(BASELINE_RATE * distance, -self._drift, self._drift)
+        return step
+
+    def _set_limits(self, vectors: Array) -> None:
+        centred = vectors - self._offset
+        self._limits = np.empty(len(self._forms))
+        for i, form in enumerate(self._forms):
+            squares = np.einsum("ij,jk,ik->i", centred, form, centred)
+            even = smoothed(squares[:, None], self.manner.statistic_rate)[:, 0]
+            self._limits[i] = max(float(np.quantile(even, QUANTILE)), 1e-12)
+
+    def _start(self, scaled: Array) -> None:
+        self._even = smoothed(scaled, self.manner.row_rate)[-1]
+        if not self.manner.follows:
+            self._baseline = np.zeros(scaled.shape[1])
+        self._before = scaled[-(self.manner.joined - 1) :][::-1] if self.manner.joined > 1 else scaled[:0]
+        self._level = np.zeros(len(self._forms))
+        self._shares = np.zeros(scaled.shape[1])
+
+    # -- watching ---------------------------------------------------------------------------------------------------
+
+    def read(self, row: Array) -> bool:
+        """One row of all signals; returns whether it is, or still is, unusual."""
+        manner = self.manner
+        scaled = np.clip(self.scaling(row), -1e6, 1e6)
+        self._even = self._even + manner.row_rate * (scaled - self._even)
+        residual = self._residual_of(self._even)
+        products = [form @ residual for form in self._forms]
+        squares = np.array([max(0.0, float(residual @ product)) for product in products])
+        self._level = self._level + manner.statistic_rate * (squares - self._level)
+        ratios = self._level / (self._limits * self._margin**2)
+        foremost = int(np.argmax(ratios))
+        self._share(residual * products[foremost])
+        self.ratio = float(np.sqrt(ratios[foremost]))
+        self._judge()
+        if manner.follows:
+            self._follow(residual)
+        return self.on
+
+    def _residual_of(self, row: Array) -> Array:
+        if self.manner.joined == 1:
+            return row - self._baseline - self._offset
+        joined = np.concatenate([row, *self._before])
+        self._before = np.vstack([row, self._before[:-1]])
+        return joined - self._offset
+
+    def _share(self, products: Array) -> None:
+        """Each signal's part of the statistic, smoothed like it."""
+        parts = products.reshape(self.manner.joined, -1).sum(axis=0)
+        self._shares = self._shares + self.manner.statistic_rate * (parts - self._shares)
+
+    def _judge(self) -> None:
+        self._above = self._above + 1 if self.ratio > 1 else 0
+        self._below = self._below + 1 if self.ratio < CLEAR_BELOW else 0
+        if not self.on:
+            self.on = self._above >= RAISE_AFTER
+            self._lasted = 0
+            return
+        self._lasted += 1
+        if self._below >= CLEAR_AFTER:
+            self.on = False
+        elif self.manner.follows and self._lasted >= GIVE_IN:
+            self._baseline = self._even - self._offset
+            self.on, self._above = False, 0
+
+    def _follow(self, residual: Array) -> None:
+        self._baseline = self._baseline + self._step(self._even - self._baseline)
+        if self.on or self.ratio > 1:
+            return
+        self._covariance = self._covariance + COVARIANCE_RATE * (np.outer(residual, residual) - self._covariance)
+        self._quiet += 1
+        if self._quiet >= RENEW:
+            self._quiet = 0
+            self._renew()
+
+    def _renew(self) -> None:
+        self._forms = quadratic_forms(self._covariance, self._statistic, self.manner.off_diagonal)
+
+    @property
+    def shares(self) -> list[tuple[int, float]]:
+        """Signals by number, with their share of the statistic, the largest first."""
+        parts = np.maximum(self._shares, 0.0)
+        whole = max(float(parts.sum()), 1e-300)
+        return sorted(
+            ((i, float(p) / whole) for i, p in zip(self.scaling.kept, parts, strict=True)), key=lambda s: -s[1]
+        )
+
+    # -- state ------------------------------------------------------------------------------------------------------
+
+    def settle(self, on: bool) -> None:
+        """Watching begins anew, with the alarm as it stands."""
+        self.on = on
+        self._above = self._below = self._lasted = 0
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state of a learned normal as JSON."""
+        scaling = self.scaling
+        return {
+            "kept": list(scaling.kept),
+            "arrays": {name: getattr(self, name).tolist() for name in ARRAYS},
+            "scaling": [scaling.centre.tolist(), scaling.scale.tolist()],
+            "forms": [form.tolist() for form in self._forms],
+            "counts": [self._above, self._below, self._lasted, self._quiet, self.set_aside],
+            "found": [self.on, self.ratio],
+        }
+
+    def restore(self, data: dict[str, Any]) -> None:
+        """The reverse of `snapshot`; nothing is computed again."""
+        self.scaling = Scaling(list(data["kept"]), *(np.array(part, dtype=float) for part in data["scaling"]))
+        for name in ARRAYS:
+            setattr(self, name, np.array(data["arrays"][name], dtype=float))
+        self._before = self._before.reshape(-1, len(data["kept"]))
+        self._forms = [np.array(form, dtype=float) for form in data["forms"]]
+        self._above, self._below, self._lasted, self._quiet, self.set_aside = data["counts"]
+        self.on, self.ratio = data["found"]
