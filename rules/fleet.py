@@ -56,10 +56,11 @@ class Fleet:
         return due[0][0] if due else None
 
     def adopt(self, rules: RuleSet, snapshot: dict[str, Any], offset: int) -> None:
-        """Take a monitor over from its snapshot, as of the journal entry `offset`."""
+        """Take a monitor over from its snapshot, as of the journal entry `offset`; one that was told nothing yet still waits."""
         monitor = AssetMonitor.restore(rules, snapshot)
         self.monitors[monitor.asset] = monitor
-        self._unborn.discard(monitor.asset)
+        if monitor.clock.start is not None:
+            self._unborn.discard(monitor.asset)
         self.offsets[monitor.asset] = self._known[monitor.asset] = offset
         self._schedule(monitor)
 

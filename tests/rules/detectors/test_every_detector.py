@@ -57,7 +57,7 @@ def detectors(name: str) -> Iterator[Detector]:
 def test_its_state_goes_through_json_at_every_event(name: str) -> None:
     rules = rules_with(name)
     steady, restored = AssetMonitor(ASSET, rules), AssetMonitor(ASSET, rules)
-    for event in events(2, 400):
+    for event in events(2, 250):
         assert steady.handle(event) == restored.handle(event)
         assert steady.next_deadline() == restored.next_deadline()
         restored = AssetMonitor.restore(rules, json.loads(as_json(restored)))
@@ -73,7 +73,7 @@ def test_the_same_events_bring_the_same_transitions(name: str) -> None:
 def test_its_state_does_not_grow_with_the_readings(name: str) -> None:
     monitor = AssetMonitor(ASSET, rules_with(name))
     sizes = []
-    for number, event in enumerate(events(4, 6_000)):
+    for number, event in enumerate(events(4, 3_000)):
         monitor.handle(event)
         if number % 50 == 0:
             sizes.append(len(as_json(monitor)))
