@@ -29,7 +29,7 @@ MAX_AHEAD: Final[Duration] = 5 * SECOND
 NOTHING_KNOWN: Final = AssetModel()
 
 DETECTORS_NOT_BUILT: Final = frozenset(
-    {"safety_function", "vibration_zone", "forecast", "control_chart", "ewma", "cusum", "capability"}
+    {"control_chart", "ewma", "cusum", "capability"}
 )  # fmt: skip
 """Detectors that are refused by name until they are there."""
 

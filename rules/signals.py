@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite
-from typing import TYPE_CHECKING, Any
+from math import inf, isfinite, nextafter
+from typing import TYPE_CHECKING, Any, Final
 
 from rules.events import Duration, Instant, Quality, Reading, Value
 
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from rules.assetmodel import SignalSpec
     from rules.gate import Gate
     from rules.watch import Watch
+
+
+LARGEST: Final = nextafter(inf, 0)
+"""Infinity is in nobody's quiet band: it is bad quality, and somebody has to say so."""
 
 
 class Signal:
@@ -76,7 +80,7 @@ class Signal:
 
     def refresh(self) -> None:
         """Recompute the quiet band from those who watch."""
-        low, high = -inf, inf
+        low, high = -LARGEST, LARGEST
         for watch in self.watches:
             band = watch.band(self)
             low, high = max(low, band[0]), min(high, band[1])

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rules.events import SECOND, Duration, Instant
 
+LARGEST: Final = 1e100
 LEAST_SPAN: Final = 0.5
 """The part of a window that its points must cover before a slope can be told."""
 
@@ -52,7 +53,12 @@ class Window:
         self.buckets: list[Bucket] = []
 
     def add(self, at: Instant, value: float) -> bool:
-        """Take a reading in; times must not decrease. Returns whether a new bucket was begun."""
+        """Take a reading in; times must not decrease. Returns whether a new bucket was begun.
+
+        A value beyond `LARGEST` is no measurement, and nothing can be computed with it: it is left out.
+        """
+        if abs(value) > LARGEST:
+            return False
         number, since_start = divmod(at - self._origin, self._width)
         if self.buckets and self.buckets[-1].number >= number:
             self.buckets[-1].add(since_start, value)

@@ -10,13 +10,16 @@ from rules.detectors.base import DetectorConfig
 from rules.detectors.condition import ConditionConfig
 from rules.detectors.count import CountConfig
 from rules.detectors.deviation import DeviationConfig
+from rules.detectors.forecast import ForecastConfig
 from rules.detectors.limits import LimitsConfig
 from rules.detectors.multivariate import MultivariateConfig
 from rules.detectors.rate_of_change import RateOfChangeConfig
+from rules.detectors.safety_function import SafetyFunctionConfig
 from rules.detectors.sequence import SequenceConfig
 from rules.detectors.silence import SilenceConfig
 from rules.detectors.stuck import StuckConfig
 from rules.detectors.usage import UsageConfig
+from rules.detectors.vibration_zone import VibrationZoneConfig
 
 CONFIGS: Final[dict[str, type[DetectorConfig]]] = {
     "limits": LimitsConfig,
@@ -31,5 +34,8 @@ CONFIGS: Final[dict[str, type[DetectorConfig]]] = {
     "usage": UsageConfig,
     "anomaly": AnomalyConfig,
     "multivariate": MultivariateConfig,
+    "vibration_zone": VibrationZoneConfig,
+    "safety_function": SafetyFunctionConfig,
+    "forecast": ForecastConfig,
 }
 """By `detect.type`."""

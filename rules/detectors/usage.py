@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
@@ -13,6 +13,9 @@ from rules.expressions import ExpressionField
 from rules.problems import InputError, quoted
 from rules.sight import Edge, Sight, Stopwatch
 from rules.signals import Signal
+
+MOST: Final = 1e300
+"""What has been used is not counted beyond this."""
 
 
 def _amount(value: Any) -> Duration | float:
@@ -140,7 +143,8 @@ class AmountUsed(Detector):
         value = self._counter.last if self._ignore else self._counter.value
         if type(value) is float:
             if self._last is not None:
-                self._used += value - self._last if value >= self._last else max(0.0, value)
+                risen = value - self._last if value >= self._last else max(0.0, value)
+                self._used = min(self._used + risen, MOST)
             self._last = value
         if self._edge.rises(self._reset.holds()):
             self._used = 0.0

@@ -27,6 +27,31 @@ rules:
   - {id: deaf, kind: equipment, on_bad_quality: ignore, detect: {type: limits, signal: y, high: 8}}
   - {id: quiet, kind: equipment, detect: {type: silence, after: 6s}}
   - {id: quiet-y, kind: system, when: "x < 9", detect: {type: silence, after: 4s, signal: y}}
+  - {id: apart, kind: quality, on_bad_quality: alarm, detect: {type: deviation, signal: x, from: y, high: 4, low: -4, deadband: 1, off_delay: 1s}}
+  - {id: steep, kind: equipment, when: "state == 'run'", detect: {type: rate_of_change, signal: x, rise: 1, fall: 0.8, over: 5s}}
+  - {id: frozen, kind: equipment, detect: {type: stuck, signal: y, for: 3s, tolerance: 1}}
+  - {id: frozen-x, kind: equipment, when: "force == true", on_bad_quality: ignore, detect: {type: stuck, signal: x, for: 2s}}
+  - id: faults
+    kind: equipment
+    on_bad_quality: alarm
+    detect: {type: alarm_table, signal: x, holds: bits, table: [{code: 0, text: one, priority: high}, {code: 3, text: eight}]}
+  - {id: codes, kind: equipment, detect: {type: alarm_table, signal: y, table: [{code: 1, text: one}, {code: 6, text: six}]}}
+  - {id: often, kind: equipment, when: "x < 9", detect: {type: count, expression: "y > 5", at_least: 3, within: 20s}}
+  - {id: answered, kind: safety, detect: {type: sequence, first: "x > 7", then: "y > 5", within: 3s}}
+  - {id: unanswered, kind: equipment, when: "state == 'run'", when_false: clear, detect: {type: sequence, first: "x > 7", then: "y > 5", within: 2s, missing: true}}
+  - {id: hours, kind: equipment, when: "guard == true", detect: {type: usage, while: "state == 'run'", every: 10s, reset_by: "x > 9"}}
+  - {id: strokes, kind: equipment, when: "guard == true", detect: {type: usage, counter: y, every: 20, reset_by: "x > 9"}}
+  - id: shaking
+    kind: equipment
+    priority: {zone_c: low, zone_d: high, change: low}
+    detect: {type: vibration_zone, signal: x, machine_group: 2, support: rigid, baseline: 2.5, deadband: 0.3, on_delay: 1s}
+  - id: curtain
+    kind: safety
+    detect:
+      {type: safety_function, demand: "guard == true", bypass: "force == true", max_bypass: 3s, proof_test: 30s,
+       tested: "x > 9", discrepancy: "x > y"}
+  - {id: gated-curtain, kind: safety, when: "x < 8", detect: {type: safety_function, bypass: "force == true", max_bypass: 2s}}
+  - {id: soon, kind: equipment, detect: {type: forecast, signal: x, limit: 8, horizon: 30s, window: 20s, on_delay: 1s}}
 """
 RULES = RULES.replace("kind: system", "kind: equipment")
 

@@ -21,7 +21,7 @@ from tests.rules.plant import T0, rules_of
 
 RULESET = rules_of(RULES)
 
-EXAMPLES = settings(max_examples=40, deadline=None)
+EXAMPLES = settings(max_examples=25, deadline=None)
 
 
 def undisturbed(events: list[Event]) -> list[Transition]:
@@ -138,7 +138,7 @@ from tests.properties.streams import RULES
 from tests.rules.plant import T0, rules_of
 def stream():
     state = 12345
-    for i in range(3000):
+    for i in range(1000):
         state = (state * 1103515245 + 12345) % 2**31
         at = T0 + i * 700_000_000
         values = (Reading("x", float(state % 11)), Reading("y", float(state // 11 % 11)), Reading("state", "run"),
@@ -155,5 +155,5 @@ def test_two_processes_with_different_hash_seeds_agree() -> None:
         return subprocess.run([sys.executable, "-c", SCRIPT], env=env, check=True, capture_output=True).stdout
 
     first = run("1")
-    assert first.count(b"\n") > 500
+    assert first.count(b"\n") > 300
     assert first == run("4242")

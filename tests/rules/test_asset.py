@@ -277,3 +277,9 @@ def test_bad_data_never_raises():
     for value in (None, "text", True, float("-inf"), 1e308, ""):
         m.handle(seen(0, t=value))
     assert m.snapshot()["asset"] == "m"
+
+
+def test_infinity_is_bad_quality_even_where_nobody_looks_at_the_moment():
+    m = monitor(simple(", when: 'run == true'"))
+    told(m, seen(0, run=False, t=1), seen(1, t=float("inf")))
+    assert m.snapshot()["signals"]["t"][1] is None

@@ -1,0 +1,101 @@
+"""Time to a limit."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from rules.asset import AssetMonitor
+from rules.trend import trend
+from tests.rules.plant import refused, seen, told, watching
+
+FILTER = "{type: forecast, signal: dp, limit: 100, horizon: 2h, window: 4h}"
+MINUTE, HOUR = 60, 3600
+
+
+def feed(m: AssetMonitor, values: dict[float, float]) -> list:
+    return [t for second, value in values.items() for t in m.handle(seen(second, dp=value))]
+
+
+def rising(per_hour: float, hours: float, start: float = 0.0, every: float = 5 * MINUTE) -> dict[float, float]:
+    return {n * every: start + per_hour * n * every / HOUR for n in range(int(hours * HOUR / every) + 1)}
+
+
+def test_a_limit_that_comes_near_is_told_ahead():
+    (raised,) = feed(watching(FILTER), rising(10, 8.5))
+    assert raised.reason["forecast"]["in"] == pytest.approx(2 * HOUR, rel=0.02)
+    assert raised.value == pytest.approx(80, abs=2)
+    assert raised.reason["text"].startswith("dp ")
+
+
+def test_a_slow_or_opposite_trend_is_no_alarm():
+    assert feed(watching(FILTER), rising(1, 20)) == []
+    assert feed(watching(FILTER), rising(-10, 20, start=90)) == []
+
+
+def test_falling_towards_a_lower_limit():
+    m = watching("{type: forecast, signal: dp, limit: 10, direction: falling, horizon: 2h, window: 4h}")
+    (raised,) = feed(m, rising(-10, 8, start=100))
+    assert raised.reason["forecast"]["in"] == pytest.approx(2 * HOUR, rel=0.02)
+
+
+def test_outliers_do_not_turn_the_line():
+    rng = Random(5)
+    values = {s: 50 + rng.gauss(0, 0.2) for s in rising(0, 12)}
+    wild = {s: (v + 400 if n % 10 == 3 else v) for n, (s, v) in enumerate(values.items())}
+    assert feed(watching(FILTER), wild) == []
+
+
+def test_noise_without_a_trend_is_no_alarm_even_close_to_the_limit():
+    rng = Random(11)
+    noise = {n * 60.0: 99 + rng.gauss(0, 0.3) for n in range(24 * 60)}
+    assert feed(watching(FILTER), noise) == []
+
+
+def test_too_little_is_not_enough_for_a_line():
+    assert feed(watching(FILTER), rising(50, 1.9)) == []
+
+
+def test_it_is_over_once_the_limit_is_far_again():
+    m = watching(FILTER)
+    feed(m, rising(10, 8.5))
+    later = {8.5 * HOUR + n * 300: 85.0 for n in range(1, 100)}
+    assert [t.event for t in feed(m, later)] == ["cleared"]
+
+
+def test_the_reason_has_an_honest_interval():
+    rng = Random(3)
+    noisy = {s: v + rng.gauss(0, 3) for s, v in rising(10, 9).items()}
+    raised = feed(watching(FILTER), noisy)[0]
+    times = raised.reason["forecast"]
+    assert times["earliest"] < times["in"]
+    assert times["latest"] is None or times["latest"] > times["in"]
+
+
+def test_the_interval_of_the_slope_covers_the_truth_about_as_often_as_it_says():
+    rng = Random(7)
+    covered = 0
+    for _ in range(200):
+        line = trend([(float(t), 0.5 * t + rng.gauss(0, 4)) for t in range(30)])
+        covered += line.least <= 0.5 <= line.most
+    assert 165 <= covered <= 198
+
+
+def test_a_line_through_exact_points_is_exact():
+    line = trend([(float(t), 3.0 * t + 1) for t in range(10)])
+    assert (line.level, line.slope, line.least, line.most) == (1, 3, 3, 3)
+
+
+def test_a_limit_may_be_a_value_of_the_asset():
+    m = watching(FILTER.replace("100", "most"), assets="assets: {m: {values: {most: 100}}}\n")
+    assert len(feed(m, rising(10, 8.5))) == 1
+
+
+def test_huge_values_do_no_harm():
+    m = watching(FILTER)
+    assert told(m, *[seen(n * 300, dp=(-1) ** n * 1.7e308) for n in range(100)]) == []
+
+
+def test_a_horizon_far_beyond_the_window_is_refused():
+    assert "ten times" in refused("{type: forecast, signal: dp, limit: 1, horizon: 30d, window: 1h}")

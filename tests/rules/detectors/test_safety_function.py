@@ -1,0 +1,85 @@
+"""What is watched of a safety function."""
+
+from __future__ import annotations
+
+import pytest
+
+from rules.asset import AssetMonitor
+from rules.events import SECOND, Command
+from tests.rules.plant import T0, refused, seen, tick, watching
+
+CURTAIN = (
+    "{type: safety_function, demand: 'beam == false', bypass: 'muted == true', max_bypass: 60s, "
+    "proof_test: 30d, tested: 'test == true', discrepancy: 'ch1 != ch2', max_discrepancy: 1s}"
+)
+DAY = 86400
+
+
+def curtain() -> AssetMonitor:
+    m = watching(CURTAIN, kind="safety")
+    m.handle(seen(0, beam=True, muted=False, test=False, ch1=True, ch2=True))
+    return m
+
+
+def parts(m: AssetMonitor, *events: object) -> list[tuple[str | None, float, str]]:
+    return [(t.part, (t.at - T0) / SECOND, t.event) for e in events for t in m.handle(e)]  # type: ignore[arg-type]
+
+
+def test_each_demand_is_told_at_once_and_counted():
+    m = curtain()
+    (first,) = m.handle(seen(1, beam=False))
+    assert (first.part, first.event) == ("demand", "raised")
+    assert first.reason["count"] == 1
+    m.handle(seen(2, beam=True))
+    for second, act in ((3, "acknowledge"), (4, "reset")):
+        m.handle(Command(T0 + second * SECOND, act, "m", first.id, "kim"))
+    (second_time,) = m.handle(seen(5, beam=False))
+    assert second_time.reason["count"] == 2
+    assert second_time.reason["total"] == 1
+
+
+def test_a_bypass_may_last_for_so_long_and_no_longer():
+    assert parts(curtain(), seen(10, muted=True), seen(60, muted=False), seen(61, muted=True), tick(120)) == []
+    assert parts(curtain(), seen(10, muted=True), tick(70)) == [("bypass", 70, "raised")]
+
+
+def test_the_reason_of_a_bypass_says_how_often_and_how_long_in_all():
+    m = curtain()
+    parts(m, seen(10, muted=True), seen(30, muted=False), seen(100, muted=True))
+    (raised,) = m.handle(tick(160))
+    assert (raised.reason["count"], raised.reason["total"], raised.reason["limit"]) == (2, 80, 60)
+    assert "is bypassed for longer than 1m" in raised.reason["text"]
+
+
+def test_a_proof_test_is_due_after_its_interval_and_done_when_tested():
+    m = curtain()
+    assert parts(m, seen(10 * DAY, test=True), seen(10 * DAY + 60, test=False), tick(40 * DAY - 1)) == []
+    assert parts(m, tick(40 * DAY)) == [("proof_test", 40 * DAY, "raised")]
+    (due,) = parts(curtain(), tick(30 * DAY))
+    assert due == ("proof_test", 30 * DAY, "raised")
+
+
+def test_without_a_signal_for_tests_a_demand_is_one():
+    m = watching("{type: safety_function, demand: 'stop == true', proof_test: 1d}", kind="equipment")
+    m.handle(seen(0, stop=False))
+    assert parts(m, seen(DAY / 2, stop=True))[0][0] == "demand"
+    assert parts(m, seen(DAY / 2 + 1, stop=False), tick(DAY * 1.4))[0][2] == "cleared"
+    assert parts(m, tick(DAY * 1.6))[0] == ("proof_test", DAY * 1.5, "raised")
+
+
+def test_two_channels_that_disagree_for_too_long_are_told():
+    assert parts(curtain(), seen(5, ch1=False), seen(5.5, ch2=False), tick(9)) == []
+    assert parts(curtain(), seen(5, ch1=False), tick(9)) == [("discrepancy", 6, "raised")]
+
+
+def test_the_loss_of_a_signal_is_an_alarm_of_its_part():
+    m = curtain()
+    lost = [t for t in m.handle(seen(1, beam=None)) if t.rule == "r"]
+    assert [(t.part, t.reason["level"]) for t in lost] == [("demand", "bad_quality")]
+
+
+@pytest.mark.parametrize(
+    "keys", ["", ", max_bypass: 5s", ", proof_test: 30d", ", demand: 'a == 1', tested: 'b == 1'"], ids=str
+)
+def test_what_watches_nothing_is_refused(keys: str):
+    assert refused(f"{{type: safety_function{keys}}}")
