@@ -38,6 +38,7 @@ HINTS: Final[Mapping[int, str]] = {
     403: "give the token the right to read and write the bucket",
     404: "create the bucket (1.8 and 3: the database), or mend store: {org: ..., bucket: ...}",
 }
+MAPPING_HINT: Final = "before InfluxDB 2.4 a bucket needs a DBRP mapping to be queried (influx v1 dbrp create)"
 _DROPPED: Final = re.compile(r"\bdropped=([0-9]{1,9})\b")
 
 
@@ -101,7 +102,7 @@ class InfluxServer:
         for answer in self._answers(query):
             for result in answer.get("results", ()):
                 if "error" in result:
-                    raise StoreError(self._said(str(result["error"])))
+                    raise StoreError(self._said(f"{str(result['error'])[:LONGEST_REASON]}; {MAPPING_HINT}"))
                 for series in result.get("series", ()):
                     tags = series.get("tags", {})
                     for values in series["values"]:

@@ -20,7 +20,7 @@ from monitor.stores import influx_check
 from monitor.stores.influx_check import check_influx
 from monitor.stores.influx_progress import Progress
 from rules.events import SECOND
-from tests.services.influx_answers import AnsweringServer, answering, refused
+from tests.services.influx_answers import Answer, AnsweringServer, answering, refused
 from tests.services.influxdb import InfluxDB
 from tests.services.mosquitto import free_port
 
@@ -62,6 +62,18 @@ def test_a_refusal_is_an_error_with_the_servers_reason(
     server.script = lambda _: refused(reason, status)
     (found,) = findings(tmp_path, server.settings())
     assert found.startswith(f"error: InfluxDB at {server.url}, bucket plant: answered {status} ({reason})")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(403, {}, b'{"message":"no read right"}'), (200, {}, b'{"results":[{"error":"database not found: plant"}]}')],
+)
+def test_a_bucket_that_takes_writes_and_no_questions_is_a_warning(
+    server: AnsweringServer, tmp_path: Path, answer: Answer
+) -> None:
+    server.query_answer = answer
+    (found,) = findings(tmp_path, server.settings())
+    assert found.startswith(f"warning: InfluxDB at {server.url}, bucket plant: ")
 
 
 @pytest.mark.parametrize("version", ["1.6.7", "v1.7.11", "0.9.6.1", "nightly", ""])
