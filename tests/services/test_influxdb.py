@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +27,7 @@ from monitor.stores.influx_rejects import Rejects
 from monitor.stores.opening import open_store, stored_offset
 from monitor.storing import run_store
 from rules.events import SECOND
+from tests.services.influx_answers import answering
 from tests.services.influxdb import InfluxDB
 from tests.services.running import until
 
@@ -164,6 +167,29 @@ def test_another_bucket_gets_what_the_journal_still_holds(influxdb: InfluxDB, tm
     assert stored_offset(second) == 0
     while_storing(second, lambda: until(lambda: stored_offset(second) == 11, 20, "the second bucket"))
     assert stored(second) == stored(settings) != []
+
+
+def test_the_store_process_does_not_wait_for_a_server_that_hangs(influxdb: InfluxDB, tmp_path: Path) -> None:
+    settings = site(tmp_path, influxdb, "hanging")
+    receive(settings, range(2, 5))
+    with answering() as server:
+        server.script = server.hang
+        hanging = settings.model_copy(update={"store": server.settings()})
+        program = (
+            "import asyncio, sys; from monitor.settings import Settings; from monitor.storing import run_store\n"
+            "async def main():\n"
+            "    stop = asyncio.Event()\n"
+            "    asyncio.get_running_loop().add_reader(0, stop.set)\n"
+            "    await run_store(Settings.model_validate_json(sys.argv[1]), stop)\n"
+            "asyncio.run(main())\n"
+        )
+        process = subprocess.Popen([sys.executable, "-c", program, hanging.model_dump_json()], stdin=subprocess.PIPE)
+        until(lambda: server.writes > 0, 20, "a write")
+        asked = clock.elapsed()
+        process.communicate(b"stop", timeout=20)
+        assert clock.elapsed() - asked < 4 * SECOND
+        assert process.returncode == 0
+    assert stored_offset(hanging) == 0
 
 
 def test_a_server_that_is_away_says_so_and_stops_nobody(influxdb: InfluxDB, tmp_path: Path) -> None:
