@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from sqlalchemy import select
@@ -24,6 +26,8 @@ from monitor.stores.writer import run_writer
 if TYPE_CHECKING:
     from monitor.settings import Settings
 
+LAST_WORDS_SECONDS: Final = 2.0
+"""How long the batch at hand may still take once the process is told to stop."""
 SCAN: Final = 1_000
 """Journal entries looked at in one go."""
 
@@ -31,18 +35,45 @@ SCAN: Final = 1_000
 async def run_store(settings: Settings, stop: asyncio.Event) -> None:
     """Store until `stop` is set; what is not stored by then is read from the journal again.
 
+    A server that does not answer is not waited for: what it may have taken is written again.
+
     Raises:
         StoreError, JournalError, AlarmDatabaseError: something cannot be opened; trying again later may help.
     """
     ended = threading.Event()
-    writing = asyncio.create_task(asyncio.to_thread(_write, settings, ended))
+    writing = _in_thread(partial(_write, settings, ended))
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({writing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {writing, stopping}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
         ended.set()
-    await writing
+    done, _ = await asyncio.wait({writing}, timeout=LAST_WORDS_SECONDS)
+    if done:
+        await writing
+
+
+def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:
+    """Run work in a thread that does not keep the process alive."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: BaseException | None) -> None:
+        if not future.done():
+            future.set_exception(error) if error else future.set_result(None)
+
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            work()
+        except BaseException as problem:  # noqa: BLE001 - raised again where it is awaited
+            error = problem
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, error)
+
+    threading.Thread(target=run, name="store", daemon=True).start()
+    return future
 
 
 def _write(settings: Settings, ended: threading.Event) -> None:

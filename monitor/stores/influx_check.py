@@ -60,10 +60,11 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             yield Finding(f"{settings.store.url}: {named} is not one we can write to", "1.8 is the oldest", "error")
             return
         refusal = _refusal(server)
-        if refusal is None:
-            yield from _too_short(settings, server)
-        else:
+        if refusal is not None:
             yield refusal
+            return
+        yield from _unreadable(server)
+        yield from _too_short(settings, server)
 
 
 def _refusal(server: InfluxServer) -> Finding | None:
@@ -81,6 +82,13 @@ def _finding(problem: StoreError) -> Finding:
     if isinstance(problem, DeniedError):
         return Finding(str(problem), "", "error")
     return Finding(str(problem), "until it answers as it should, readings wait in the journal", "warning")
+
+
+def _unreadable(server: InfluxServer) -> Iterator[Finding]:
+    try:
+        next(server.rows("SELECT quality FROM telemetry ORDER BY time DESC LIMIT 1"), None)
+    except StoreError as problem:
+        yield Finding(str(problem), "until then readings are written and cannot be exported or shown", "warning")
 
 
 def _too_short(settings: Settings, server: InfluxServer) -> Iterator[Finding]:

@@ -38,6 +38,7 @@ HINTS: Final[Mapping[int, str]] = {
     403: "give the token the right to read and write the bucket",
     404: "create the bucket (1.8 and 3: the database), or mend store: {org: ..., bucket: ...}",
 }
+MAPPING_HINT: Final = "before InfluxDB 2.4 a bucket needs a DBRP mapping to be queried (influx v1 dbrp create)"
 _DROPPED: Final = re.compile(r"\bdropped=([0-9]{1,9})\b")
 
 
@@ -53,6 +54,18 @@ class Rejected(Exception):  # noqa: N818 - it is an answer, not a failure
         self.reason = reason
         found = _DROPPED.search(reason)
         self.dropped = int(found[1]) if found else 0
+
+
+class _Rule(msgspec.Struct):
+    everySeconds: int = 0  # noqa: N815 - the server's own name
+
+
+class _Bucket(msgspec.Struct):
+    retentionRules: list[_Rule] = []  # noqa: N815 - the server's own name
+
+
+class _Buckets(msgspec.Struct):
+    buckets: list[_Bucket] = []
 
 
 class InfluxServer:
@@ -89,7 +102,7 @@ class InfluxServer:
         for answer in self._answers(query):
             for result in answer.get("results", ()):
                 if "error" in result:
-                    raise StoreError(self._said(str(result["error"])))
+                    raise StoreError(self._said(f"{str(result['error'])[:LONGEST_REASON]}; {MAPPING_HINT}"))
                 for series in result.get("series", ()):
                     tags = series.get("tags", {})
                     for values in series["values"]:
@@ -98,9 +111,8 @@ class InfluxServer:
     def retention(self) -> Duration:
         """For how long the bucket keeps points, 0 for ever. Raises StoreError if the server does not say."""
         if self.version().startswith("2"):
-            with self._errors():
-                bucket = self._client.buckets_api().find_bucket_by_name(self._settings.bucket)
-            return max((rule.every_seconds for rule in bucket.retention_rules), default=0) * SECOND if bucket else 0
+            buckets = self._buckets().buckets
+            return max((rule.everySeconds for bucket in buckets for rule in bucket.retentionRules), default=0) * SECOND
         policies = list(self.rows("SHOW RETENTION POLICIES"))
         chosen = [row for row in policies if (row["name"] == self._policy if self._policy else row.get("default"))]
         return _go_duration(str(chosen[0]["duration"])) if chosen else 0
@@ -108,6 +120,18 @@ class InfluxServer:
     def close(self) -> None:
         """Give connections back; calling it again does nothing."""
         self._client.close()
+
+    def _buckets(self) -> _Buckets:
+        """The buckets of our bucket's name, as version 2 tells them."""
+        with self._errors():
+            response = self._client.api_client.request(
+                "GET",
+                f"{self._settings.url}/api/v2/buckets",
+                query_params={"name": self._settings.bucket, "org": self._settings.org},
+                headers=dict(self._client.api_client.default_headers),
+                _preload_content=False,
+            )
+            return msgspec.json.decode(response.data, type=_Buckets)
 
     def _answers(self, query: str) -> Iterator[dict[str, Any]]:
         """The documents of an answer in chunks, one a line."""

@@ -73,7 +73,20 @@ def test_a_broker_that_cannot_work_is_refused(data: dict[str, Any]) -> None:
         (Gateway, {"name": "a b", "topic": "t", "asset": "a"}),
         (Gateway, {"name": "a", "topic": "t", "asset": "a", "max_depth": 65}),
         (Gateway, {"name": "a", "topic": "t", "asset": "a", "time_unit": "min"}),
+        (Store, {"type": "influx"}),
         (Store, {"type": "influxdb"}),
+        (Store, {"type": "influxdb", "url": "http://h:8086"}),
+        (Store, {"type": "influxdb", "bucket": "b"}),
+        (Store, {"type": "influxdb", "bucket": "b", "url": "h:8086"}),
+        (Store, {"type": "influxdb", "bucket": "b", "url": "ftp://h"}),
+        (Store, {"type": "influxdb", "bucket": "b", "url": "http://h:99999"}),
+        (Store, {"type": "influxdb", "bucket": "b", "url": "http://[::1"}),
+        (Store, {"type": "influxdb", "bucket": "b", "url": "http://h?x=1"}),
+        (Store, {"type": "influxdb", "bucket": "b", "url": "http://user:secret99@h"}),
+        (Store, {"type": "influxdb", "bucket": "b", "url": "http://h", "token": "two\nlines"}),
+        (Store, {"type": "influxdb", "bucket": "b", "url": "http://h", "token": ""}),
+        (Store, {"bucket": "b"}),
+        (Store, {"type": "embedded", "token": "secret99"}),
         (Notify, {"teams": {"a": {"channels": ["not an address"]}}}),
         (Notify, {"routes": [{"match": {}}]}),
     ],
@@ -91,9 +104,13 @@ def test_secrets_do_not_show() -> None:
     file = site_file(
         broker={"url": "mqtt://h", "username": "u", "password": "secret99"},
         notify={"teams": {"t": {"channels": ["json://secret99@h"]}}},
+        store={"type": "influxdb", "url": "https://h:8086/", "org": "acme", "bucket": "plant", "token": "secret99"},
     )
     settings = settled(file, Path("/site"))
     assert "secret99" not in f"{file!r} {settings!r} {settings} {settings.model_dump_json()}"
     password = settings.brokers["main"].password
     assert password is not None
     assert password.get_secret_value() == "secret99"
+    assert settings.store.url == "https://h:8086"
+    assert settings.store.token is not None
+    assert settings.store.token.get_secret_value() == "secret99"

@@ -127,7 +127,7 @@ gateways:
   - {name: line1, format: sparkplug, topic: t, asset: a}
   - {name: line2, broker: mian, topic: "plant/{a}", asset: "{b}"}
   - {name: line2, topic: "plant/#", asset: x}
-store: {type: influxdb}
+store: {type: influxdb, bucket: plant}
 notify:
   teams:
     maintenance: {}
@@ -153,7 +153,7 @@ def test_all_mistakes_are_told_at_once_with_line_and_hint(tmp_path: Path) -> Non
         "andon.yaml:12: error: unknown topic level `b`",
         "andon.yaml:13: error: the gateway `line2` is there twice",
         "andon.yaml:13: error: `#` in the topic template `plant/#`",
-        "andon.yaml:14: error: the store `influxdb` is not built yet",
+        "andon.yaml:14: error: the store `influxdb` needs a `url` and a `bucket`",
         "andon.yaml:17: warning: the team `maintenance` has no channels",
         "andon.yaml:19: error: unknown kind `equipmnt`, did you mean `equipment`?",
         "andon.yaml:19: error: unknown key to match by `aera`, did you mean `area`?",

@@ -35,6 +35,7 @@ class AnsweringServer:
         self.script: Script = lambda lines: KEPT
         self.version = "2.7.1"
         self.query_answer: Answer = (200, {}, b'{"results":[{"statement_id":0}]}\n')
+        self.buckets: Answer = (200, {}, b'{"buckets":[]}')
         self.released = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -71,6 +72,9 @@ class AnsweringServer:
             disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
+                if self.path.startswith("/api/v2/buckets?"):
+                    self._send(server.buckets)
+                    return
                 self._send((204, {"X-Influxdb-Version": server.version}, b""))
 
             def do_POST(self) -> None:

@@ -95,8 +95,8 @@ class InfluxDB:
 
     def query(self, statement: str, database: str = "") -> list[dict[str, Any]]:
         """The series that a statement answers with."""
-        form = urllib.parse.urlencode({"q": statement, "db": database, "epoch": "ns", "u": "andon", "p": "secret99"})
-        with urllib.request.urlopen(f"{self.url}/query", form.encode(), timeout=10) as answer:
+        form = urllib.parse.urlencode({"q": statement, "db": database, "epoch": "ns"})
+        with urllib.request.urlopen(f"{self.url}/query?u=andon&p=secret99", form.encode(), timeout=10) as answer:
             (result,) = json.load(answer)["results"]
         assert "error" not in result, result
         return list(result.get("series", []))

@@ -18,7 +18,7 @@ from monitor.journal.writer import JournalWriter
 from monitor.stores.base import Point, StoreError
 from monitor.stores.embedded import EmbeddedStore
 from monitor.stores.writer import run_writer
-from rules.events import SECOND
+from rules.events import SECOND, Duration
 
 NOW = 1_772_344_800_000_000_000
 DEADLINE = 30 * SECOND
@@ -126,13 +126,13 @@ class Scripted:
 class Failing:
     """A store that fails a few times before it works."""
 
-    def __init__(self, store: EmbeddedStore, failures: int) -> None:
-        self._store, self.failures = store, failures
+    def __init__(self, store: EmbeddedStore, failures: int, retry_after: Duration | None = None) -> None:
+        self._store, self.failures, self._retry_after = store, failures, retry_after
 
     def write(self, points: Sequence[Point], next_offset: Offset) -> int:
         if self.failures:
             self.failures -= 1
-            raise StoreError("database or disk is full")
+            raise StoreError("database or disk is full", self._retry_after)
         return self._store.write(points, next_offset)
 
 
@@ -141,6 +141,13 @@ def test_a_failing_store_is_tried_again_until_it_works(store: EmbeddedStore) -> 
     with Running(Scripted(list(enumerate(ENTRIES))), failing):
         wait_for(store, 8)
     assert (failing.failures, list(store.read())) == (0, STORED)
+
+
+def test_a_store_that_asks_for_patience_is_left_alone_for_so_long(store: EmbeddedStore) -> None:
+    started = clock.elapsed()
+    with Running(Scripted(list(enumerate(ENTRIES))), Failing(store, 2, SECOND // 2)):
+        wait_for(store, 8)
+    assert clock.elapsed() - started >= SECOND
 
 
 def test_a_store_that_never_works_does_not_hold_up_the_end(store: EmbeddedStore) -> None:

@@ -17,8 +17,10 @@ from monitor.errors import AddressInUseError, AndonError
 from monitor.journal.entries import TickEntry
 from monitor.journal.writer import JournalWriter
 from monitor.linesocket import serving
-from monitor.settings import Broker, Settings, Web
+from monitor.settings import Broker, Settings, Store, Web
 from monitor.stores.embedded import EmbeddedStore
+from monitor.stores.influx_progress import Progress
+from monitor.web.health import store_lag
 from monitor.web.server import SECURITY_HEADERS, create_app, listen, run_web
 from rules.events import SECOND, Duration
 
@@ -83,6 +85,16 @@ def test_all_hops_well_is_200(stored) -> None:
             "store": {"ok": True, "lag_entries": 0},
         },
     }
+
+
+def test_store_on_a_server_is_judged_by_what_it_confirmed(stored) -> None:
+    directory = stored(0)
+    influxdb = Store(type="influxdb", url="http://127.0.0.1:1", bucket="plant")
+    elsewhere = settings(directory).model_copy(update={"store": influxdb})
+    Progress(directory, influxdb).save(2)
+    assert store_lag(elsewhere)[0] == 1
+    Progress(directory, influxdb).save(3)
+    assert store_lag(elsewhere) == (0, 0)
 
 
 def test_line_that_is_not_there_is_503_and_named(stored) -> None:
