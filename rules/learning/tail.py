@@ -38,7 +38,7 @@ class Tail:
     """
 
     __slots__ = (
-        "_collected", "_count", "_excess", "_exceeded", "_last", "_limit", "_memory", "_peak", "_peaks", "_quiet",
+        "_collected", "_count", "_exceeded", "_excess", "_last", "_limit", "_memory", "_peak", "_peaks", "_quiet",
         "_warm",
     )  # fmt: skip
 
@@ -72,7 +72,7 @@ class Tail:
         excess = max(self._excess, least) or over
         improbability = (AT_THE_LIMIT + PER_EXCESS * over / excess) * self._unfamiliar(value)
         self._exceed(value, over, excess)
-        return improbability if improbability < CAP else CAP
+        return min(CAP, improbability)
 
     def _begin(self, size: float) -> None:
         ordered = sorted(self._collected)
