@@ -441,7 +441,8 @@ class AssetMonitor:
             Transition(
                 id=name, alarm=alarm.occurrence, at=at, received=self._received, asset=self.asset, rule=rule.id,
                 part=watch.detector.part, kind=rule.kind, priority=alarm.priority, event=event, from_=before, to=after,
-                value=reason.get("value"), reason=reason, by=self._by or "andon", mode=rule.mode, title=rule.title or rule.id,
+                value=reason.get("value"), reason=reason, by=self._by or "andon", mode=rule.mode,
+                title=rule.title or rule.id,
             )
         )  # fmt: skip
 
@@ -460,8 +461,6 @@ class AssetMonitor:
         self._load_watches(data["watches"])
         self._wire()
         self._requeue()
-        for signal in self._signals.values():
-            signal.refresh()
 
     def _load_watches(self, saved: list[list[Any]]) -> None:
         for rule, part, _, _ in saved:
