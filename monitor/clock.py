@@ -18,7 +18,7 @@ def elapsed() -> Duration:
 
 
 class Stamper:
-    """Gives every message its own `received`: strictly increasing, even if the host's clock steps back or stops."""
+    """Gives every message its own `received`: strictly increasing, even if the host's clock steps back or stands still."""
 
     def __init__(self, after: Instant = 0) -> None:
         self._last = after
