@@ -1,0 +1,191 @@
+"""All that watches one asset under a rule set: its signals, gates and watches, wired to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rules.alarms import Kind
+from rules.builtin import BROKER_LOST, OWN_ASSET, Flag, InstrumentFault, broker_lost, clock_ahead, instrument_fault
+from rules.clock import AssetClock
+from rules.detectors.base import Detector
+from rules.events import Duration, Value
+from rules.gate import Gate
+from rules.ruleset import Rule, RuleSet, detection_key
+from rules.signals import Signal
+from rules.watch import Watch
+
+
+class Roster:
+    """`watches` are in the order in which they are asked; `vigil` are those that want to see every observation.
+
+    `curious` are those that may want signals that no rule names.
+    `values` and `last_values` mirror the signals for expressions. `clock_flag` is told of stamps from the future.
+    """
+
+    def __init__(self, asset: str, rules: RuleSet, clock: AssetClock) -> None:
+        self.asset = asset
+        self.rules = rules
+        self.clock = clock
+        self.values: dict[str, Value] = {}
+        self.last_values: dict[str, Value] = {}
+        self.signals: dict[str, Signal] = {}
+        self.gates: dict[str, Gate] = {}
+        self.watches: list[Watch] = []
+        self.vigil: list[Watch] = []
+        self.curious: list[Watch] = []
+        self._links: dict[str, Watch] = {}
+        written = () if asset == OWN_ASSET else rules.for_asset(asset)
+        for rule in written:
+            gate = self._gate(rule)
+            for detector in rule.detect.build(_Bindings(self, rule)):
+                self._add(rule, detector, gate)
+        for name, patience in _patience(written).items():
+            self._add(instrument_fault(patience), InstrumentFault(self.signal(name)))
+        self.clock_flag = Flag(None, "its stamps lie in the future", "its stamps are right again")
+        self.clock_watch = self._add(clock_ahead(), self.clock_flag)
+        self._wire()
+
+    def signal(self, name: str) -> Signal:
+        """The asset's signal of that name, kept from now on."""
+        signal = self.signals.get(name)
+        if signal is None:
+            assets = self.rules.assets
+            signal = self.signals[name] = Signal(name, assets.signal(self.asset, name))
+            if name == "state" and (states := assets.states(self.asset)) is not None:
+                self.signal(states.signal).maps = (signal, states.table)
+        return signal
+
+    def unnamed(self, name: str) -> Signal | None:
+        """A signal that no rule names, if any watch still wants to meet such."""
+        wanted = self.curious and any(watch.detector.curious for watch in self.curious)
+        return self.signal(name) if wanted else None
+
+    def meet(self, signal: Signal) -> None:
+        """A signal's first reading: who is curious may watch it from now on."""
+        for watch in self.curious:
+            if watch.detector.curious and watch.detector.adopt(signal):
+                signal.watches = (*signal.watches, watch)
+                signal.refresh()
+
+    def note(self, signal: Signal) -> None:
+        """Mirror a signal's new value."""
+        self.values[signal.name] = signal.value
+        self.last_values[signal.name] = signal.last
+
+    def link(self, broker: str) -> tuple[Watch, Flag]:
+        """The watch over our own connection to a broker."""
+        watch = self._links.get(broker)
+        if watch is None:
+            on, off = f"the connection to broker {broker} is lost", f"the connection to broker {broker} is back"
+            watch = self._links[broker] = self._add(broker_lost(), Flag(broker, on, off))
+        assert isinstance(watch.detector, Flag)
+        return watch, watch.detector
+
+    def looked(self, watch: Watch) -> None:
+        """After a watch has looked: the quiet bands of its signals, and whether it wants to see everything."""
+        if watch.inputs and (band := watch.band(watch.inputs[0])) != watch.last_band:
+            watch.last_band = band
+            for signal in watch.inputs:
+                signal.refresh()
+        if watch.vigilant is not (watch in self.vigil):
+            self.vigil = [w for w in self.watches if w.vigilant]
+
+    def shift(self, delta: Duration) -> None:
+        """The asset's timeline has moved."""
+        for signal in self.signals.values():
+            signal.shift(delta)
+        for watch in self.watches:
+            watch.shift(delta)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state of all of it, as JSON."""
+        return {
+            "signals": {name: signal.snapshot() for name, signal in self.signals.items()},
+            "gates": {text: gate.snapshot() for text, gate in self.gates.items()},
+            "watches": [[*identity(watch), watch.snapshot()] for watch in self.watches],
+        }
+
+    def restore(self, data: dict[str, Any]) -> None:
+        """The reverse of `snapshot`, as far as the same things are watched in the same way."""
+        for name, saved in data["signals"].items():
+            if name in self.signals or self.curious:
+                signal = self.signal(name)
+                signal.restore(saved)
+                self.note(signal)
+        for text, saved in data["gates"].items():
+            if (gate := self.gates.get(text)) is not None:
+                gate.restore(saved)
+        self._restore_watches(data["watches"])
+        self._wire()
+        for watch in self.watches:
+            self.looked(watch)
+
+    def _restore_watches(self, saved: list[list[Any]]) -> None:
+        for rule, part, _, _ in saved:
+            if rule == BROKER_LOST:
+                self.link(part)
+        watches = {identity(watch): watch for watch in self.watches}
+        for rule, part, key, state in saved:
+            if (watch := watches.get((rule, part, key))) is not None:
+                watch.restore(state)
+
+    def _gate(self, rule: Rule) -> Gate | None:
+        if rule.when is None:
+            return None
+        gate = self.gates.get(rule.when.text)
+        if gate is None:
+            inputs = tuple(self.signal(name) for name in sorted(rule.when.signals))
+            gate = self.gates[rule.when.text] = Gate(rule.when, self.values, inputs)
+        return gate
+
+    def _add(self, rule: Rule, detector: Detector, gate: Gate | None = None) -> Watch:
+        watch = Watch(rule, detector, gate, rank=len(self.watches))
+        self.watches.append(watch)
+        if gate is not None:
+            gate.watches.append(watch)
+        return watch
+
+    def _wire(self) -> None:
+        for signal in self.signals.values():
+            signal.watches = ()
+        lookers: list[Gate | Watch] = [*self.gates.values(), *self.watches]
+        for looker in lookers:
+            for signal in looker.inputs:
+                signal.watches = (*signal.watches, looker)
+        for signal in self.signals.values():
+            signal.refresh()
+        self.vigil = [watch for watch in self.watches if watch.vigilant]
+        self.curious = [watch for watch in self.watches if watch.detector.curious]
+
+
+def identity(watch: Watch) -> tuple[str, str | None, str]:
+    """Rule, part, and what the rule detects by: equal identities may hand their state on."""
+    rule = watch.rule
+    return (*watch.key, "" if rule.kind is Kind.SYSTEM else detection_key(rule))
+
+
+def _patience(written: Iterable[Rule]) -> dict[str, Duration]:
+    """For each signal that rules use, how long the least patient of them lets it be bad."""
+    after: dict[str, Duration] = {}
+    for rule in written:
+        for name in rule.detect.signals():
+            after[name] = min(after.get(name, rule.fault_after), rule.fault_after)
+    return after
+
+
+class _Bindings:
+    """An asset as one rule's detectors may take hold of it."""
+
+    def __init__(self, roster: Roster, rule: Rule) -> None:
+        self.asset = roster.asset
+        self.clock = roster.clock
+        self.values = roster.values
+        self.last_values = roster.last_values
+        self.signal = roster.signal
+        self.ignore_quality = rule.on_bad_quality == "ignore"
+        self._assets = roster.rules.assets
+
+    def number(self, name: str) -> float | None:
+        """The asset's own value of that name."""
+        return self._assets.value(self.asset, name)
