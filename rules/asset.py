@@ -145,10 +145,8 @@ class AssetMonitor:
         for reading in readings:
             metric = reading.metric
             signal = signals.get(metric)
-            if signal is None:
-                if not self._roster.curious:
-                    continue
-                signal = self._roster.signal(metric)
+            if signal is None and (signal := self._roster.unnamed(metric)) is None:
+                continue
             before = signal.at
             if before is None:
                 self._roster.meet(signal)

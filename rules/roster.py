@@ -19,6 +19,7 @@ from rules.watch import Watch
 class Roster:
     """`watches` are in the order in which they are asked; `vigil` are those that want to see every observation.
 
+    `curious` are those that may want signals that no rule names.
     `values` and `last_values` mirror the signals for expressions. `clock_flag` is told of stamps from the future.
     """
 
@@ -32,6 +33,7 @@ class Roster:
         self.gates: dict[str, Gate] = {}
         self.watches: list[Watch] = []
         self.vigil: list[Watch] = []
+        self.curious: list[Watch] = []
         self._links: dict[str, Watch] = {}
         written = () if asset == OWN_ASSET else rules.for_asset(asset)
         for rule in written:
@@ -54,14 +56,14 @@ class Roster:
                 self.signal(states.signal).maps = (signal, states.table)
         return signal
 
-    @property
-    def curious(self) -> bool:
-        """Whether anybody wants to meet signals that no rule names."""
-        return bool(self._curious) and any(watch.detector.curious for watch in self._curious)
+    def unnamed(self, name: str) -> Signal | None:
+        """A signal that no rule names, if any watch still wants to meet such."""
+        wanted = self.curious and any(watch.detector.curious for watch in self.curious)
+        return self.signal(name) if wanted else None
 
     def meet(self, signal: Signal) -> None:
-        """Its first reading: who watches every signal may want it."""
-        for watch in self._curious:
+        """A signal's first reading: who is curious may watch it from now on."""
+        for watch in self.curious:
             if watch.detector.curious and watch.detector.adopt(signal):
                 signal.watches = (*signal.watches, watch)
                 signal.refresh()
@@ -107,7 +109,7 @@ class Roster:
     def restore(self, data: dict[str, Any]) -> None:
         """The reverse of `snapshot`, as far as the same things are watched in the same way."""
         for name, saved in data["signals"].items():
-            if name in self.signals or self._curious:
+            if name in self.signals or self.curious:
                 signal = self.signal(name)
                 signal.restore(saved)
                 self.note(signal)
@@ -145,16 +147,16 @@ class Roster:
         return watch
 
     def _wire(self) -> None:
-        lookers: list[Gate | Watch] = [*self.gates.values(), *self.watches]
         for signal in self.signals.values():
             signal.watches = ()
+        lookers: list[Gate | Watch] = [*self.gates.values(), *self.watches]
         for looker in lookers:
             for signal in looker.inputs:
                 signal.watches = (*signal.watches, looker)
         for signal in self.signals.values():
             signal.refresh()
         self.vigil = [watch for watch in self.watches if watch.vigilant]
-        self._curious = [watch for watch in self.watches if watch.detector.curious]
+        self.curious = [watch for watch in self.watches if watch.detector.curious]
 
 
 def identity(watch: Watch) -> tuple[str, str | None, str]:

@@ -1,4 +1,4 @@
-"""`anomaly`: a signal that does what it has hardly ever done. Learns by itself; nothing to set but how sensitive it is."""
+"""`anomaly`: a signal that does what it has hardly ever done. Learns by itself; only its sensitivity may be set."""
 
 from __future__ import annotations
 

@@ -10,14 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from rules.detectors.base import Bindings, Detector, DetectorConfig
 from rules.durations import DurationField
 from rules.events import Duration, Instant
-from rules.learning.joint import Joint, Unlearnable
+from rules.learning.joint import Joint
+from rules.learning.rows import LARGEST, UnlearnableError
 from rules.signals import Signal
 
 EVERY: Final = "*"
 MOST: Final = 256
 """Signals that `"*"` takes at most."""
 MEETING: Final = 20
-"""Learning rows until `"*"` means those that were met; one that keeps others waiting for as many readings is left out."""
+"""Learning rows until `"*"` means those that were met; who keeps the others waiting so many times is left out."""
 NAMED: Final = 5
 """Contributions shown."""
 
@@ -74,7 +75,7 @@ class Multivariate(Detector):
         self._signal = bindings.signal
         self._ignore = bindings.ignore_quality
         self._open = config.signals_ == EVERY
-        self.inputs = tuple(bindings.signal(name) for name in config.signals())
+        self.inputs = self._used = tuple(bindings.signal(name) for name in config.signals())
         self._seen: dict[str, Instant | None] = {}
         self._waits: dict[str, int] = {}
         self._rows: list[list[float]] = []
@@ -90,21 +91,22 @@ class Multivariate(Detector):
     def adopt(self, signal: Signal) -> bool:
         """One more; rows without it are of no use."""
         self.inputs = (*self.inputs, signal)
+        self._used = (*self._used, signal)
         self._rows.clear()
         return True
 
     def _leave_out(self, unfit: list[Signal]) -> None:
-        self.inputs = tuple(signal for signal in self.inputs if signal not in unfit)
+        self._used = tuple(signal for signal in self._used if signal not in unfit)
         for signal in unfit:
             self._waits.pop(signal.name, None)
         self._rows.clear()
 
     def _choose(self, waiting: list[Signal]) -> None:
         """While `"*"` is open: no text, no truth values, and none that keeps the others waiting."""
-        unfit = [s for s in self.inputs if s.last is not None and type(s.last) is not float]
+        unfit = [s for s in self._used if s.last is not None and type(s.last) is not float]
         for signal in waiting:
             self._waits[signal.name] = self._waits.get(signal.name, 0) + 1
-        unfit += [s for s in waiting if s not in unfit and self._waits[s.name] > MEETING * len(self.inputs)]
+        unfit += [s for s in waiting if s not in unfit and self._waits[s.name] > MEETING * len(self._used)]
         if unfit:
             self._leave_out(unfit)
 
@@ -114,13 +116,13 @@ class Multivariate(Detector):
         """Weighs the row that this observation completed, if it did."""
         del at
         seen = self._seen
-        waiting = [signal for signal in self.inputs if signal.at is None or signal.at == seen.get(signal.name)]
+        waiting = [signal for signal in self._used if signal.at is None or signal.at == seen.get(signal.name)]
         if self._open:
             self._choose(waiting)
-        values = [signal.last if self._ignore else signal.value for signal in self.inputs]
-        numbers = [value for value in values if type(value) is float]
+        values = [signal.last if self._ignore else signal.value for signal in self._used]
+        numbers = [min(max(value, -LARGEST), LARGEST) for value in values if type(value) is float]
         if not waiting:
-            self._seen = {signal.name: signal.at for signal in self.inputs}
+            self._seen = {signal.name: signal.at for signal in self._used}
             self._waits.clear()
             if len(numbers) == len(values) > 0:
                 self._row(numbers)
@@ -142,8 +144,8 @@ class Multivariate(Detector):
         joint = self._new()
         try:
             joint.learn(np.array(self._rows))
-        except Unlearnable:
-            del self._rows[0]
+        except UnlearnableError:
+            del self._rows[: len(self._rows) // 2]
         else:
             self._joint = joint
             self._rows.clear()
@@ -166,8 +168,8 @@ class Multivariate(Detector):
         del level
         joint = self._joint
         if joint is None or not on:
-            return {"text": f"the {len(self.inputs)} signals fit together as usual again"}
-        shares = {self.inputs[i].name: round(share, 3) for i, share in joint.shares[:NAMED] if share >= 0.01}
+            return {"text": f"the {len(self._used)} signals fit together as usual again"}
+        shares = {self._used[i].name: round(share, 3) for i, share in joint.shares[:NAMED] if share >= 0.01}
         listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
         aside = f"; {joint.set_aside} strange learning rows were set aside" if joint.set_aside else ""
         return {
@@ -188,6 +190,7 @@ class Multivariate(Detector):
         """The signals, and the rows learned so far or what was learned."""
         return {
             "signals": [signal.name for signal in self.inputs],
+            "used": [signal.name for signal in self._used],
             "open": self._open,
             "seen": dict(self._seen),
             "waits": dict(self._waits),
@@ -198,6 +201,7 @@ class Multivariate(Detector):
     def restore(self, data: dict[str, Any]) -> None:
         """The reverse of `snapshot`."""
         self.inputs = tuple(self._signal(name) for name in data["signals"])
+        self._used = tuple(self._signal(name) for name in data["used"])
         self._open, self._seen, self._waits = data["open"], dict(data["seen"]), dict(data["waits"])
         self._rows = [list(row) for row in data["rows"]]
         if data["joint"] is not None:

@@ -1,1 +1,1 @@
-"""What the learning detectors are made of: streaming models with bounded state, plain functions of what they were fed."""
+"""What the learning detectors are made of: streaming models with bounded state, functions of what they were fed."""

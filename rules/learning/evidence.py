@@ -26,6 +26,9 @@ HOLD_OFF: Final = 30
 """Readings after an alarm in which there is no other."""
 CEASED: Final = 0.5
 """An alarm ends when the evidence is below this part of the bar, or with the hold-off."""
+PARTS: Final = ("level", "shift", "movement", "slow level", "slow shift")
+LARGEST: Final = 1e150
+"""Values beyond are taken as this, so that no sum overflows."""
 
 
 class Found(NamedTuple):
@@ -42,15 +45,9 @@ class Front:
     """Seasonal residual and level shift at one resolution, and transition novelty where it is wanted."""
 
     __slots__ = (
-        "_novelty",
-        "_novelty_tail",
-        "_profile",
-        "_residual_tail",
-        "_shift",
-        "_shift_tail",
-        "_size",
+        "_novelty", "_novelty_tail", "_profile", "_residual_tail", "_shift", "_shift_tail", "_size",
         "expected",
-    )
+    )  # fmt: skip
 
     def __init__(self, warm: int, quiet: int, memory: int, *, novelty: bool) -> None:
         self._profile, self._residual_tail = Profile(), Tail(warm, quiet, memory)
@@ -88,7 +85,7 @@ class Front:
 
 
 class Evidence:
-    """Readings in, `on` out; `found` is what the last alarm was raised or cleared by.
+    """Readings in, `on` out; `found` is what the last alarm was raised by.
 
     `demand` scales the bar: above 1 asks for more evidence.
     """
@@ -114,6 +111,7 @@ class Evidence:
     def read(self, at: Instant, value: float) -> bool:
         """Take a reading in; returns whether it is, or still is, unusual."""
         self._count += 1
+        value = min(max(value, -LARGEST), LARGEST)
         residual, shift, novel = self._raw.weigh(at, value)
         self._coarsen(at, value)
         coarse = self._held
@@ -123,16 +121,12 @@ class Evidence:
             return True
         if not self.on and (since <= HOLD_OFF or evidence < BAR * self._demand):
             return False
-        on = not self.on and evidence >= self._bar()
-        if on is not self.on or on:
-            parts = {
-                "level": residual,
-                "shift": shift,
-                "movement": novel,
-                "slow level": coarse[0],
-                "slow shift": coarse[1],
-            }
-            self._note(Found(value, self._raw.expected, evidence, self._bar(), parts), on)
+        bar = self._bar()
+        if self.on or evidence < bar:
+            self.on = False
+            return False
+        parts = dict(zip(PARTS, (residual, shift, novel, *coarse), strict=True))
+        self._note(Found(value, self._raw.expected, evidence, bar, parts))
         return self.on
 
     def _coarsen(self, at: Instant, value: float) -> None:
@@ -145,12 +139,11 @@ class Evidence:
     def _bar(self) -> float:
         return self._demand * (BAR + HABIT * self._habit * exp((self._last - self._count) / MEMORY))
 
-    def _note(self, found: Found, on: bool) -> None:
+    def _note(self, found: Found) -> None:
         self.found = found
-        if on:
-            self._habit = self._habit * exp((self._last - self._count) / MEMORY) + found.evidence
-            self._last = self._count
-        self.on = on and not self.learning
+        self._habit = self._habit * exp((self._last - self._count) / MEMORY) + found.evidence
+        self._last = self._count
+        self.on = not self.learning
 
     def snapshot(self) -> dict[str, Any]:
         """All state as JSON."""

@@ -8,22 +8,14 @@ Two ways to stay normal: `fixed` keeps what was learned (each row joined with th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-Array: TypeAlias = npt.NDArray[np.float64]
+from rules.learning.rows import Array, Scaling, quadratic_forms, smoothed, strange
 
-MAD_TO_SIGMA: Final = 1.4826
-STRANGE: Final = 8.0
-"""Learning rows with a signal so many scales from its median are set aside,"""
-SET_ASIDE: Final = 0.05
-"""unless they are more than this share: then they belong to what is usual."""
 SETTLING: Final = 60
 QUANTILE: Final = 0.99
-EXPLAINED: Final = 0.9
-"""The principal components explain this share of the variance."""
 BLOCK: Final = 50
 BASELINE_RATE: Final = 1 / 300
 COVARIANCE_RATE: Final = 1 / 500
@@ -60,68 +52,6 @@ ARRAYS: Final = (
 )  # fmt: skip
 
 
-class Unlearnable(Exception):
-    """No signal of the learning rows ever changed."""
-
-
-class Scaling:
-    """Rows to scaled rows: each signal's median taken off, divided by its scale; constant signals left out."""
-
-    def __init__(self, kept: list[int], centre: Array, scale: Array) -> None:
-        self.kept, self.centre, self.scale = kept, centre, scale
-
-    @classmethod
-    def learn(cls, rows: Array) -> Scaling:
-        """The scale lies between the median absolute deviation and the standard deviation."""
-        centre = np.median(rows, axis=0)
-        mad = MAD_TO_SIGMA * np.median(np.abs(rows - centre), axis=0)
-        scale = (mad + rows.std(axis=0)) / 2
-        kept = [
-            i for i in range(rows.shape[1]) if scale[i] > 1e-9 * max(abs(centre[i]), np.abs(rows[:, i]).max(), 1e-300)
-        ]
-        if not kept:
-            raise Unlearnable
-        return cls(kept, centre[kept], scale[kept])
-
-    def __call__(self, rows: Array) -> Array:
-        """Scaled rows, or one."""
-        scaled: Array = (rows[..., self.kept] - self.centre) / self.scale
-        return scaled
-
-
-def quadratic_forms(covariance: Array, statistic: str, off_diagonal: float) -> list[Array]:
-    """The matrices M of the squared statistics x M x: T2, SPE, or both. Collinear signals do no harm.
-
-    Off-diagonal elements are shrunk by the factor, which also bounds the smallest eigenvalue away from zero.
-    """
-    diagonal = np.diag(np.maximum(np.diag(covariance), 1e-9))
-    shrunk = off_diagonal * covariance + (1 - off_diagonal) * diagonal
-    forms = []
-    if statistic != "spe":
-        forms.append(np.linalg.inv(shrunk))
-    if statistic != "t2":
-        values, vectors = np.linalg.eigh(covariance)
-        explained = np.cumsum(values[::-1]) / max(float(values.sum()), 1e-300)
-        components = min(int(np.searchsorted(explained, EXPLAINED)) + 1, len(values) - 1)
-        rest = vectors[:, : len(values) - components]
-        forms.append(rest @ rest.T)
-    return forms
-
-
-def strange(scaled: Array) -> npt.NDArray[np.bool_]:
-    """Which learning rows are set aside."""
-    found = (np.abs(scaled) > STRANGE).any(axis=1)
-    return found if found.mean() <= SET_ASIDE else np.zeros_like(found)
-
-
-def smoothed(rows: Array, rate: float) -> Array:
-    """Exponentially weighted means, beginning with the first row."""
-    out = np.array(rows)
-    for i in range(1, len(out)):
-        out[i] = out[i - 1] + rate * (rows[i] - out[i - 1])
-    return out
-
-
 class Joint:
     """A learned normal. `read` takes a row; `on`, `ratio` and `shares` say what was found.
 
@@ -143,14 +73,13 @@ class Joint:
         """Take the normal from rows of observations by signals, in order of time.
 
         Raises:
-            Unlearnable: no signal ever changed.
+            UnlearnableError: no signal ever changed.
         """
         manner = self.manner
-        self.scaling = Scaling.learn(rows)
-        scaled = self.scaling(rows)
-        aside = strange(scaled)
+        aside = strange(Scaling.learn(rows)(rows))
         self.set_aside = int(aside.sum())
-        scaled = scaled[~aside]
+        self.scaling = Scaling.learn(rows[~aside])
+        scaled = self.scaling(rows[~aside])
         self._drift = self._drift_of(scaled)
         vectors = self._vectors(scaled)
         fitted = vectors[: len(vectors) - int(manner.held_back * len(vectors))]
@@ -227,10 +156,10 @@ class Joint:
 
     def _residual_of(self, row: Array) -> Array:
         if self.manner.joined == 1:
-            return row - self._baseline - self._offset
-        joined = np.concatenate([row, *self._before])
+            return np.asarray(row - self._baseline - self._offset)
+        residual: Array = np.concatenate([row, *self._before]) - self._offset
         self._before = np.vstack([row, self._before[:-1]])
-        return joined - self._offset
+        return residual
 
     def _share(self, products: Array) -> None:
         """Each signal's part of the statistic, smoothed like it."""
@@ -269,9 +198,8 @@ class Joint:
         """Signals by number, with their share of the statistic, the largest first."""
         parts = np.maximum(self._shares, 0.0)
         whole = max(float(parts.sum()), 1e-300)
-        return sorted(
-            ((i, float(p) / whole) for i, p in zip(self.scaling.kept, parts, strict=True)), key=lambda s: -s[1]
-        )
+        shares = ((i, float(part) / whole) for i, part in zip(self.scaling.kept, parts, strict=True))
+        return sorted(shares, key=lambda share: -share[1])
 
     # -- state ------------------------------------------------------------------------------------------------------
 

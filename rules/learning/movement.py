@@ -59,9 +59,8 @@ class Novelty:
             self._high = value
         level, seen = self._quantised(value), self._seen
         cell = self._level * ROW + level
-        near = sum(
-            seen[cell - ROW - 1 : cell - ROW + 2] + seen[cell - 1 : cell + 2] + seen[cell + ROW - 1 : cell + ROW + 2]
-        )
+        above, below = cell - ROW, cell + ROW
+        near = sum(seen[above - 1 : above + 2] + seen[cell - 1 : cell + 2] + seen[below - 1 : below + 2])
         novelty = -log((near + 0.5) / (self._count + 10))
         seen[cell] += 1
         self._count += 1

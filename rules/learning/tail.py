@@ -38,16 +38,7 @@ class Tail:
     """
 
     __slots__ = (
-        "_collected",
-        "_count",
-        "_exceeded",
-        "_excess",
-        "_last",
-        "_limit",
-        "_memory",
-        "_peak",
-        "_peaks",
-        "_quiet",
+        "_collected", "_count", "_exceeded", "_excess", "_last", "_limit", "_memory", "_peak", "_peaks", "_quiet",
         "_warm",
     )  # fmt: skip
 

@@ -1,0 +1,162 @@
+"""What one signal's evidence must hold to, whatever the signal."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from math import isfinite, sin
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rules.events import SECOND
+from rules.learning.evidence import HOLD_OFF, LEARNING, Evidence
+
+MINUTE = 60 * SECOND
+EXAMPLES = settings(max_examples=15, deadline=None)
+
+numbers = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-5, 5).map(float),
+    st.sampled_from([0.0, 1e308, -1e308, 5e-324, 1e-300]),
+)
+
+
+def noise(count: int, seed: int = 1) -> list[float]:
+    """Dyadic numbers between -1 and 1, the same everywhere."""
+    out, state = [], seed
+    for _ in range(count):
+        state = (state * 1103515245 + 12345) % 2**31
+        out.append(round((state / 2**30 - 1) * 1024) / 1024)
+    return out
+
+
+def eventful(count: int = 1500) -> list[float]:
+    """Noise with a spike, a shift for good and a stretch of stillness."""
+    values = noise(count)
+    values[600] += 12
+    for i in range(900, count):
+        values[i] += 4
+    for i in range(1300, 1340):
+        values[i] = 4.0
+    return values
+
+
+def raised(values: list[float], evidence: Evidence | None = None, start: int = 0) -> list[int]:
+    """The readings, five minutes apart, at which an alarm began."""
+    evidence, was, rows = evidence or Evidence(), False, []
+    for i, value in enumerate(values, start):
+        now = evidence.read(i * 5 * MINUTE, value)
+        if now and not was:
+            rows.append(i)
+        was = now
+    return rows
+
+
+def through_json(evidence: Evidence) -> Evidence:
+    fresh = Evidence()
+    fresh.restore(json.loads(json.dumps(evidence.snapshot(), allow_nan=False)))
+    return fresh
+
+
+def test_a_spike_and_a_shift_are_found_at_once_and_noise_is_not() -> None:
+    rows = raised(eventful())
+    assert 600 in rows
+    assert any(900 <= row < 906 for row in rows)
+    assert [row for row in rows if row < 600] == []
+
+
+def test_nothing_is_said_while_learning() -> None:
+    assert raised([*noise(LEARNING - 10), 500.0, *noise(5)]) == []
+
+
+@pytest.mark.parametrize("factor", [2.0**-30, 0.25, 8.0, 2.0**40])
+def test_the_unit_does_not_matter(factor: float) -> None:
+    assert raised([factor * value for value in eventful()]) == raised(eventful())
+
+
+@pytest.mark.parametrize("offset", [-3.0, 1000.0, 1e6])
+def test_the_level_does_not_matter(offset: float) -> None:
+    assert raised([offset + value for value in eventful()]) == raised(eventful())
+
+
+def test_sensitivity_is_an_order() -> None:
+    low, normal, high = (len(raised(eventful(), Evidence(demand))) for demand in (1.4, 1.0, 0.7))
+    assert low <= normal <= high
+    assert normal >= 2
+
+
+def test_what_comes_often_is_no_news() -> None:
+    values = noise(6000)
+    for i in range(300, 6000, 100):
+        values[i] += 12
+    rows = raised(values)
+    assert rows[0] == 300
+    assert len(rows) < 12
+
+
+def test_a_habit_of_the_day_is_no_anomaly_and_its_absence_is() -> None:
+    slots = 288
+    values = [10 * sin(i % slots / slots * 6.283) + 0.1 * wiggle for i, wiggle in enumerate(noise(slots * 14))]
+    usual = raised(values)
+    for i in range(slots * 12 + 60, slots * 12 + 100):
+        values[i] = 0.0
+    assert [row for row in usual if row > slots * 4] == []
+    assert any(slots * 12 + 60 <= row < slots * 12 + 100 for row in raised(values))
+
+
+def test_an_alarm_ends_and_the_next_one_keeps_its_distance() -> None:
+    evidence, on = Evidence(), []
+    for i, value in enumerate(eventful()):
+        on.append(evidence.read(i * 5 * MINUTE, value))
+    rows = raised(eventful())
+    assert all(b - a > HOLD_OFF for a, b in pairwise(rows))
+    assert all(not all(on[row : row + HOLD_OFF + 1]) for row in rows)
+
+
+@pytest.mark.parametrize("value", [0.0, -7.25, 1e100, 0.1])
+def test_a_constant_is_never_unusual_until_it_changes(value: float) -> None:
+    values = [value] * 1000
+    assert raised(values) == []
+    assert raised([*values, value + max(1.0, abs(value))]) == [1000]
+
+
+@EXAMPLES
+@given(st.lists(numbers, min_size=1, max_size=40), st.integers(1, 30))
+def test_any_numbers_are_taken_and_the_state_stays_finite(pattern: list[float], repeats: int) -> None:
+    evidence = Evidence()
+    for i, value in enumerate(pattern * repeats):
+        evidence.read(i * MINUTE, value)
+    json.dumps(evidence.snapshot(), allow_nan=False)
+    if evidence.found is not None:
+        assert all(isfinite(number) for number in (evidence.found.evidence, evidence.found.bar))
+
+
+@EXAMPLES
+@given(st.lists(st.integers(0, 1499), max_size=6), st.integers(1, 50))
+def test_a_restart_anywhere_changes_nothing(cuts: list[int], seed: int) -> None:
+    values = [value + wiggle for value, wiggle in zip(eventful(), noise(1500, seed), strict=True)]
+    evidence, restarted = Evidence(), Evidence()
+    for i, value in enumerate(values):
+        if i in cuts:
+            restarted = through_json(restarted)
+        assert restarted.read(i * MINUTE, value) == evidence.read(i * MINUTE, value)
+    assert restarted.snapshot() == evidence.snapshot()
+
+
+def size(data: Any) -> int:
+    if isinstance(data, dict):
+        return sum(size(value) for value in data.values())
+    return sum(size(value) for value in data) if isinstance(data, (list, tuple)) else 1
+
+
+def test_the_state_does_not_grow() -> None:
+    evidence, sizes = Evidence(), []
+    for i, value in enumerate(noise(30_000)):
+        evidence.read(i * MINUTE, value * (10 if i % 1000 == 0 else 1))
+        if i % 10_000 == 9_999:
+            sizes.append(size(evidence.snapshot()))
+    assert max(sizes) < 4000
+    assert sizes[2] < 1.2 * sizes[0]
