@@ -28,7 +28,7 @@ NOTHING_KNOWN: Final = AssetModel()
 
 DETECTORS_NOT_BUILT: Final = frozenset(
     {"deviation", "rate_of_change", "stuck", "alarm_table", "count", "sequence", "usage", "safety_function",
-     "vibration_zone", "forecast", "control_chart", "ewma", "cusum", "capability", "multivariate", "anomaly"}
+     "vibration_zone", "forecast", "multivariate", "anomaly"}
 )  # fmt: skip
 """Detectors that are refused by name until they are there."""
 

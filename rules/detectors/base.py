@@ -54,6 +54,8 @@ class Detector(ABC):
     inputs: tuple[Signal, ...] = ()
     every_reading = False
     """Whether a reading that repeats the last value still tells something."""
+    renewed = False
+    """Whether what `update` last found is a new occurrence: what held until then ended at the same moment."""
 
     @abstractmethod
     def update(self, at: Instant) -> tuple[bool, ...] | None:
