@@ -28,11 +28,6 @@ __all__ = ["EMPTY", "Loaded", "Rule", "RuleSet", "detection_key", "digest", "loa
 MAX_AHEAD: Final[Duration] = 5 * SECOND
 NOTHING_KNOWN: Final = AssetModel()
 
-DETECTORS_NOT_BUILT: Final = frozenset(
-    {"control_chart", "ewma", "cusum", "capability"}
-)  # fmt: skip
-"""Detectors that are refused by name until they are there."""
-
 
 @dataclass(frozen=True, eq=False)
 class RuleSet:
@@ -170,12 +165,8 @@ def _detector(document: Document, path: Path, data: Any, problems: list[Problem]
     config = CONFIGS.get(data["type"])
     if config is not None:
         return validated(config, document, path, data, problems)
-    if data["type"] in DETECTORS_NOT_BUILT:
-        message, hint = f"the detector {quoted(data['type'])} is not built yet", f"there are: {', '.join(CONFIGS)}"
-    else:
-        mistake = unknown("detector", data["type"], CONFIGS)
-        message, hint = mistake.message, mistake.hint
-    problems.append(document.problem((*path, "type"), message, hint))
+    mistake = unknown("detector", data["type"], CONFIGS)
+    problems.append(document.problem((*path, "type"), mistake.message, mistake.hint))
     return None
 
 

@@ -21,11 +21,13 @@ class Signal:
     """One signal of one asset.
 
     `value` is None while it is unknown or bad; `last` is the last value delivered, whatever its quality; `at` is the
-    stamp of the last reading. `low <= value <= high` is the quiet band: inside it no watch changes its mind, so none
+    stamp of the last reading. `samples` counts the readings with a value that were not passed over as quiet: whoever is
+    never quiet tells by it that there is a new one. It counts within one life of the monitor.
+    `low <= value <= high` is the quiet band: inside it no watch changes its mind, so none
     is asked. `maps` turns readings of a mode signal into the signal `state`.
     """
 
-    __slots__ = ("at", "high", "last", "low", "maps", "name", "quality", "spec", "value", "watches")
+    __slots__ = ("at", "high", "last", "low", "maps", "name", "quality", "samples", "spec", "value", "watches")
 
     def __init__(self, name: str, spec: SignalSpec | None) -> None:
         self.name = name
@@ -34,6 +36,7 @@ class Signal:
         self.last: Value = None
         self.quality: Quality | None = None
         self.at: Instant | None = None
+        self.samples = 0
         self.low, self.high = inf, -inf
         self.watches: tuple[Gate | Watch, ...] = ()
         self.maps: tuple[Signal, dict[Value, str]] | None = None
@@ -58,6 +61,7 @@ class Signal:
         self.value = None if quality is Quality.BAD else value
         if value is not None:
             self.last = value
+            self.samples += 1
 
     def _judge(self, value: Value, quality: Quality) -> Quality:
         if value is None:

@@ -85,9 +85,15 @@ class Watch:
             return
         flags = self._flags(at)
         if flags is not None:
-            for delay, flag in zip(self.delays, flags, strict=True):
-                delay.feed(flag, at)
+            if self.detector.renewed:
+                self._feed((False,) * len(flags), at)
+                self._announce(at, why, emit)
+            self._feed(flags, at)
         self._announce(at, why, emit)
+
+    def _feed(self, flags: tuple[bool, ...], at: Instant) -> None:
+        for delay, flag in zip(self.delays, flags, strict=True):
+            delay.feed(flag, at)
 
     def expire(self, at: Instant, emit: Emit) -> None:
         """Its deadline has come."""

@@ -7,9 +7,13 @@ from typing import Final
 from rules.detectors.alarm_table import AlarmTableConfig
 from rules.detectors.anomaly import AnomalyConfig
 from rules.detectors.base import DetectorConfig
+from rules.detectors.capability import CapabilityConfig
 from rules.detectors.condition import ConditionConfig
+from rules.detectors.control_chart import ControlChartConfig
 from rules.detectors.count import CountConfig
+from rules.detectors.cusum import CusumConfig
 from rules.detectors.deviation import DeviationConfig
+from rules.detectors.ewma import EwmaConfig
 from rules.detectors.forecast import ForecastConfig
 from rules.detectors.limits import LimitsConfig
 from rules.detectors.multivariate import MultivariateConfig
@@ -37,5 +41,9 @@ CONFIGS: Final[dict[str, type[DetectorConfig]]] = {
     "vibration_zone": VibrationZoneConfig,
     "safety_function": SafetyFunctionConfig,
     "forecast": ForecastConfig,
+    "control_chart": ControlChartConfig,
+    "ewma": EwmaConfig,
+    "cusum": CusumConfig,
+    "capability": CapabilityConfig,
 }
 """By `detect.type`."""

@@ -73,6 +73,8 @@ class Detector(ABC):
     """Whether a reading that repeats the last value still tells something."""
     priority: Priority | None = None
     """The priority of this part's alarm, where it is not the rule's."""
+    renewed = False
+    """Whether what `update` last found is a new occurrence: what held until then ended at the same moment."""
 
     @abstractmethod
     def update(self, at: Instant) -> tuple[bool, ...] | None:

@@ -86,7 +86,7 @@ rules:
     kind: safety
     prioritty: high
     escalate: [{after: 15m}]
-    detect: {type: ewma}
+    detect: {type: stuck}
   - id: twice
     kind: quality
     settle: 60
@@ -112,7 +112,7 @@ def test_all_mistakes_of_all_files_are_told_at_once_with_their_lines() -> None:
         "a.yaml:5: error: unknown key `hihg`, did you mean `high`?",
         "a.yaml:8: error: unknown key `prioritty`, did you mean `priority`?",
         "a.yaml:9: error: `escalate` is not built yet",
-        "a.yaml:10: error: the detector `ewma` is not built yet",
+        "a.yaml:10: error: the detector `stuck` is not built yet",
         "a.yaml:11: error: the id `twice` is used twice (hint: first used in a.yaml:6)",
         "a.yaml:13: error: `60` is not a duration: it needs a unit (hint: use 60s, 5m, 8h)",
         "a.yaml:14: error: unknown priority `urgent`",

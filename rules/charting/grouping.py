@@ -1,0 +1,134 @@
+"""Readings into subgroups: one each, so many, or those of an interval of time."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from rules.charting.keys import LARGEST_SUBGROUP, Subgroup
+from rules.events import Duration, Instant
+
+MOST: Final = LARGEST_SUBGROUP
+
+
+class Group(NamedTuple):
+    """The items of a subgroup, and the stamp of the first."""
+
+    at: Instant
+    items: list[Any]
+
+
+class Single:
+    """Every reading by itself."""
+
+    deadline: Instant | None = None
+    overflow = 0
+
+    def add(self, at: Instant, item: Any) -> Group | None:
+        """A reading; returns the subgroup that it completes, if it does."""
+        return Group(at, [item])
+
+    def close(self, at: Instant) -> Group | None:
+        """Time has come to `at`; returns the subgroup that it ends, if it does."""
+        del at
+        return None
+
+    def restart(self) -> None:
+        """Forget the subgroup that is under way."""
+
+    def shift(self, delta: Duration) -> None:
+        """The asset's timeline has moved."""
+
+    def snapshot(self) -> list[Any] | None:
+        """The subgroup that is under way, as JSON."""
+        return None
+
+    def restore(self, data: Any) -> None:
+        """The reverse of `snapshot`."""
+
+
+class BySize(Single):
+    """So many readings in a row."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._begin: Instant = 0
+        self._items: list[Any] = []
+
+    def add(self, at: Instant, item: Any) -> Group | None:
+        """See `Single`."""
+        if not self._items:
+            self._begin = at
+        self._items.append(item)
+        return self._take() if len(self._items) >= self._size else None
+
+    def _take(self) -> Group:
+        group = Group(self._begin, self._items)
+        self._items = []
+        return group
+
+    def restart(self) -> None:
+        """See `Single`."""
+        self._items = []
+
+    def shift(self, delta: Duration) -> None:
+        """See `Single`."""
+        self._begin += delta
+
+    def snapshot(self) -> list[Any] | None:
+        """Stamp of the first item, items."""
+        return [self._begin, list(self._items)]
+
+    def restore(self, data: Any) -> None:
+        """See `Single`; pairs come back as pairs."""
+        self._begin, items = data
+        self._items = [tuple(item) if isinstance(item, list) else item for item in items]
+
+
+class ByTime(BySize):
+    """The readings of each whole interval since 1970; its end belongs to the next. `overflow` counts those too many."""
+
+    def __init__(self, every: Duration) -> None:
+        super().__init__(MOST)
+        self._every = every
+        self._end: Instant = 0
+        self.overflow = 0
+
+    @property
+    def deadline(self) -> Instant | None:  # type: ignore[override]
+        """The end of the interval that is under way."""
+        return self._end if self._items else None
+
+    def add(self, at: Instant, item: Any) -> Group | None:
+        """See `Single`; what is too much for one subgroup is left out."""
+        if not self._items:
+            self._begin, self._end = at, (at // self._every + 1) * self._every
+        if len(self._items) < MOST:
+            self._items.append(item)
+        else:
+            self.overflow += 1
+        return None
+
+    def close(self, at: Instant) -> Group | None:
+        """See `Single`."""
+        return self._take() if self._items and at >= self._end else None
+
+    def shift(self, delta: Duration) -> None:
+        """See `Single`."""
+        super().shift(delta)
+        self._end += delta
+
+    def snapshot(self) -> list[Any] | None:
+        """Stamp of the first item, items, end, overflow."""
+        return [self._begin, list(self._items), self._end, self.overflow]
+
+    def restore(self, data: Any) -> None:
+        """See `Single`."""
+        super().restore(data[:2])
+        self._end, self.overflow = data[2:]
+
+
+def grouping(subgroup: Subgroup | None) -> Single:
+    """What the rule asks for."""
+    if subgroup is None:
+        return Single()
+    return ByTime(subgroup.every) if subgroup.every else BySize(subgroup.size or MOST)

@@ -1,0 +1,146 @@
+"""Phase I: limits learned from a stretch, what was left out of it, and whether a chart may rest on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, Final
+
+from rules.charting.recipe import Recipe, within_reach
+from rules.statistics.charts import CHARTS, Learned, learn
+from rules.statistics.checks import autocorrelation, normality, resolution
+from rules.statistics.limits import Parameters
+
+MOST_VALUES: Final = 100_000
+"""A stretch of so many single values is long enough, however few subgroups they are."""
+MEASURED: Final = frozenset({"individuals", "xbar_r", "xbar_s"})
+"""Charts of measured values, whose distribution and resolution can be asked about."""
+
+
+@dataclass(slots=True)
+class Basis:
+    """The process in control that a chart rests on. Learned ones are provisional: `checks` says what speaks for them.
+
+    `checks` is JSON; `notes` are its doubts in words.
+    """
+
+    parameters: Parameters
+    provisional: bool = False
+    checks: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def snapshot(self) -> list[Any]:
+        """Mean, sigma, provisional, checks, notes."""
+        return [self.parameters.mean, self.parameters.sigma, self.provisional, self.checks, self.notes]
+
+    @classmethod
+    def restored(cls, data: list[Any]) -> Basis:
+        """The reverse of `snapshot`."""
+        mean, sigma, provisional, checks, notes = data
+        return cls(Parameters(mean, sigma), provisional, checks, notes)
+
+
+class PhaseOne:
+    """Collects samples until there are enough. A stretch without spread teaches nothing: another one follows."""
+
+    def __init__(self, recipe: Recipe, needed: int) -> None:
+        self._recipe = recipe
+        self._needed = needed
+        self._samples: list[Any] = []
+        self._values = 0
+        self.spent = 0
+
+    def add(self, sample: Any) -> Basis | None:
+        """One more; returns what all of them teach once there are enough."""
+        self._samples.append(sample)
+        self._values += len(sample) if isinstance(sample, list) else 1
+        if len(self._samples) < self._needed and self._values < MOST_VALUES:
+            return None
+        basis = _taught(self._recipe, self._samples)
+        if basis is None:
+            self._samples, self._values = [], 0
+            self.spent += 1
+        return basis
+
+    def snapshot(self) -> list[Any]:
+        """Samples, stretches without spread."""
+        return [list(self._samples), self.spent]
+
+    def restore(self, data: list[Any]) -> None:
+        """The reverse of `snapshot`."""
+        samples, self.spent = data
+        pairs = self._recipe.chart not in MEASURED
+        self._samples = [tuple(sample) if pairs else sample for sample in samples]
+        self._values = sum(len(s) if isinstance(s, list) else 1 for s in self._samples)
+
+
+def _taught(recipe: Recipe, samples: Sequence[Any]) -> Basis | None:
+    try:
+        learned = learn(recipe.chart, samples)
+    except ValueError:
+        return None
+    chart, process = CHARTS[recipe.chart], learned.parameters
+    plotted = [chart.plot(sample) for sample in samples]
+    if not chart.location(process, plotted[0].n).sigma > 0:
+        return None
+    basis = Basis(process, provisional=True)
+    _stretch(basis, learned, len(samples))
+    points = [within_reach(chart.location(process, p.n).standardise(p.location)) for p in plotted]
+    _correlation(basis, recipe, points, plotted[0].n)
+    if recipe.chart in MEASURED:
+        excluded = set(learned.excluded)
+        _distribution(basis, [z for i, z in enumerate(points) if i not in excluded])
+        _resolution(basis, [v for s in samples for v in (s if isinstance(s, list) else [s])])
+    return basis
+
+
+def _stretch(basis: Basis, learned: Learned, count: int) -> None:
+    out = [i + 1 for i in learned.excluded]
+    basis.checks["stretch"] = {"samples": count, "left_out": out, "in_control": learned.settled}
+    if not learned.settled:
+        basis.notes.append("the stretch learned from was itself out of control: learn from a better one")
+
+
+def _correlation(basis: Basis, recipe: Recipe, points: Sequence[float], n: float) -> None:
+    plain = recipe.run_length(n)
+    basis.checks["run_length"] = _finite(plain)
+    if len(points) < 3:
+        return
+    found = autocorrelation(points)
+    seen: dict[str, Any] = {"phi": found.phi, "error": found.error, "significant": found.significant}
+    basis.checks["autocorrelation"] = seen
+    if not found.significant or found.phi <= 0:
+        return
+    thinning = found.thinning()
+    seen["thinning"] = thinning
+    cost = ""
+    if recipe.correlated is not None:
+        seen["run_length"] = _finite(shortened := min(plain, recipe.correlated(found.phi)))
+        cost = f", a false alarm about every {shortened:.0f} points instead of {plain:.0f}"
+    basis.notes.append(
+        f"each point follows the one before (phi {found.phi:.2f}){cost}: "
+        f"use larger subgroups, or every {thinning}. value"
+    )
+
+
+def _distribution(basis: Basis, points: Sequence[float]) -> None:
+    if len(points) < 8:
+        return
+    found = normality(points)
+    plausible = found.plausible
+    basis.checks["normality"] = {"statistic": found.statistic, "p_value": found.p_value, "plausible": plausible}
+    if not plausible:
+        p = "below 0.001" if found.p_value < 0.001 else f"{found.p_value:.3f}"
+        basis.notes.append(f"the points are hardly normal (p {p}): subgroups make them more so")
+
+
+def _resolution(basis: Basis, values: Sequence[float]) -> None:
+    found = resolution(values, basis.parameters.sigma)
+    basis.checks["resolution"] = {"distinct": found.distinct, "step": found.step, "adequate": found.adequate}
+    if not found.adequate:
+        basis.notes.append(f"the values come in steps of {found.step:g}, more than one sigma: measure more finely")
+
+
+def _finite(length: float) -> float | None:
+    return length if isfinite(length) else None

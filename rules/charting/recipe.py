@@ -1,0 +1,61 @@
+"""What a chart is to the engine that drives it: how it learns, how it judges a sample, what its false alarms cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from rules.statistics.limits import FAR, Limits, Parameters
+
+
+def within_reach(z: float) -> float:
+    """A distance in sigma that can be reckoned with further."""
+    return max(-FAR, min(FAR, z))
+
+
+class Hit(NamedTuple):
+    """One rule of one chart that signals at the newest sample; `points` are those of its run, as steps back from it.
+
+    `drift` says whether the chart shows location, so that it may be asked when the mean began to move.
+    """
+
+    chart: str
+    rule: str
+    says: str
+    points: tuple[int, ...]
+    value: float
+    limits: Limits
+    drift: bool = True
+
+
+class Statistic(Protocol):
+    """A chart with limits. `z` is how many sigma the newest sample lies above the centre line."""
+
+    z: float
+
+    def feed(self, sample: Any) -> tuple[Hit, ...]:
+        """What signals at this sample."""
+
+    def restart(self) -> None:
+        """Begin anew, with the same limits."""
+
+    def snapshot(self) -> Any:
+        """The state as JSON."""
+
+    def restore(self, data: Any) -> None:
+        """The reverse of `snapshot`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """`chart` names what estimates the process in control; `make` gives the chart with its limits.
+
+    `run_length` is the mean number of points to a false alarm, by subgroup size; `correlated` the same where each point
+    follows the one before by phi, if that is known.
+    """
+
+    chart: str
+    make: Callable[[Parameters], Statistic]
+    run_length: Callable[[float], float]
+    correlated: Callable[[float], float] | None = None

@@ -1,0 +1,183 @@
+"""`control_chart`: Shewhart charts of measured values, defectives and defects, with run rules and learned limits."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any, ClassVar, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from rules.charting.charted import SHARES, Charted
+from rules.charting.grouping import grouping
+from rules.charting.keys import ChartKeys, Positive, Subgroup
+from rules.charting.phase_one import MEASURED
+from rules.charting.recipe import Hit, Recipe
+from rules.detectors.base import Bindings, Detector, DetectorConfig
+from rules.problems import InputError, quoted, unknown
+from rules.statistics.chart_run_length import chart_run_length
+from rules.statistics.charts import CHARTS
+from rules.statistics.limits import LARGEST, Limits, Parameters
+from rules.statistics.run_length import run_length_when_autocorrelated
+from rules.statistics.run_rules import RULES, RunRules
+
+TITLES: Final = {
+    "individuals": ("individuals", "moving range"),
+    "xbar_r": ("X-bar", "R"),
+    "xbar_s": ("X-bar", "S"),
+    "p": ("p", ""),
+    "np": ("np", ""),
+    "c": ("c", ""),
+    "u": ("u", ""),
+    "p_laney": ("p'", ""),
+    "u_laney": ("u'", ""),
+}
+"""What people call the chart of location and that of spread."""
+FOR_COUNTS: Final = ("nelson_1", *(f"western_electric_{number}" for number in (1, 2, 3, 4)))
+"""The run rules that a chart of counts may have."""
+ONE_BEYOND: Final = "nelson_1"
+"""The only rule of a chart of spread."""
+
+
+class ControlChartConfig(DetectorConfig, ChartKeys):
+    """`sigma` is that within subgroups, of single values; of a chart of counts the factor beyond chance (Laney)."""
+
+    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"per"})
+
+    type: Literal["control_chart"]
+    signal: str
+    chart: Literal["individuals", "xbar_r", "xbar_s", "p", "np", "c", "u", "p_laney", "u_laney"] = "individuals"
+    inspected: Positive | str | None = None
+    subgroup: Subgroup | None = None
+    rules: tuple[str, ...] = Field(default=(), max_length=len(RULES))
+    spread: bool = True
+
+    @property
+    def measured(self) -> bool:
+        """Whether it is of measured values, not of counts."""
+        return self.chart in MEASURED
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The run rules, those by default if none are named."""
+        return tuple(sorted(set(self.rules))) or (
+            ("nelson_1", "nelson_2") if self.measured else ("western_electric_1",)
+        )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        self.check_source(sigma=self.measured or self.chart.endswith("laney"))
+        for name in self.rules:
+            if name not in RULES:
+                raise unknown("run rule", name, RULES)
+            if not self.measured and name not in FOR_COUNTS:
+                hint = f"there are {', '.join(FOR_COUNTS)}"
+                raise InputError(f"a chart of counts has no rule {quoted(name)}: counts are not normal enough", hint)
+        self._check_samples()
+        return self
+
+    def _check_samples(self) -> None:
+        if self.chart.startswith("xbar") and self.subgroup is None:
+            raise InputError(f"{quoted(self.chart)} needs subgroups", "add subgroup: {size: 5} or {every: 10m}")
+        if self.measured and self.inspected is not None:
+            raise InputError(f"{quoted(self.chart)} has no `inspected`", "remove it")
+        if not self.measured and self.mean is not None and not 0 < self.mean < (1 if self.chart in SHARES else LARGEST):
+            what = "a share between 0 and 1" if self.chart in SHARES else "a number above 0, per inspected unit"
+            raise InputError(f"the mean of {quoted(self.chart)} is {what}", "0.02 is two of a hundred")
+        if self.chart in SHARES and self.inspected is None and self.subgroup is None:
+            raise InputError("how many were inspected?", "inspected: 50, or its signal, or subgroup: {size: 50}")
+
+    def signals(self) -> tuple[str, ...]:
+        """The signal, and that of the number inspected."""
+        return (self.signal, self.inspected) if isinstance(self.inspected, str) else (self.signal,)
+
+    def build(self, bindings: Bindings) -> list[Detector]:
+        """One detector."""
+        inspected = bindings.signal(self.inspected) if isinstance(self.inspected, str) else self.inspected
+        return [
+            ControlChart(
+                bindings.signal(self.signal),
+                self,
+                self._recipe(),
+                grouping(self.subgroup),
+                ignore_quality=bindings.ignore_quality,
+                inspected=inspected,
+            )
+        ]
+
+    def _recipe(self) -> Recipe:
+        names = self.chosen
+        return Recipe(
+            self.chart,
+            partial(Shewhart, self.chart, names, self.spread),
+            partial(_run_length, self.chart if self.spread else "", names),
+            partial(run_length_when_autocorrelated, names),
+        )
+
+
+@cache
+def _run_length(chart: str, names: tuple[str, ...], n: float) -> float:
+    return chart_run_length(chart, names, int(n))
+
+
+class ControlChart(Charted, Detector):
+    """A Shewhart chart of one signal."""
+
+
+class Shewhart:
+    """Location by the run rules; beside it, where the chart has one, the spread by its limits alone."""
+
+    def __init__(self, chart: str, rules: tuple[str, ...], spread: bool, process: Parameters) -> None:
+        self._chart = CHARTS[chart]
+        self._title, self._spread_title = TITLES[chart]
+        self._ranges = chart == "individuals" and spread
+        self._spreads = self._chart.spread if spread else None
+        self._process = process
+        self._rules = RunRules(rules)
+        self._n: float = 0
+        self._location = Limits(0, 0, 0, 0)
+        self._spread: Limits | None = None
+        self._before: float | None = None
+        self.z = 0.0
+
+    def feed(self, sample: Any) -> tuple[Hit, ...]:
+        """What signals at this sample; limits follow its size."""
+        plotted = self._chart.plot(sample)
+        if plotted.n != self._n:
+            self._fit(plotted.n)
+        location = self._location
+        self.z = location.standardise(plotted.location)
+        signals = self._rules.feed(self.z)
+        spread = plotted.spread
+        if self._ranges:
+            spread = None if self._before is None else abs(sample - self._before)
+            self._before = sample
+        wide = spread is not None and self._spread is not None and self._spread.broken_by(spread)
+        if not signals and not wide:
+            return ()
+        hits = tuple(Hit(self._title, s.rule, s.text, s.points, plotted.location, location) for s in signals)
+        return (*hits, self._spread_hit(spread)) if wide and spread is not None else hits
+
+    def _fit(self, n: float) -> None:
+        self._n = n
+        self._location = self._chart.location(self._process, n)
+        self._spread = self._spreads(self._process, n) if self._spreads is not None else None
+
+    def _spread_hit(self, spread: float) -> Hit:
+        assert self._spread is not None
+        says = "1 point beyond its limits"
+        points = (1, 0) if self._ranges else (0,)
+        return Hit(self._spread_title, ONE_BEYOND, says, points, spread, self._spread, drift=False)
+
+    def restart(self) -> None:
+        """Runs begin anew; the next moving range waits for two values."""
+        self._rules.restart()
+        self._before = None
+
+    def snapshot(self) -> list[Any]:
+        """What the rules remember, the value before."""
+        return [self._rules.snapshot(), self._before]
+
+    def restore(self, data: list[Any]) -> None:
+        """The reverse of `snapshot`."""
+        rules, self._before = data
+        self._rules.restore(rules)

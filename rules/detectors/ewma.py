@@ -1,0 +1,95 @@
+"""`ewma`: the exponentially weighted moving average of a signal, which sees small lasting shifts early."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from rules.charting.charted import Charted
+from rules.charting.grouping import Single
+from rules.charting.keys import ChartKeys
+from rules.charting.recipe import Hit, Recipe
+from rules.detectors.base import Bindings, Detector, DetectorConfig
+from rules.statistics.integral_run_length import ewma_run_length
+from rules.statistics.limits import Limits, Parameters
+from rules.statistics.memory_charts import ewma_limits
+
+SETTLED = 1e-12
+"""Exact limits this near to the asymptotic ones are taken as those."""
+
+
+class EwmaConfig(DetectorConfig, ChartKeys):
+    """`limit` is L, in standard deviations of the average. 0.2 and 2.962: a false alarm every 500 values."""
+
+    type: Literal["ewma"]
+    signal: str
+    weight: Annotated[float, Field(alias="lambda", gt=0, le=1)] = 0.2
+    limit: Annotated[float, Field(gt=0, le=100)] = 2.962
+    limits: Literal["exact", "asymptotic"] = "exact"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        self.check_source(sigma=True)
+        return self
+
+    def signals(self) -> tuple[str, ...]:
+        """The signal."""
+        return (self.signal,)
+
+    def build(self, bindings: Bindings) -> list[Detector]:
+        """One detector."""
+        make = partial(Average, self.weight, self.limit, self.limits == "exact")
+        recipe = Recipe("individuals", make, partial(_run_length, self.weight, self.limit))
+        signal = bindings.signal(self.signal)
+        return [Ewma(signal, self, recipe, Single(), ignore_quality=bindings.ignore_quality)]
+
+
+@cache
+def _run_length(weight: float, width: float, n: float) -> float:
+    del n
+    return ewma_run_length(weight, width) if width <= 6 else float("inf")
+
+
+class Ewma(Charted, Detector):
+    """An EWMA chart of one signal."""
+
+
+class Average:
+    """Starts on the centre line; `count` values were taken in since, until the limits have settled."""
+
+    def __init__(self, weight: float, width: float, exact: bool, process: Parameters) -> None:
+        self._weight, self._width, self._process = weight, width, process
+        self._exact = exact
+        self._final = ewma_limits(process.mean, process.sigma, weight, width)
+        self._average, self._count = process.mean, 0
+        self.z = 0.0
+
+    def feed(self, sample: float) -> tuple[Hit, ...]:
+        """Whether the average lies beyond its limits."""
+        process = self._process
+        self.z = (sample - process.mean) / process.sigma
+        average = self._average = self._average + self._weight * (sample - self._average)
+        limits = self._limits() if self._exact else self._final
+        if limits.lower <= average <= limits.upper:
+            return ()
+        return (Hit("EWMA", "ewma", "the average is beyond its limits", (0,), average, limits),)
+
+    def _limits(self) -> Limits:
+        if (1 - self._weight) ** (2 * self._count) < SETTLED:
+            return self._final
+        self._count += 1
+        return ewma_limits(self._process.mean, self._process.sigma, self._weight, self._width, self._count)
+
+    def restart(self) -> None:
+        """Back to the centre line."""
+        self._average, self._count = self._process.mean, 0
+
+    def snapshot(self) -> list[Any]:
+        """Average, values since the start."""
+        return [self._average, self._count]
+
+    def restore(self, data: list[Any]) -> None:
+        """The reverse of `snapshot`."""
+        self._average, self._count = data
