@@ -47,7 +47,7 @@ async def run_store(settings: Settings, stop: asyncio.Event) -> None:
 
 def _write(settings: Settings, ended: threading.Event) -> None:
     journal = settings.data_dir / "journal"
-    with closing(EmbeddedStore(settings.data_dir / "store.db")) as store:
+    with closing(EmbeddedStore(settings.data_dir / "store.db", keep=settings.store.keep)) as store:
         start = store.offset()
         texts = texts_before(settings.data_dir, start)
         decoder = decoder_for(texts) if texts else Decoder((), lambda _, __: False)
