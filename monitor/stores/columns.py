@@ -54,7 +54,10 @@ class Reals(msgspec.Struct, array_like=True, frozen=True):
 
 
 def packed(columns: Sequence[Sequence[Any]], kinds: str) -> bytes:
-    """Columns as bytes, `at` first; `kinds` has a letter for each other: i integer, r number or None, t text or None."""
+    """Columns as bytes, `at` first; `kinds` has a letter for each other one.
+
+    i: integers of 64 bits, r: numbers or None, t: texts or None.
+    """
     return zlib.compress(
         msgspec.msgpack.encode([PACK[kind](column) for kind, column in zip("i" + kinds, columns, strict=True)]), LEVEL
     )

@@ -158,4 +158,5 @@ class Ladder:
     def _forget(self, series: int) -> int:
         """Delete what is older than it is to be kept, counted from the series' newest reading; how many of these."""
         newest = self.readings.newest(series) or EARLIEST
-        return [tier.forget(series, newest - keep) if keep else 0 for tier, keep in self._kept][0]
+        gone, *_ = [tier.forget(series, newest - keep) if keep else 0 for tier, keep in self._kept]
+        return gone
