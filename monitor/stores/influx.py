@@ -18,13 +18,14 @@ import structlog
 from monitor import clock
 from monitor.journal.entries import Offset
 from monitor.settings import Store as StoreSettings
-from monitor.stores.base import Point, StoreError
+from monitor.stores.base import Bucket, Point, StoreError
 from monitor.stores.influx_lines import Key, LineEncoder, carried, named
 from monitor.stores.influx_progress import Progress
 from monitor.stores.influx_rejects import Refused, Rejects
 from monitor.stores.influx_server import InfluxServer, Rejected
+from monitor.stores.rollups import bucket_of, of_readings, start_of
 from monitor.telemetry import STORE_REJECTED
-from rules.events import Instant
+from rules.events import Duration, Instant
 
 MOST_LINES: Final = 5_000
 MOST_CHARACTERS: Final = 1_000_000
@@ -84,6 +85,13 @@ class InfluxStore:
         rows = self._server.rows(f"{POINTS} WHERE {where}")
         for _, together in groupby(rows, itemgetter("time")):
             yield from sorted(map(_point, together), key=lambda point: (point.asset, point.metric))
+
+    def series(self, asset: str, metric: str, start: Instant, end: Instant, every: Duration) -> Iterator[Bucket]:
+        """Buckets out of the readings as the server streams them, one bucket's readings in memory at a time."""
+        points = self.read(asset, metric, start_of(start, every), -(-end // every) * every)
+        rows = ((p.at, 0, p.value, p.text, p.quality) for p in points)
+        for _, together in groupby(rows, lambda row: start_of(row[0], every)):
+            yield from map(bucket_of, of_readings(list(together), every))
 
     def latest(self, asset: str) -> list[Point]:
         """The latest point of each metric."""
