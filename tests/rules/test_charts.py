@@ -1,0 +1,422 @@
+"""Charts in service: subgroups, learning and its doubts, clearing, gates, bad quality, and what is said of it all."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from rules.asset import AssetMonitor
+from rules.events import SECOND, Observation, Reading, Revision
+from rules.ruleset import load_rules
+from tests.rules.plant import T0, rules_of, seen, story, tick, told
+
+GIVEN = "type: control_chart, signal: x, mean: 0, sigma: 1"
+
+
+def rules(detect: str, extra: str = ""):
+    return rules_of(f"  - {{id: r, kind: quality, assets: m, detect: {{{detect}}}{extra}}}\n")
+
+
+def monitor(detect: str, extra: str = "") -> AssetMonitor:
+    return AssetMonitor("m", rules(detect, extra))
+
+
+def fed(m: AssetMonitor, values: list[Any], start: int = 0) -> list[tuple[int, str]]:
+    """Which value (counted from 1) brought what."""
+    events = [(i, t) for i, value in enumerate(values, start + 1) for t in m.handle(seen(i, x=value))]
+    return [(i, t.event) for i, t in events]
+
+
+def reason(detect: str, values: list[Any]) -> dict[str, Any]:
+    """Why the first alarm of these values was raised."""
+    m = monitor(detect)
+    return next(t.reason for i, v in enumerate(values) for t in m.handle(seen(60 * i, x=v)) if t.event == "raised")
+
+
+def state(m: AssetMonitor) -> Any:
+    return next(saved["detector"] for rule, _, _, saved in m.snapshot()["watches"] if rule == "r")
+
+
+def normal(count: int, seed: int = 1, phi: float = 0.0) -> list[float]:
+    draw, z, made = Random(seed), 0.0, []
+    for _ in range(count):
+        z = phi * z + draw.gauss(0, (1 - phi * phi) ** 0.5)
+        made.append(z)
+    return made
+
+
+# -- what signals, and when it is over ------------------------------------------------------------------------------
+
+
+def test_the_same_value_again_is_another_sample() -> None:
+    assert fed(monitor(GIVEN), [0.5] * 10) == [(9, "raised")]
+
+
+def test_readings_of_one_stamp_in_messages_of_their_own_are_samples_of_their_own() -> None:
+    m = monitor(GIVEN)
+    assert told(m, *[seen(0, x=0.5)] * 9) == [("r", 0, "raised")]
+
+
+def test_other_signals_of_the_asset_are_no_samples() -> None:
+    m = monitor(GIVEN)
+    events = [e for i in range(20) for e in (seen(2 * i, x=0.5) if i < 8 else seen(2 * i, y=1), seen(2 * i + 1, y=2))]
+    assert told(m, *events, tick(100)) == []
+
+
+def test_an_alarm_goes_after_eight_points_in_control_by_default() -> None:
+    values = [0.1, 3.5, *([0.1, -0.1] * 4), 0.1]
+    assert fed(monitor(GIVEN), values) == [(2, "raised"), (10, "cleared")]
+
+
+def test_points_out_of_control_begin_the_count_again() -> None:
+    detect = f"{GIVEN}, rules: [nelson_1], spread: false, clear_after: 3"
+    assert fed(monitor(detect), [4, 0, 0, 4, 0, 0, 0, 0]) == [(1, "raised"), (7, "cleared")]
+
+
+def test_restarting_each_signal_is_an_occurrence_of_its_own() -> None:
+    detect = f"{GIVEN}, rules: [nelson_1], on_signal: restart, clear_after: 1"
+    m = monitor(detect)
+    out = [t for i, v in enumerate([0, 4, 0, 4, 5, 0]) for t in m.handle(seen(i, x=v))]
+    assert story(out) == [
+        ("r", 1, "raised"), ("r", 2, "cleared"), ("r", 3, "raised"), ("r", 4, "cleared"), ("r", 4, "raised"), ("r", 5, "cleared"),
+    ]  # fmt: skip
+    assert len({t.id for t in out}) == 6
+    assert out[3].alarm == out[2].id
+    assert out[4].alarm == out[4].id
+    assert (out[3].from_, out[3].to, out[4].from_, out[4].to) == ("B", "D", "D", "B")
+
+
+def test_restarting_forgets_the_run() -> None:
+    detect = f"{GIVEN}, on_signal: restart, clear_after: 1, spread: false"
+    assert fed(monitor(detect), [0.5] * 20) == [(9, "raised"), (10, "cleared"), (18, "raised"), (19, "cleared")]
+
+
+def test_going_on_the_run_goes_on() -> None:
+    assert fed(monitor(GIVEN), [0.5] * 20 + [-0.5] + [0.5, -0.5] * 4) == [(9, "raised"), (28, "cleared")]
+
+
+def test_individuals_alarm_on_their_moving_range_by_its_limits_alone() -> None:
+    told_of = reason(GIVEN, [0, 2.2, -2.2])
+    assert told_of["chart"] == "moving range"
+    assert told_of["value"] == pytest.approx(4.4)
+    assert told_of["points"] == [T0 + 60 * SECOND, T0 + 120 * SECOND]
+    assert "began" not in told_of, "a moving range says nothing of a drift of the mean"
+    assert fed(monitor(f"{GIVEN}, spread: false"), [0, 2.2, -2.2]) == []
+
+
+@pytest.mark.parametrize(("chart", "letter"), [("xbar_r", "R"), ("xbar_s", "S")])
+def test_subgroups_alarm_on_their_spread(chart: str, letter: str) -> None:
+    told_of = reason(f"{GIVEN}, chart: {chart}, subgroup: {{size: 4}}", [0, 0.5, -0.5, 0, 4, -4, 4, -4])
+    assert told_of["chart"] == letter
+
+
+def test_the_reason_names_the_chart_the_rule_the_points_and_the_beginning() -> None:
+    values = [0.3, -0.4, 0.2, -0.8, 0.5, *[1.3] * 9]
+    told_of = reason(GIVEN, values)
+    assert (told_of["chart"], told_of["rule"]) == ("individuals", "nelson_2")
+    assert told_of["points"] == [T0 + 60 * SECOND * i for i in range(4, 13)]
+    assert told_of["began"] == T0 + 60 * SECOND * 5
+    assert told_of["shift"] == pytest.approx(1.3)
+    assert told_of["run_length"] == pytest.approx(87.6, abs=0.1)
+    assert "9 points in a row on one side of the centre line (nelson_2 on the individuals chart" in told_of["text"]
+    assert "began about 22:18 UTC, shift +1.3 sigma" in told_of["text"]
+    assert told_of["provisional"] is False
+    assert "provisional" not in told_of["text"]
+
+
+def test_an_ewma_and_a_cusum_say_when_it_began() -> None:
+    values = normal(40, seed=5) + [z + 2 for z in normal(30, seed=6)]
+    for detect in ("type: ewma", "type: cusum"):
+        told_of = reason(f"{detect}, signal: x, mean: 0, sigma: 1", values)
+        assert abs(told_of["began"] - T0 - 40 * 60 * SECOND) <= 3 * 60 * SECOND
+        assert told_of["shift"] == pytest.approx(2, abs=0.9)
+        assert told_of["run_length"] in (pytest.approx(500, rel=0.01), pytest.approx(465, rel=0.01))
+
+
+# -- subgroups ------------------------------------------------------------------------------------------------------
+
+
+def test_subgroups_by_time_end_at_the_end_of_their_interval_without_another_reading() -> None:
+    m = monitor(f"{GIVEN}, chart: xbar_r, subgroup: {{every: 60s}}")
+    start = -(T0 // SECOND) % 60
+    assert told(m, seen(start, x=5), seen(start + 20, x=5.5), seen(start + 59.9, x=5)) == []
+    assert m.next_deadline() == T0 + (start + 60) * SECOND
+    assert told(m, tick(start + 70)) == [("r", start + 60, "raised")]
+
+
+def test_a_reading_at_the_end_of_an_interval_belongs_to_the_next() -> None:
+    m = monitor(f"{GIVEN}, chart: xbar_r, subgroup: {{every: 60s}}")
+    start = -(T0 // SECOND) % 60
+    told(m, seen(start, x=0), seen(start + 1, x=0.5), seen(start + 60, x=50))
+    assert state(m)["grouping"][1] == [50]
+
+
+def test_a_subgroup_of_one_value_has_no_spread_and_is_left_out() -> None:
+    m = monitor(f"{GIVEN}, chart: xbar_s, subgroup: {{every: 60s}}")
+    assert told(m, seen(0, x=50), tick(100), seen(130, x=50), tick(200)) == []
+
+
+def test_individuals_may_be_means_of_subgroups() -> None:
+    assert fed(monitor(f"{GIVEN}, subgroup: {{size: 2}}"), [9, -9, 4, 3]) == [(4, "raised")]
+
+
+def test_single_good_or_bad_parts_make_shares() -> None:
+    detect = "type: control_chart, signal: x, chart: p, mean: 0.05, subgroup: {size: 50}"
+    assert fed(monitor(detect), [i % 20 == 0 for i in range(100)] + [i % 3 == 0 for i in range(50)]) == [
+        (150, "raised")
+    ]
+
+
+def test_the_number_inspected_is_a_signal_and_limits_follow_it() -> None:
+    m = monitor("type: control_chart, signal: x, chart: p, inspected: n, mean: 0.1, spread: false")
+    assert told(m, seen(0, x=18, n=100)) == []
+    assert told(m, seen(1, x=180, n=1000)) == [("r", 1, "raised")]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"x": 5, "n": 0}, {"x": -1, "n": 10}, {"x": 11, "n": 10}, {"x": 5}, {"x": 5, "n": "ten"}]
+)
+def test_impossible_counts_are_no_samples(bad: dict[str, Any]) -> None:
+    m = monitor("type: control_chart, signal: x, chart: p, inspected: n, mean: 0.1")
+    assert told(m, seen(0, **bad)) == []
+    assert state(m)["trace"] == []
+
+
+# -- learning -------------------------------------------------------------------------------------------------------
+
+LEARN = "type: control_chart, signal: x, learn: {subgroups: 100}, rules: [nelson_1]"
+
+
+def test_learned_limits_are_provisional_and_say_how_to_freeze_them() -> None:
+    told_of = reason(LEARN, [*normal(100), 9.0])
+    assert told_of["provisional"] is True
+    mean, sigma = told_of["mean"], told_of["sigma"]
+    assert abs(mean) < 0.4
+    assert sigma == pytest.approx(1, abs=0.25)
+    assert f"freeze them by mean: {mean:.6g}, sigma: {sigma:.6g}" in told_of["text"]
+    assert told_of["checks"]["normality"]["plausible"] is True
+    assert told_of["checks"]["resolution"]["adequate"] is True
+    assert told_of["checks"]["autocorrelation"]["significant"] is False
+    assert told_of["warnings"] == []
+
+
+def test_frozen_limits_signal_as_the_provisional_ones_did() -> None:
+    told_of = reason(LEARN, [*normal(100), 9.0])
+    frozen = f"type: control_chart, signal: x, rules: [nelson_1], mean: {told_of['mean']}, sigma: {told_of['sigma']}"
+    again = reason(frozen, [9.0])
+    assert (again["limits"], again["provisional"]) == (told_of["limits"], False)
+
+
+def test_outliers_of_the_stretch_are_left_out_and_reported() -> None:
+    stretch = normal(100)
+    stretch[30], stretch[60] = 25.0, -30.0
+    told_of = reason(LEARN, [*stretch, 50.0])
+    assert told_of["checks"]["stretch"]["left_out"] == [31, 61]
+    assert "learned from 100 samples, 2 of them left out" in told_of["text"]
+
+
+def test_autocorrelation_is_told_with_its_cost_and_a_remedy() -> None:
+    told_of = reason(LEARN, [*normal(100, seed=3, phi=0.8), 30.0])
+    found = told_of["checks"]["autocorrelation"]
+    assert found["significant"] is True
+    assert found["run_length"] < told_of["checks"]["run_length"] / 3
+    assert "each point follows the one before" in told_of["text"]
+    assert f"every {found['thinning']}. value" in told_of["text"]
+
+
+def test_values_that_are_not_normal_or_too_coarse_are_told() -> None:
+    skewed = reason(LEARN, [*(2.718 ** (1.5 * z) for z in normal(100)), 1e6])
+    assert "hardly normal" in skewed["text"]
+    coarse = reason(LEARN, [*(float(i % 3 == 0) for i in range(100)), 9.0])
+    assert "steps of 1, more than one sigma" in coarse["text"]
+
+
+def test_a_stretch_without_spread_teaches_nothing_and_the_next_one_does() -> None:
+    m = monitor("type: control_chart, signal: x, learn: {subgroups: 20}")
+    assert fed(m, [5.0] * 20 + [6.0]) == []
+    assert state(m)["phase_one"][1] == 1
+    fed(m, normal(19), 21)
+    assert state(m)["basis"] is not None
+
+
+def test_an_ewma_and_a_cusum_learn_too() -> None:
+    for detect in ("type: ewma", "type: cusum"):
+        told_of = reason(f"{detect}, signal: x, learn: {{subgroups: 50}}", [*normal(50), *[3.0] * 10])
+        assert told_of["provisional"] is True
+        assert told_of["checks"]["stretch"]["samples"] == 50
+
+
+def test_what_was_learned_outlives_a_new_title() -> None:
+    m = monitor(LEARN)
+    fed(m, normal(100))
+    basis = state(m)["basis"]
+    m.handle(Revision(T0 + 200 * SECOND, rules(LEARN, ", title: Weight")))
+    assert state(m)["basis"] == basis
+    assert told(m, seen(300, x=9)) == [("r", 300, "raised")]
+
+
+# -- gates, quality, changes ----------------------------------------------------------------------------------------
+
+
+def test_arming_begins_the_runs_anew_and_keeps_the_limits() -> None:
+    m = monitor(GIVEN, ', when: "run == true"')
+    assert told(m, seen(0, run=True), *(seen(1 + i, x=0.5) for i in range(8))) == []
+    assert told(m, seen(20, run=False), *(seen(21 + i, x=0.5) for i in range(8)), seen(40, run=True)) == []
+    assert told(m, *(seen(41 + i, x=0.5) for i in range(8))) == []
+    assert told(m, seen(50, x=0.5)) == [("r", 50, "raised")]
+
+
+def test_the_reading_that_comes_with_the_opening_gate_is_the_first_sample_of_the_run() -> None:
+    m = monitor(GIVEN, ', when: "run == true"')
+    assert told(m, seen(0, run=True, x=0.5), *(seen(1 + i, x=0.5) for i in range(8))) == [("r", 8, "raised")]
+    m = monitor(GIVEN, ', when: "run == true"')
+    told(m, seen(0, run=False, x=0.5), seen(1, x=0.5), seen(2, x=0.5))
+    assert told(m, seen(3, run=True, x=0.5), *(seen(4 + i, x=0.5) for i in range(8))) == [("r", 11, "raised")]
+
+
+def test_bad_readings_are_no_samples_and_hold_the_alarm() -> None:
+    m = monitor(f"{GIVEN}, rules: [nelson_1], clear_after: 2, spread: false")
+    assert told(m, seen(0, x=5), seen(1, x=0), seen(2, bad=("x",), x=0), seen(3, x="text"), seen(4, x=None)) == [
+        ("r", 0, "raised")
+    ]
+    assert told(m, seen(5, x=0)) == [("r", 5, "cleared")]
+
+
+def test_bad_quality_is_an_alarm_where_the_rule_says_so_and_not_where_it_says_ignore() -> None:
+    m = monitor(f"{GIVEN}", ", on_bad_quality: alarm")
+    assert told(m, seen(0, x=0), seen(1, x=None), seen(2, x=0)) == [("r", 1, "raised"), ("r", 2, "cleared")]
+    m = monitor(f"{GIVEN}", ", on_bad_quality: ignore")
+    assert told(m, seen(0, x=0), seen(1, bad=("x",), x=5), seen(2, x=None)) == [("r", 1, "raised")]
+    assert len(state(m)["trace"]) == 2, "a reading without a value is no sample"
+
+
+def test_a_rule_that_detects_otherwise_does_not_take_an_old_reading_for_a_new_sample() -> None:
+    m = monitor(f"{GIVEN}, rules: [nelson_1]")
+    told(m, seen(0, x=5))
+    changed = rules("type: control_chart, signal: x, mean: 0, sigma: 0.5, rules: [nelson_1]")
+    out = m.handle(Revision(T0 + 10 * SECOND, changed))
+    assert [t.event for t in out] == ["cleared"]
+    assert state(m)["trace"] == []
+
+
+def test_the_largest_numbers_are_no_error() -> None:
+    for detect in (GIVEN, "type: ewma, signal: x, mean: 0, sigma: 1e-140", "type: cusum, signal: x, mean: 0, sigma: 1"):
+        m = monitor(detect)
+        fed(m, [1e150, -1e150, 1e308, float("inf"), float("nan"), 1e149] * 5)
+        assert state(m)["on"] is True
+
+
+# -- what rule files may say ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("detect", "expected"),
+    [
+        ("type: control_chart, signal: x", "limits need mean and sigma, or a stretch to learn from"),
+        ("type: control_chart, signal: x, mean: 1", "limits need mean and sigma"),
+        (f"{GIVEN}, learn: {{subgroups: 25}}", "limits are given or learned, not both"),
+        (f"{GIVEN}, per: product", "`per` is not built yet"),
+        (f"{GIVEN}, rules: [nelson_9]", "unknown run rule `nelson_9`, did you mean `nelson_"),
+        (f"{GIVEN}, chart: xbar_r", "`xbar_r` needs subgroups"),
+        (f"{GIVEN}, chart: xbar", "unknown chart `xbar`, did you mean `xbar_"),
+        (f"{GIVEN}, chart: xbar_r, subgroup: {{size: 5, every: 1m}}", "a subgroup is by size or by time"),
+        (f"{GIVEN}, chart: xbar_r, subgroup: {{every: 0}}", "a subgroup of no time holds nothing"),
+        (f"{GIVEN}, inspected: n", "`individuals` has no `inspected`"),
+        ("type: control_chart, signal: x, chart: p, mean: 0.1", "how many were inspected?"),
+        ("type: control_chart, signal: x, chart: p, inspected: 50, mean: 5", "the mean of `p` is a share"),
+        ("type: control_chart, signal: x, chart: c, mean: 5, rules: [nelson_2]", "a chart of counts has no rule"),
+        ("type: control_chart, signal: x, chart: u_laney, mean: 5", "limits need mean and sigma"),
+        ("type: ewma, signal: x, mean: 0, sigma: 1, lambda: 2", "`lambda`: must be less than or equal to 1"),
+        ("type: ewma, signal: x, mean: 0, sigma: 1, lamda: 0.1", "unknown key `lamda`, did you mean `lambda`?"),
+        ("type: cusum, signal: x, mean: 0, sigma: 1, head_start: 5", "a head start of h or more"),
+        ("type: cusum, signal: x, learn: {subgroups: 1}", "`learn.subgroups`: must be greater than or equal to 2"),
+        ("type: capability, signal: x", "capability needs lower_spec, upper_spec or both"),
+        ("type: capability, signal: x, lower_spec: 2, upper_spec: 1", "lower_spec 2 is not below upper_spec 1"),
+        ("type: capability, signal: x, lower_spec: 2, index: cp", "`cp` needs both"),
+        ("type: capability, signal: x, lower_spec: 2, target: 3", "`ppk` has no target"),
+        ("type: capability, signal: x, lower_spec: 2, window: 5", "a window holds 25 to 10000 values"),
+        ("type: capability, signal: x, lower_spec: 2, per: product", "`per` is not built yet"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(detect: str, expected: str) -> None:
+    text = f"version: 1\nrules:\n  - id: r\n    kind: quality\n    detect: {{{detect}}}\n"
+    (problem, *_) = load_rules({"a.yaml": text}).problems
+    assert str(problem).startswith(f"a.yaml:5: error: {expected}")
+
+
+def test_an_unknown_signal_of_the_number_inspected_is_told() -> None:
+    text = "version: 1\nrules:\n  - {id: r, kind: quality, assets: a, detect: {type: control_chart, signal: x, chart: p, inspected: m, mean: 0.1}}\n"
+    assets = "types: {t: {signals: {x: {}, n: {}}}}\nassets: {a: {type: t}}\n"
+    (problem, *_) = load_rules({"a.yaml": text}, ("assets.yaml", assets)).problems
+    assert "unknown signal `m`" in str(problem)
+
+
+# -- capability -----------------------------------------------------------------------------------------------------
+
+ABLE = "type: capability, signal: x, lower_spec: -4, upper_spec: 4, at_least: 1.33"
+
+
+def test_a_process_proven_incapable_is_an_alarm_as_soon_as_the_window_is_full() -> None:
+    m = monitor("type: capability, signal: x, lower_spec: -3, upper_spec: 3, at_least: 1.33")
+    out = [t for i, v in enumerate(normal(120), 1) for t in m.handle(seen(i, x=v))]
+    assert story(out) == [("r", 100, "raised")]
+    told_of = out[0].reason
+    assert told_of["verdict"] == "incapable"
+    assert told_of["upper"] < 1.33
+    assert told_of["text"].startswith("x: proven incapable of Ppk 1.33: Ppk ")
+    assert out[0].value == told_of["value"]
+
+
+def test_what_is_undecided_is_no_alarm() -> None:
+    m = monitor(ABLE)
+    assert fed(m, normal(150)) == []
+    assert state(m)[3]["verdict"] == "undecided"
+
+
+def test_a_process_that_becomes_capable_again_clears_it() -> None:
+    m = monitor(ABLE)
+    events = fed(m, [3 * z for z in normal(100)] + [0.3 * z for z in normal(200, seed=2)])
+    assert [event for _, event in events] == ["raised", "cleared"]
+    assert state(m)[3]["verdict"] == "proven"
+
+
+@pytest.mark.parametrize("index", ["cp", "cpk", "pp", "ppk", "cpm"])
+def test_every_index_is_that_of_the_windows_values(index: str) -> None:
+    values = [z + 0.3 for z in normal(400, seed=9)]
+    m = monitor(f"{ABLE}, index: {index}")
+    fed(m, values)
+    mean = sum(values[-100:]) / 100
+    overall = (sum((v - mean) ** 2 for v in values[-100:]) / 99) ** 0.5
+    within = sum(abs(b - a) for a, b in zip(values[-100:], values[-99:], strict=False)) / 99 / 1.128379
+    found = state(m)[3]["value"]
+    cpm = 8 / 6 / (overall**2 + mean**2) ** 0.5
+    room = 4 - abs(mean)
+    wanted = {
+        "cp": 8 / 6 / within,
+        "cpk": room / 3 / within,
+        "pp": 8 / 6 / overall,
+        "ppk": room / 3 / overall,
+        "cpm": cpm,
+    }
+    assert found == pytest.approx(wanted[index], rel=1e-6)
+
+
+def test_a_window_of_time_forgets_what_is_older() -> None:
+    m = monitor(f"{ABLE}, window: 60s")
+    fed(m, normal(300))
+    assert len(state(m)[0][0]) == 60
+    assert state(m)[3] == {}, "too few to judge"
+
+
+def test_without_spread_nothing_is_decided() -> None:
+    m = monitor(ABLE)
+    assert fed(m, [1.0] * 200) == []
+    assert state(m)[3]["verdict"] == "undecided"
+
+
+def test_observations_of_many_readings_count_once_each() -> None:
+    m = monitor(GIVEN)
+    readings = (Reading("x", 0.5), Reading("y", 1.0))
+    assert told(m, *(Observation("m", T0 + i, T0 + i, readings) for i in range(8))) == []
