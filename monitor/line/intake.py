@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from monitor import clock, telemetry
 from monitor.journal.entries import Entry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
 from monitor.journal.writer import JournalWriter
+from rules.events import Instant
 
 
 class Intake:
@@ -24,6 +25,10 @@ class Intake:
     def head(self) -> Offset:
         """The offset that the next entry will get."""
         return self._writer.head
+
+    def stamp(self) -> Instant:
+        """The `received` of an entry that is appended at once."""
+        return self._stamp()
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """On disk when it returns."""
