@@ -24,7 +24,7 @@ from monitor import clock
 from monitor.codecs.timestamps import format_iso
 from monitor.database.migrate import open_for_reading, open_for_writing
 from monitor.database.queries import with_last_transition
-from monitor.database.records import Suppression, because
+from monitor.database.records import Because, Suppression, because
 from monitor.database.schema import alarms
 from monitor.settings import Broker
 from rules.alarms import Priority, State
@@ -286,10 +286,15 @@ def _payload(row: Row[Any]) -> bytes:
             "since": format_iso(row.since),
             "at": format_iso(row.at),
             "title": row.title,
-            "underneath": reason.underneath or row.state,
-            "suppression": [_suppression(one) for one in reason.suppression],
+            **_hidden(reason),
         }
     )
+
+
+def _hidden(reason: Because) -> dict[str, Any]:
+    if not reason.suppression:
+        return {}
+    return {"underneath": reason.underneath, "suppression": [_suppression(one) for one in reason.suppression]}
 
 
 def _suppression(one: Suppression) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Line:
             [Message(now, "main", b"plant/oven", f'{{"x": {value}}}'.encode(), 1, False, False, 1)]
         )
         async with asyncio.timeout(10):
-            while self._decider.lag(self._intake):  # noqa: ASYNC110 - the decider tells nobody else
+            while self._decider._committed < self._intake.head:  # noqa: ASYNC110 - the decider tells nobody else
                 await asyncio.sleep(0.01)
 
     async def ask(self, action: str, **arguments: Any) -> dict[str, Any]:
