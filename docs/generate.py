@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from rules.alarms import JOURNALLED, LIFE_CYCLE, SUPPRESSIONS, Act, State
+from rules.commands import NOTHING_TO_DO
 
 DOCS: Final = Path(__file__).parent
 UNDERNEATH: Final = tuple(state for state in State if state not in SUPPRESSIONS)
@@ -24,12 +25,15 @@ def alarm_states() -> str:
     """The ISA-18.2 life cycle as a Mermaid diagram, a table of cells and the events that each act leaves behind."""
     suppressions = ((_title(state), *acts) for state, acts in SUPPRESSIONS.items())
     events = ((act, ", ".join(f"`{event}`" for event in left)) for act, left in JOURNALLED.items())
+    refused = ((act, _title(state), why) for act, states in NOTHING_TO_DO.items() for state, why in states.items())
     parts = (
         HEAD,
         _lines("```mermaid", *_diagram(), "```"),
         "## What follows\n",
         "An empty cell is refused with a reason. A suppression lies over these states and hides them until it ends.\n",
         _lines(*_cells()),
+        "## Refused\n\nThe answer where a cell is empty. What is suppressed is neither acknowledged nor reset.\n",
+        _lines(*_table(("command", "state", "answer"), refused)),
         "## Suppression\n\nWhere several hold, the first of these is shown.\n",
         _lines(*_table(("state", "begins with", "ends with"), suppressions)),
         "## Events\n\nEach act is stored as transitions with these events, in this order.\n",
@@ -47,7 +51,7 @@ def _lines(*lines: str) -> str:
 
 
 def _title(state: State) -> str:
-    return f"{state} {state.name.lower().replace('_', ' ')}"
+    return f"{state} {state.words}"
 
 
 def _diagram() -> Iterator[str]:

@@ -21,6 +21,7 @@ from monitor.collectors.mqtt import Collector
 from monitor.database.ledger import Ledger, Step
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
+from monitor.line.commands import CommandDesk
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
 from monitor.line.retention import Retention
@@ -87,7 +88,9 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         async def health(_: dict[str, Any]) -> dict[str, Any]:
             return {"lag_entries": decider.lag(intake), "links": ticker.links, "assets": len(decider.fleet.monitors)}
 
-        await stack.enter_async_context(linesocket.serving(data, {"health": health}))
+        await stack.enter_async_context(
+            linesocket.serving(data, {"health": health, "command": CommandDesk(decider, intake)})
+        )
         async with asyncio.TaskGroup() as tasks:
             receiving = [tasks.create_task(collector.run()) for collector in collectors]
             others = [

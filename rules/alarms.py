@@ -7,6 +7,7 @@ out of service (I) lie over them, so that leaving a suppression shows what the c
 from __future__ import annotations
 
 import enum
+from collections.abc import Container
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -26,6 +27,11 @@ class State(enum.StrEnum):
     SHELVED = "G"
     SUPPRESSED_BY_DESIGN = "H"
     OUT_OF_SERVICE = "I"
+
+    @property
+    def words(self) -> str:
+        """Its name as people write it."""
+        return self.name.lower().replace("_", " ")
 
 
 class Act(enum.StrEnum):
@@ -106,10 +112,10 @@ def after(state: State, act: Act) -> State:
     try:
         return LIFE_CYCLE[state, act]
     except KeyError:
-        raise IllegalAct(f"{act} does not apply in state {state} ({state.name.lower().replace('_', ' ')})") from None
+        raise IllegalAct(f"{act} does not apply in state {state} ({state.words})") from None
 
 
-def shown(state: State, suppressions: frozenset[State] | set[State]) -> State:
+def shown(state: State, suppressions: Container[State]) -> State:
     """The state a person sees: the foremost suppression, else the state underneath."""
     return next((s for s in SUPPRESSIONS if s in suppressions), state)
 
@@ -121,6 +127,11 @@ class Priority(enum.StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
     CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """The place in the order, from 0 for the least."""
+        return tuple(Priority).index(self)
 
 
 class Kind(enum.StrEnum):
@@ -160,59 +171,3 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "fr
     by: str
     mode: str
     title: str
-
-
-class Alarm:
-    """The life of one alarm: (asset, rule, part).
-
-    `state` is what holds underneath any suppression. `occurrence` is the id of the transition at which the condition
-    became active, `since` its time; both stay until the next occurrence.
-    """
-
-    __slots__ = ("level", "occurrence", "priority", "since", "state", "suppressions")
-
-    def __init__(self) -> None:
-        self.state = State.NORMAL
-        self.suppressions: set[State] = set()
-        self.occurrence: str | None = None
-        self.since: Instant = 0
-        self.level: str | None = None
-        self.priority = Priority.MEDIUM
-
-    @property
-    def shown(self) -> State:
-        """The state a person sees."""
-        return shown(self.state, self.suppressions)
-
-    @property
-    def active(self) -> bool:
-        """Whether the condition holds."""
-        return self.state in {State.UNACKNOWLEDGED, State.ACKNOWLEDGED}
-
-    def act(self, act: Act) -> tuple[State, State]:
-        """Let an act of the life cycle happen; the states shown before and after.
-
-        Raises:
-            IllegalAct: it does not apply now.
-        """
-        before = self.shown
-        self.state = after(self.state, act)
-        return before, self.shown
-
-    def snapshot(self) -> dict[str, Any]:
-        """All fields, as JSON."""
-        return {
-            "state": self.state,
-            "suppressions": sorted(self.suppressions),
-            "occurrence": self.occurrence,
-            "since": self.since,
-            "level": self.level,
-            "priority": self.priority,
-        }
-
-    def restore(self, data: dict[str, Any]) -> None:
-        """The reverse of `snapshot`."""
-        self.state = State(data["state"])
-        self.suppressions = {State(s) for s in data["suppressions"]}
-        self.occurrence, self.since, self.level = data["occurrence"], data["since"], data["level"]
-        self.priority = Priority(data["priority"])

@@ -5,32 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Self
 
-from rules.alarms import JOURNALLED, Act, IllegalAct, State, Transition
+from rules import commands, timers
+from rules.alarms import State, Transition
 from rules.builtin import OWN_ASSET, Flag
 from rules.clock import AssetClock, settled
 from rules.deadlines import Deadlines
 from rules.events import Command, Event, Instant, Link, Observation, Quality, Reading, Revision, Tick
 from rules.gate import Gate
+from rules.problems import quoted
 from rules.roster import Roster, identity
 from rules.ruleset import RuleSet
 from rules.signals import Signal
 from rules.watch import Watch
 
 SNAPSHOT_VERSION: Final = 1
-ACTS: Final = {"acknowledge": Act.ACKNOWLEDGE, "reset": Act.RESET}
 
 
 class AssetMonitor:
     """Decides for one asset.
 
     `late` counts readings that came after a newer one of their signal and were not shown to any rule; `ahead` those
-    whose stamp lay too far in the future.
+    whose stamp lay too far in the future. `refused` says why the last command changed nothing.
     """
 
     def __init__(self, asset: str, rules: RuleSet) -> None:
         self.asset = asset
         self.late = 0
         self.ahead = 0
+        self.refused: str | None = None
         self.clock = AssetClock()
         self._ordinals: dict[str, tuple[Instant, int]] = {}
         self._out: list[Transition] = []
@@ -53,6 +55,13 @@ class AssetMonitor:
             return []
         out, self._out = self._out, []
         return out
+
+    def refusal(self, command: Command) -> str | None:
+        """Why a command would be refused now; None if it would not. Changes nothing."""
+        watch = self._roster.find(command.alarm)
+        if watch is None:
+            return f"there is no alarm {quoted(command.alarm)}: it was raised anew since, or never"
+        return commands.refusal(command, watch)
 
     def next_deadline(self) -> Instant | None:
         """When, in the asset's time, a Tick would matter."""
@@ -258,21 +267,17 @@ class AssetMonitor:
         self._pass(moment)
 
     def _command(self, event: Command, moment: Instant) -> None:
-        """A person's act; one that does not apply changes nothing."""
-        watch = next((w for w in self._roster.watches if w.alarm.occurrence == event.alarm), None)
-        act = ACTS.get(event.action)
-        if watch is None or act is None:
-            return
-        try:
-            before, after = watch.alarm.act(act)
-        except IllegalAct:
+        """A person's act; one that is refused changes nothing."""
+        self.refused = self.refusal(event)
+        watch = self._roster.find(event.alarm)
+        if self.refused is not None or watch is None:
             return
         self.clock.now = moment
         self._by = event.by
-        for name in JOURNALLED[act]:
-            reason = {"text": event.comment or f"{event.action} by {event.by}", "why": "command"}
-            self._emit(watch, name, before, after, moment, reason)
+        commands.apply(event, watch, moment, self._emit)
         self._by = "andon"
+        timers.expire(watch, moment, self._emit)
+        self._looked(watch)
 
     def _watch_over(self, rules: RuleSet) -> None:
         self.rules = rules
@@ -292,8 +297,7 @@ class AssetMonitor:
         for gate in self._roster.gates.values():
             gate.evaluate(moment, self._emit)
         for watch in self._roster.watches:
-            if watch.gate is not None:
-                watch.gated(moment, self._emit)
+            watch.gated(moment, self._emit)
             watch.evaluate(moment, "rule_changed", self._emit)
             self._looked(watch)
 
@@ -303,6 +307,8 @@ class AssetMonitor:
         if event == "raised" or alarm.occurrence is None:
             alarm.occurrence = name
         reason["revision"] = self.rules.revision
+        if alarm.holds:
+            reason |= alarm.hidden()
         transition = Transition(
             id=name,
             alarm=alarm.occurrence,

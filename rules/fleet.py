@@ -9,6 +9,7 @@ from rules.alarms import Transition
 from rules.asset import AssetMonitor
 from rules.builtin import OWN_ASSET
 from rules.events import Command, Event, Instant, Observation, Revision, Tick
+from rules.problems import quoted
 from rules.ruleset import RuleSet
 
 MOST_ASSETS: Final = 100_000
@@ -47,6 +48,16 @@ class Fleet:
         for monitor in self._concerned(event):
             out += self._tell(monitor, event, offset)
         return out
+
+    def refusal(self, command: Command) -> str | None:
+        """Why a command would be refused now; None if it would not. Changes nothing."""
+        monitor = self.monitors.get(command.asset)
+        return f"there is no asset {quoted(command.asset)}" if monitor is None else monitor.refusal(command)
+
+    def asset_of(self, alarm: str) -> str | None:
+        """The asset that an alarm's id or name begins with."""
+        ends = (i for i, sign in enumerate(alarm) if sign == ":")
+        return next((alarm[:end] for end in ends if alarm[:end] in self.monitors), None)
 
     def next_due(self) -> Instant | None:
         """When, in time of receipt, a Tick would matter to somebody."""

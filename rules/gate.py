@@ -1,4 +1,4 @@
-"""A rule's `when`: shared by all rules of an asset that are armed by the same expression."""
+"""A rule's `when` or `suppress_when`: shared by all rules of an asset that have the same expression there."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Gate:
         return NEVER_QUIET
 
     def evaluate(self, at: Instant, emit: Emit) -> bool:
-        """Look again, and tell those who are armed by it; returns whether it changed."""
+        """Look again, and tell those who are armed or suppressed by it; returns whether it changed."""
         now = self._expression.holds(self._values)
         if now is self.open:
             return False

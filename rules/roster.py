@@ -10,6 +10,7 @@ from rules.builtin import BROKER_LOST, OWN_ASSET, Flag, InstrumentFault, broker_
 from rules.clock import AssetClock
 from rules.detectors.base import Detector
 from rules.events import Duration, Value
+from rules.expressions import Expression
 from rules.gate import Gate
 from rules.ruleset import Rule, RuleSet, detection_key
 from rules.signals import Signal
@@ -37,9 +38,9 @@ class Roster:
         self._links: dict[str, Watch] = {}
         written = () if asset == OWN_ASSET else rules.for_asset(asset)
         for rule in written:
-            gate = self._gate(rule)
+            gate, suppressor = self._gate(rule.when), self._gate(rule.suppress_when)
             for detector in rule.detect.build(_Bindings(self, rule)):
-                self._add(rule, detector, gate)
+                self._add(rule, detector, gate, suppressor)
         for name, patience in _patience(written).items():
             self._add(instrument_fault(patience), InstrumentFault(self.signal(name)))
         self.clock_flag = Flag(None, "its stamps lie in the future", "its stamps are right again")
@@ -81,6 +82,10 @@ class Roster:
             watch = self._links[broker] = self._add(broker_lost(), Flag(broker, on, off))
         assert isinstance(watch.detector, Flag)
         return watch, watch.detector
+
+    def find(self, alarm: str) -> Watch | None:
+        """The watch of an alarm, by the id of its last occurrence or by its name: `asset:rule` or `asset:rule:part`."""
+        return next((w for w in self.watches if alarm in (w.alarm.occurrence, alarm_name(self.asset, *w.key))), None)
 
     def looked(self, watch: Watch) -> None:
         """After a watch has looked: the quiet bands of its signals, and whether it wants to see everything."""
@@ -130,20 +135,21 @@ class Roster:
             if (watch := watches.get((rule, part, key))) is not None:
                 watch.restore(state)
 
-    def _gate(self, rule: Rule) -> Gate | None:
-        if rule.when is None:
+    def _gate(self, expression: Expression | None) -> Gate | None:
+        if expression is None:
             return None
-        gate = self.gates.get(rule.when.text)
+        gate = self.gates.get(expression.text)
         if gate is None:
-            inputs = tuple(self.signal(name) for name in sorted(rule.when.signals))
-            gate = self.gates[rule.when.text] = Gate(rule.when, self.values, inputs)
+            inputs = tuple(self.signal(name) for name in sorted(expression.signals))
+            gate = self.gates[expression.text] = Gate(expression, self.values, inputs)
         return gate
 
-    def _add(self, rule: Rule, detector: Detector, gate: Gate | None = None) -> Watch:
-        watch = Watch(rule, detector, gate, rank=len(self.watches))
+    def _add(self, rule: Rule, detector: Detector, gate: Gate | None = None, suppressor: Gate | None = None) -> Watch:
+        watch = Watch(rule, detector, gate, rank=len(self.watches), suppressor=suppressor)
         self.watches.append(watch)
-        if gate is not None:
-            gate.watches.append(watch)
+        for one in dict.fromkeys((gate, suppressor)):
+            if one is not None:
+                one.watches.append(watch)
         return watch
 
     def _wire(self) -> None:
@@ -157,6 +163,11 @@ class Roster:
             signal.refresh()
         self.vigil = [watch for watch in self.watches if watch.vigilant]
         self.curious = [watch for watch in self.watches if watch.detector.curious]
+
+
+def alarm_name(asset: str, rule: str, part: str | None) -> str:
+    """What an alarm is called between its occurrences."""
+    return ":".join(filter(None, (asset, rule, part)))
 
 
 def identity(watch: Watch) -> tuple[str, str | None, str]:

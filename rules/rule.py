@@ -21,6 +21,7 @@ from pydantic import (
 from rules.alarms import Kind, Priority
 from rules.detectors.base import DetectorConfig
 from rules.durations import DurationField
+from rules.escalation import LONGEST_SHELF, SHIFT, Step, rising
 from rules.events import SECOND
 from rules.expressions import ExpressionField
 from rules.problems import InputError, quoted, unknown
@@ -100,9 +101,7 @@ class Rule(Section):
     For a safety rule `latch` is true and `on_bad_quality` is alarm unless the file says otherwise.
     """
 
-    NOT_BUILT: ClassVar[frozenset[str]] = frozenset(
-        {"re_alarm_after", "ack_expires", "max_shelve", "inhibited_by", "suppress_when", "escalate", "scope"}
-    )
+    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"inhibited_by", "scope"})
 
     id: Annotated[str, AfterValidator(_id)]
     kind: Kind
@@ -121,6 +120,11 @@ class Rule(Section):
     on_bad_quality: Literal["hold", "alarm", "ignore"] = "hold"
     fault_after: DurationField = 60 * SECOND
     latch: bool = False
+    re_alarm_after: Annotated[DurationField | None, Field(gt=0)] = None
+    ack_expires: Annotated[DurationField | None, Field(gt=0)] = None
+    max_shelve: Annotated[DurationField, Field(gt=0, le=LONGEST_SHELF)] = SHIFT
+    suppress_when: ExpressionField | None = None
+    escalate: Annotated[tuple[Step, ...], AfterValidator(rising)] = ()
     notice: bool = False
     cause: Text = ""
     consequence: Text = ""
@@ -146,6 +150,14 @@ class Rule(Section):
                     raise unknown("level in priority", level, levels)
         return self
 
+    @model_validator(mode="after")
+    def _safety_is_seen(self) -> Self:
+        if self.kind is Kind.SAFETY and self.suppress_when is not None:
+            raise InputError("a safety rule is never suppressed by design", "remove suppress_when, or say it in `when`")
+        if self.kind is Kind.SAFETY and self.max_shelve > SHIFT:
+            raise InputError("a safety rule is shelved for a shift at most", "max_shelve: 8h or less")
+        return self
+
     @cached_property
     def detection_key(self) -> str:
         """See the function of that name."""
@@ -155,8 +167,8 @@ class Rule(Section):
     @property
     def signals(self) -> frozenset[str]:
         """Every signal that the rule names."""
-        gate = self.when.signals if self.when else frozenset()
-        return gate | frozenset(self.detect.signals())
+        gates = (gate.signals for gate in (self.when, self.suppress_when) if gate is not None)
+        return frozenset(self.detect.signals()).union(*gates)
 
 
 def detection_key(rule: Rule) -> str:

@@ -32,8 +32,9 @@ class SourcedRule(NamedTuple):
         detect = self.item.get("detect")
         items = detect.items() if isinstance(detect, dict) else ()
         keys = (("detect", key) for key, value in items if key != "type" and _within(name, value))
-        gate = self.rule.when.signals if self.rule.when else ()
-        return next(keys, ("when",) if name in gate else ("detect",))
+        gates = ((key, getattr(self.rule, key)) for key in ("when", "suppress_when"))
+        named = next(((key,) for key, gate in gates if gate is not None and name in gate.signals), ("detect",))
+        return next(keys, named)
 
 
 def _within(name: str, value: Any) -> bool:

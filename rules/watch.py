@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from rules.alarms import Act, Alarm, Kind, Priority, State
+from rules import suppression, timers
+from rules.alarms import Act, Kind, Priority, State
 from rules.delay import Delay
 from rules.detectors.base import ALWAYS_QUIET, Detector
 from rules.events import Duration, Instant, Quality
+from rules.life import Alarm
 from rules.signals import Signal
 
 if TYPE_CHECKING:
@@ -29,13 +31,16 @@ class Watch:
 
     __slots__ = (
         "_armed_since", "_bad_is_alarm", "_settled", "_strict", "alarm", "delays", "detector", "every_reading",
-        "gate", "last_band", "levels", "queued", "rank", "rule",
+        "gate", "last_band", "levels", "queued", "rank", "rule", "suppressor",
     )  # fmt: skip
 
-    def __init__(self, rule: Rule, detector: Detector, gate: Gate | None, rank: int) -> None:
+    def __init__(
+        self, rule: Rule, detector: Detector, gate: Gate | None, rank: int, suppressor: Gate | None = None
+    ) -> None:
         self.rule = rule
         self.detector = detector
         self.gate = gate
+        self.suppressor = suppressor
         self.rank = rank
         self.every_reading = detector.every_reading
         self._strict = rule.kind is Kind.SAFETY
@@ -72,9 +77,12 @@ class Watch:
     @property
     def deadline(self) -> Instant | None:
         """When time alone will change something, as far as is known now."""
+        ends = [] if (timer := timers.deadline(self)) is None else [timer]
         if not self._settled:
-            return None if self._armed_since is None else self._armed_since + self.rule.settle
-        ends = [end for delay in self.delays if (end := delay.deadline) is not None]
+            if self._armed_since is not None:
+                ends.append(self._armed_since + self.rule.settle)
+            return min(ends, default=None)
+        ends += [end for delay in self.delays if (end := delay.deadline) is not None]
         if (own := self.detector.deadline) is not None:
             ends.append(own)
         return min(ends, default=None)
@@ -97,8 +105,10 @@ class Watch:
 
     def expire(self, at: Instant, emit: Emit) -> None:
         """Its deadline has come."""
+        timers.expire(self, at, emit)
         if not self._settled:
-            self._settle(at, emit)
+            if self._armed_since is not None and self._armed_since + self.rule.settle <= at:
+                self._settle(at, emit)
             return
         for delay in self.delays:
             delay.expire(at)
@@ -124,7 +134,11 @@ class Watch:
     # -- the gate ---------------------------------------------------------------------------------------------------
 
     def gated(self, at: Instant, emit: Emit) -> None:
-        """The gate opened, closed, or is unknown."""
+        """A gate opened, closed, or is unknown: the one that arms it, or the one that suppresses it by design."""
+        suppression.by_design(self, at, emit)
+        timers.expire(self, at, emit)
+        if self.gate is None:
+            return
         armed = self._armed()
         if armed is (self._armed_since is not None):
             return
@@ -185,16 +199,17 @@ class Watch:
     def _raise(self, level: str | None, at: Instant, why: str, emit: Emit) -> None:
         assert level is not None
         alarm = self.alarm
-        before, after = alarm.act(Act.OCCUR)
+        before, after = alarm.act(Act.OCCUR, at)
         alarm.level, alarm.since, alarm.occurrence, alarm.priority = level, at, None, self.priority_at(level)
         emit(self, "raised", before, after, at, self._reason(level, why, on=True))
 
     def _return(self, level: str, at: Instant, why: str, emit: Emit) -> None:
         reason = self._reason(level, why, on=False)
         latching = self.rule.latch
-        before, after = self.alarm.act(Act.RETURN_LATCHING if latching else Act.RETURN)
+        before, after = self.alarm.act(Act.RETURN_LATCHING if latching else Act.RETURN, at)
         self.alarm.level = None
         emit(self, "latched" if latching else "cleared", before, after, at, reason)
+        suppression.returned(self, at, emit)
 
     def _change(self, was: str, level: str, at: Instant, why: str, emit: Emit) -> None:
         old, new = self._severity(was), self._severity(level)
@@ -204,9 +219,14 @@ class Watch:
             return
         alarm = self.alarm
         before = alarm.shown
-        if new > old and alarm.state is State.ACKNOWLEDGED:
-            alarm.act(Act.RE_ALARM)
-        alarm.level, alarm.priority = level, self.priority_at(level)
+        priority = self.priority_at(level)
+        if new > old:
+            if alarm.state is State.ACKNOWLEDGED:
+                alarm.act(Act.RE_ALARM, at)
+            priority = max(priority, alarm.priority, key=PRIORITY_ORDER.__getitem__)
+        alarm.level, alarm.priority = level, priority
+        if alarm.state is State.UNACKNOWLEDGED:
+            alarm.annunciated = at
         event = "raised_priority" if new > old else "lowered_priority"
         emit(self, event, before, alarm.shown, at, self._reason(level, why, on=True))
 
@@ -224,6 +244,11 @@ class Watch:
         reason["quality"] = {s.name: s.quality.name.lower() for s in self.inputs if s.quality}
         return reason
 
+    def present(self, why: str) -> dict[str, Any]:
+        """The reason of a transition that the condition did not cause, with what the condition says now."""
+        level = self.alarm.level
+        return {"text": "", "why": why} if level is None else self._reason(level, why, on=True)
+
     def _bad_quality_text(self, *, on: bool) -> str:
         if not on:
             return "the signals can be trusted again"
@@ -232,10 +257,11 @@ class Watch:
 
     def withdraw(self, at: Instant, emit: Emit) -> None:
         """The rule is gone or decides differently now: what is still shown is cleared."""
-        if self.alarm.state is State.NORMAL:
-            return
-        before, after = self.alarm.act(Act.RULE_CHANGE)
-        emit(self, "cleared", before, after, at, {"text": "the rule was changed or removed", "why": "rule_changed"})
+        if self.alarm.state is not State.NORMAL:
+            before, after = self.alarm.act(Act.RULE_CHANGE, at)
+            self.alarm.level = None
+            emit(self, "cleared", before, after, at, {"text": "the rule was changed or removed", "why": "rule_changed"})
+        suppression.lift(self, at, emit)
 
     # -- state ------------------------------------------------------------------------------------------------------
 
@@ -245,6 +271,7 @@ class Watch:
             delay.shift(delta)
         if self._armed_since is not None:
             self._armed_since += delta
+        self.alarm.shift(delta)
         self.detector.shift(delta)
 
     def snapshot(self) -> dict[str, Any]:

@@ -72,7 +72,7 @@ _ALERTS: Final = frozenset({"raised", "raised_priority", "re_alarmed"})
 _LEAVING: Final = frozenset({"unshelved", "unsuppressed", "returned_to_service"})
 _AFTER_LEAVING: Final[dict[State, Purpose]] = {
     State.UNACKNOWLEDGED: Purpose.ALERT,
-    State.LATCHED_UNACKNOWLEDGED: Purpose.LATCHED,
+    State.LATCHED_UNACKNOWLEDGED: Purpose.ALERT,
     State.LATCHED_ACKNOWLEDGED: Purpose.LATCHED,
     State.RETURNED_UNACKNOWLEDGED: Purpose.RECOVERY,
     State.NORMAL: Purpose.RECOVERY,

@@ -23,6 +23,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from monitor import clock
 from monitor.codecs.timestamps import format_iso
 from monitor.database.migrate import open_for_reading, open_for_writing
+from monitor.database.queries import with_last_transition
+from monitor.database.records import Because, Suppression, because
 from monitor.database.schema import alarms
 from monitor.settings import Broker
 from rules.alarms import Priority, State
@@ -93,7 +95,7 @@ class AlarmTable:
 
     def unpublished(self, limit: int = BATCH) -> list[Row[Any]]:
         """Rows that changed since they were published."""
-        return self._rows(select(alarms).where(alarms.c.revision > alarms.c.published).limit(limit))
+        return self._rows(with_last_transition().where(alarms.c.revision > alarms.c.published).limit(limit))
 
     def published(self, rows: Iterable[Row[Any]]) -> None:
         """These rows were published as they were read; what changed since stays to be done."""
@@ -271,6 +273,7 @@ def _topic(row: Row[Any]) -> str:
 def _payload(row: Row[Any]) -> bytes:
     if row.state == State.NORMAL.value or row.mode != "live":
         return b""
+    reason = because(row.body)
     return msgspec.json.encode(
         {
             "alarm": row.alarm,
@@ -283,8 +286,20 @@ def _payload(row: Row[Any]) -> bytes:
             "since": format_iso(row.since),
             "at": format_iso(row.at),
             "title": row.title,
+            **_hidden(reason),
         }
     )
+
+
+def _hidden(reason: Because) -> dict[str, Any]:
+    if not reason.suppression:
+        return {}
+    return {"underneath": reason.underneath, "suppression": [_suppression(one) for one in reason.suppression]}
+
+
+def _suppression(one: Suppression) -> dict[str, Any]:
+    until = None if one.until is None else format_iso(one.until)
+    return {**msgspec.structs.asdict(one), "until": until}
 
 
 def _area_payload(area: str, active: list[Priority]) -> bytes:

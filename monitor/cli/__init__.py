@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from monitor.cli import data, site
+from monitor.cli import alarms, data, site
 from monitor.errors import EXIT_CRASHED, AndonError, ConfigurationError
 
 
@@ -59,8 +59,9 @@ app: Final = typer.Typer(
     epilog="Exit status: 0 done, 1 problems found in configuration or data, 2 the command line is wrong. "
     "Logs and progress go to standard error.",
 )
-for command in (site.demo, site.init, site.check, site.run, data.replay, data.export):
+for command in (site.demo, site.init, site.check, site.run, data.replay, data.export, alarms.alarms):
     app.command()(command)
+app.add_typer(alarms.alarm_app)
 
 
 @app.callback()
@@ -85,6 +86,11 @@ def andon(
       andon init plant
       andon check --site plant
       andon run --site plant
+
+    What calls for a person now, and what the person does about it:
+
+      andon alarms --site plant
+      andon alarm acknowledge line1/oven:too-hot --site plant --by kim
 
     Rules can be tried on the past before they wake anybody:
 

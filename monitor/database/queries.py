@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Select, func, select
 
 from monitor.database.migrate import open_for_reading
+from monitor.database.records import Suppression, because
 from monitor.database.schema import alarms, attempts, outbox, positions, quarantine, quarantine_counts, transitions
 from monitor.journal.entries import Offset
 from rules.alarms import Kind, Priority, State, Transition
@@ -16,7 +17,11 @@ from rules.events import Instant
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """The present of one alarm; `since` is when its condition became active, `at` when it last changed."""
+    """The present of one alarm; `since` is when its condition became active, `at` when it last changed.
+
+    `state` is what is shown; `underneath` is what condition, latch and acknowledgement call for while `suppression`
+    lies over it, else the same. `text` is the reason of the last transition.
+    """
 
     asset: str
     rule: str
@@ -29,6 +34,9 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     since: Instant
     at: Instant
     title: str
+    underneath: State
+    suppression: tuple[Suppression, ...] = ()
+    text: str = ""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,10 +82,14 @@ class AlarmReader:
 
     def active(self) -> list[Alarm]:
         """Every alarm that is not normal, shelved and suppressed ones too; newest first."""
-        wanted = (
-            select(alarms).where(alarms.c.state != State.NORMAL.value).order_by(alarms.c.since.desc(), alarms.c.alarm)
-        )
-        return [_alarm(row) for row in self._rows(wanted)]
+        return self._alarms(with_last_transition().where(alarms.c.state != State.NORMAL.value))
+
+    def alarms(self) -> list[Alarm]:
+        """Every alarm there ever was, as it is now; newest first."""
+        return self._alarms(with_last_transition())
+
+    def _alarms(self, wanted: Select[Any]) -> list[Alarm]:
+        return [_alarm(row) for row in self._rows(wanted.order_by(alarms.c.since.desc(), alarms.c.alarm))]
 
     def history(self, alarm: str) -> list[tuple[Transition, str]]:
         """All transitions of one alarm, oldest first, each with why somebody was told or nobody was."""
@@ -132,7 +144,13 @@ class AlarmReader:
             return list(connection.execute(wanted))
 
 
+def with_last_transition() -> Select[Any]:
+    """Rows of the alarms, each with the `body` of its last transition."""
+    return select(alarms, transitions.c.body).outerjoin(transitions, transitions.c.id == alarms.c.transition)
+
+
 def _alarm(row: Any) -> Alarm:
+    reason = because(row.body)
     return Alarm(
         asset=row.asset,
         rule=row.rule,
@@ -145,4 +163,7 @@ def _alarm(row: Any) -> Alarm:
         since=row.since,
         at=row.at,
         title=row.title,
+        underneath=reason.underneath or State(row.state),
+        suppression=reason.suppression,
+        text=reason.text,
     )

@@ -7,13 +7,40 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from rules.alarms import Kind, Priority, Transition
+from rules.alarms import Kind, Priority, State, Transition
 from rules.events import Instant
 
 Identity: TypeAlias = tuple[str, str, str | None]
 """Asset, rule, part: what makes an alarm the same one."""
 
 _ORDER: Final = tuple(reversed(Priority))
+
+
+class Suppression(msgspec.Struct, frozen=True):
+    """What lies over an alarm: shelved, by design or out of service; until when, by whom and why."""
+
+    state: State
+    until: Instant | None
+    by: str
+    comment: str
+    once: bool = False
+
+
+class Because(msgspec.Struct, frozen=True):
+    """What a transition's reason says of the present: in words, and what a suppression hides."""
+
+    text: str = ""
+    underneath: State | None = None
+    suppression: tuple[Suppression, ...] = ()
+
+
+class _Told(msgspec.Struct):
+    reason: Because
+
+
+def because(body: str | None) -> Because:
+    """The reason in a stored transition's JSON."""
+    return Because() if body is None else msgspec.json.decode(body, type=_Told).reason
 
 
 class Purpose(enum.StrEnum):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 import structlog
@@ -24,7 +24,7 @@ from monitor.line.intake import Intake
 from monitor.site import ruleset_from_texts
 from rules.alarms import Transition
 from rules.builtin import BUILTIN
-from rules.events import SECOND, Command, Duration, Event, Link, Revision, Tick
+from rules.events import SECOND, Command, Duration, Event, Instant, Link, Revision, Tick
 from rules.fleet import Fleet
 from rules.ruleset import EMPTY, RuleSet
 
@@ -34,6 +34,9 @@ COMMIT_EVERY: Final[Duration] = SECOND
 """How often the offset is committed while nothing is decided."""
 SNAPSHOT_CYCLE: Final = 10
 """Commits in which every asset that changed gets a new snapshot."""
+
+Outcome: TypeAlias = list[Transition] | str
+"""What a command led to, or why it was refused when it took effect."""
 
 log = structlog.get_logger()
 
@@ -47,11 +50,18 @@ class _Undone:
     verdicts: dict[str, str] = field(default_factory=dict)
     rejects: list[QuarantineRow] = field(default_factory=list)
     revision: tuple[Offset, str, dict[str, str]] | None = None
+    outcomes: list[tuple[asyncio.Future[Outcome], Outcome]] = field(default_factory=list)
 
     @property
     def urgent(self) -> bool:
         """Whether it should not wait for the next second."""
-        return bool(self.transitions or self.rejects or self.revision)
+        return bool(self.transitions or self.rejects or self.revision or self.outcomes)
+
+    def tell(self) -> None:
+        """It is durable: whoever waits for a command to take effect may know."""
+        for waiting, outcome in self.outcomes:
+            if not waiting.done():
+                waiting.set_result(outcome)
 
 
 class Decider:
@@ -64,6 +74,7 @@ class Decider:
         self._committed = ledger.position()
         self.floor = ledger.floor()
         self._undone = _Undone()
+        self._waiting: dict[Instant, asyncio.Future[Outcome]] = {}
         self._saved_at = clock.elapsed()
         self._decoder = Decoder((), _never_numeric)
         self.fleet = self._recover()
@@ -120,6 +131,11 @@ class Decider:
         """Let go of the journal."""
         self._reader.close()
 
+    def outcome(self, received: Instant) -> asyncio.Future[Outcome]:
+        """What becomes of the command that is about to be journalled with this `received`; known once it is durable."""
+        waiting = self._waiting[received] = asyncio.get_running_loop().create_future()
+        return waiting
+
     def lag(self, intake: Intake) -> int:
         """Entries that stand in the journal and were not decided yet."""
         return intake.head - self.next
@@ -157,6 +173,7 @@ class Decider:
         await asyncio.to_thread(self._ledger.commit, step)
         self._committed, self.floor = end, step.floor
         committed(step)
+        undone.tell()
 
     def _snapshots(self) -> list[tuple[str, Offset, bytes]]:
         """Of the assets whose changes are longest unsaved, a share; what was decided up to now is in them."""
@@ -179,7 +196,18 @@ class Decider:
             rules = self._ruleset(entry.hash, entry.texts)
             self._decoder = decoder_of(entry.texts, rules)
             self._undone.revision = (offset, entry.hash, entry.texts)
-        self._emit(offset, self.fleet.handle(self._event(entry), offset))
+        event = self._event(entry)
+        transitions = self.fleet.handle(event, offset)
+        self._emit(offset, transitions)
+        if isinstance(event, Command):
+            self._note_outcome(event, transitions)
+
+    def _note_outcome(self, command: Command, transitions: list[Transition]) -> None:
+        waiting = self._waiting.pop(command.received, None)
+        if waiting is not None:
+            refused = self.fleet.monitors[command.asset].refused
+            caused = [transition for transition in transitions if transition.by == command.by]
+            self._undone.outcomes.append((waiting, caused if refused is None else refused))
 
     def _event(self, entry: TickEntry | LinkEntry | CommandEntry | RevisionEntry) -> Event:
         if isinstance(entry, TickEntry):

@@ -92,6 +92,20 @@ def test_leaving_suppression_alerts_if_the_condition_still_holds(event: str) -> 
     assert decided(transition(event, State.ACKNOWLEDGED)).why is Why.QUIET_EVENT
 
 
+@pytest.mark.parametrize("event", ["unshelved", "unsuppressed", "returned_to_service"])
+def test_a_trip_that_latched_out_of_sight_is_told_when_it_comes_to_light(event: str) -> None:
+    settings = notify(({}, "maintenance"), **TEAMS)
+    latched = decided(transition(event, State.LATCHED_UNACKNOWLEDGED), settings)
+    assert {n.purpose for n in latched.notifications} == {Purpose.ALERT}
+    assert decided(transition(event, State.LATCHED_ACKNOWLEDGED), settings).why is Why.NOBODY_WAS_TOLD
+
+
+@pytest.mark.parametrize("event", ["re_alarmed", "raised_priority"])
+def test_people_are_called_again_and_when_the_priority_steps_up(event: str) -> None:
+    again = decided(transition(event, State.UNACKNOWLEDGED), notify(({}, "maintenance"), **TEAMS))
+    assert {n.purpose for n in again.notifications} == {Purpose.ALERT}
+
+
 def test_shadow_rules_notify_nobody() -> None:
     assert decided(transition(mode="shadow")).why is Why.NOT_LIVE
 

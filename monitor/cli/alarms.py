@@ -1,0 +1,155 @@
+"""Commands over alarms: what there is now, and what a person does about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+
+import typer
+
+from monitor.cli import options
+from monitor.cli.loading import load
+
+if TYPE_CHECKING:
+    from monitor.database.queries import Alarm
+
+Id: TypeAlias = Annotated[str, typer.Argument(metavar="ALARM", help="Its id, or asset:rule, or asset:rule:part.")]
+By: TypeAlias = Annotated[str, typer.Option("--by", metavar="NAME", help="Who you are; it is written down.")]
+Comment: TypeAlias = Annotated[str, typer.Option("--comment", metavar="TEXT", help="Why, or the work order.")]
+For: TypeAlias = Annotated[
+    int | None, typer.Option("--for", metavar="TIME", help="For how long: 30m, 2h.", parser=options.duration)
+]
+ANSWER_WITHIN: Final = 10
+"""Seconds for the line to check, journal, apply and answer."""
+
+
+def alarms(
+    *,
+    site: options.Site,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that are normal now.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As a JSON array, for programs.")] = False,
+) -> None:
+    """Show the alarms that are active, latched, shelved, suppressed or out of service.
+
+    The most urgent stand first. Each shows its state (a letter of ISA-18.2),
+    since when, what it is about, and the id that `andon alarm` takes. Also
+    while the monitor does not run: then as it was left.
+
+      andon alarms --site plant
+      andon alarms --site plant --all --json
+    """
+    from monitor.database.queries import AlarmReader
+
+    settings = load(site).settings
+    with closing(AlarmReader(settings.data_dir / "alarms.db")) as reader:
+        found = sorted(reader.alarms() if everything else reader.active(), key=_urgency)
+    if as_json:
+        typer.echo(_json(found))
+        return
+    for alarm in found:
+        typer.echo(_shown(alarm, settings.timezone))
+    if not found:
+        typer.echo("no alarms")
+
+
+def _urgency(alarm: Alarm) -> tuple[bool, bool, int]:
+    return bool(alarm.suppression), alarm.kind != "safety", -alarm.priority.rank
+
+
+def _json(found: list[Alarm]) -> str:
+    import msgspec
+
+    from monitor.codecs.timestamps import format_iso
+
+    def row(alarm: Alarm) -> dict[str, Any]:
+        held = [{**msgspec.structs.asdict(s), "until": s.until and format_iso(s.until)} for s in alarm.suppression]
+        times = {"since": format_iso(alarm.since), "at": format_iso(alarm.at), "suppression": held}
+        return {**msgspec.structs.asdict(alarm), **times}
+
+    return msgspec.json.format(msgspec.json.encode([row(alarm) for alarm in found])).decode()
+
+
+def _shown(alarm: Alarm, timezone: str) -> str:
+    from zoneinfo import ZoneInfo
+
+    from monitor.alerting.messages import moment
+
+    zone = ZoneInfo(timezone)
+    part = f" [{alarm.part}]" if alarm.part else ""
+    lines = [
+        f"{alarm.state} {alarm.state.words}, {alarm.priority} {alarm.kind}: {alarm.asset}: {alarm.title}{part}",
+        f"    since {moment(alarm.since, zone)}: {alarm.text}",
+    ]
+    for hold in alarm.suppression:
+        until = "as long as it holds" if hold.until is None else f"until {moment(hold.until, zone)}"
+        once = ", or normal again" if hold.once else ""
+        lines.append(f"    {hold.state.words} {until}{once}, by {hold.by}: {hold.comment}")
+    if alarm.suppression:
+        lines.append(f"    underneath: {alarm.underneath} {alarm.underneath.words}")
+    return "\n".join(_plain(line) for line in (*lines, f"    {alarm.alarm}"))
+
+
+def _plain(line: str) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in line)
+
+
+def _send(action: str, alarm: str, site: Path, by: str, comment: str, duration: int | None = None) -> None:
+    import asyncio
+
+    from monitor.linesocket import ask
+    from rules.events import SECOND
+
+    data_dir = load(site).settings.data_dir
+    asked = {"action": action, "alarm": alarm, "by": by, "comment": comment, "duration": duration}
+    told = asyncio.run(ask(data_dir, "command", asked, timeout=ANSWER_WITHIN * SECOND))
+    typer.echo(_plain(f"{told['alarm']}: {told['text']}; its state is {told['state']}"))
+
+
+def _acting(action: str) -> Callable[..., None]:
+    def act(alarm: Id, *, site: options.Site, by: By, comment: Comment = "") -> None:
+        _send(action, alarm, site, by, comment)
+
+    return act
+
+
+def _suppressing(action: str) -> Callable[..., None]:
+    def act(alarm: Id, *, site: options.Site, by: By, comment: Comment = "", duration: For = None) -> None:
+        _send(action, alarm, site, by, comment, duration)
+
+    return act
+
+
+EXAMPLE: Final = "\n\n      andon alarm {} line1/oven:too-hot --site plant --by kim{}\n    "
+
+SHELVE: Final = """\
+Hide it for a while, with the reason; without --for until it is normal again.
+
+    Nobody is told meanwhile, and it comes back by itself, at the latest after the
+    rule's max_shelve. A safety alarm takes a second person, who does the same
+    within 15 minutes."""
+OUT_OF_SERVICE: Final = """\
+Take it out of service for maintenance, with the work order and an end.
+
+    It returns by itself. A safety alarm takes a second person, who does the same
+    within 15 minutes."""
+
+ACTIONS: Final[dict[str, tuple[Callable[[str], Callable[..., None]], str, str]]] = {
+    "acknowledge": (_acting, "Say that you know of it and see to it.", ' --comment "on my way"'),
+    "comment": (_acting, "Write something down about it.", ' --comment "nozzle replaced"'),
+    "shelve": (_suppressing, SHELVE, ' --comment "sensor drifts" --for 2h'),
+    "unshelve": (_acting, "Show it again.", ""),
+    "reset": (_acting, "Let go of a latched alarm that is over and acknowledged.", ""),
+    "out-of-service": (_suppressing, OUT_OF_SERVICE, ' --comment "WO 4711" --for 4h'),
+    "return": (_acting, "Return it to service before its time.", ""),
+}
+"""How each command is made, what it says it does, and the rest of its example."""
+
+alarm_app: Final = typer.Typer(
+    name="alarm",
+    no_args_is_help=True,
+    help="Do something about an alarm; the line checks it, writes it down and answers.",
+)
+for name, (make, about, rest) in ACTIONS.items():
+    alarm_app.command(name, help=about + EXAMPLE.format(name, rest))(make(name))

@@ -1,0 +1,119 @@
+"""The life of one alarm: its state, what lies over it, and since when, so that time can act on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from rules.alarms import SUPPRESSIONS, Act, Priority, State, after, shown
+from rules.events import Duration, Instant
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """A suppression in force. Only one by design has no end of its own: it ends as soon as its logic does not hold."""
+
+    end: Instant | None
+    by: str
+    comment: str
+    once: bool = False
+
+    def shifted(self, delta: Duration) -> Hold:
+        """The same on a timeline that has moved."""
+        return self if self.end is None else msgspec.structs.replace(self, end=self.end + delta)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A suppression of a safety alarm that one person asked for and a second one may grant until it expires."""
+
+    action: str
+    hold: Hold
+    expires: Instant
+
+    def shifted(self, delta: Duration) -> Request:
+        """The same on a timeline that has moved."""
+        return Request(self.action, self.hold.shifted(delta), self.expires + delta)
+
+
+class Alarm:
+    """The life of one alarm: (asset, rule, part).
+
+    `state` is what holds underneath any suppression; `holds` are the suppressions. `occurrence` is the id of the
+    transition at which the condition became active, `since` its time; both stay until the next occurrence.
+    `annunciated` is when people were last called (raised, re-alarmed, shown again), `acknowledged` when one answered.
+    """
+
+    __slots__ = (
+        "acknowledged", "annunciated", "holds", "level", "occurrence", "priority", "request", "since", "state",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.state = State.NORMAL
+        self.holds: dict[State, Hold] = {}
+        self.request: Request | None = None
+        self.occurrence: str | None = None
+        self.since: Instant = 0
+        self.annunciated: Instant = 0
+        self.acknowledged: Instant = 0
+        self.level: str | None = None
+        self.priority = Priority.MEDIUM
+
+    @property
+    def shown(self) -> State:
+        """The state a person sees."""
+        return shown(self.state, self.holds)
+
+    def act(self, act: Act, at: Instant) -> tuple[State, State]:
+        """Let an act of the life cycle happen; the states shown before and after.
+
+        Raises:
+            IllegalAct: it does not apply now.
+        """
+        before = self.shown
+        self.state = after(self.state, act)
+        if self.state is State.UNACKNOWLEDGED:
+            self.annunciated = at
+        elif act is Act.ACKNOWLEDGE:
+            self.acknowledged = at
+        return before, self.shown
+
+    def hold(self, suppression: State, hold: Hold) -> tuple[State, State]:
+        """Lay a suppression over it, in place of an earlier one of its sort; the states shown before and after."""
+        before = self.shown
+        self.holds[suppression] = hold
+        return before, self.shown
+
+    def release(self, suppression: State, at: Instant) -> tuple[State, State]:
+        """Take a suppression away; the states shown before and after. Whom it hid is called from now on."""
+        before = self.shown
+        del self.holds[suppression]
+        if self.shown is State.UNACKNOWLEDGED:
+            self.annunciated = at
+        return before, self.shown
+
+    def hidden(self) -> dict[str, Any]:
+        """What a transition says while it is suppressed: the state underneath and every suppression, foremost first."""
+        holds = [(state, self.holds[state]) for state in SUPPRESSIONS if state in self.holds]
+        told = [
+            {"state": state, "until": h.end, "by": h.by, "comment": h.comment, "once": h.once} for state, h in holds
+        ]
+        return {"underneath": self.state, "suppression": told}
+
+    def shift(self, delta: Duration) -> None:
+        """The asset's timeline has moved."""
+        self.annunciated += delta
+        self.acknowledged += delta
+        self.holds = {state: hold.shifted(delta) for state, hold in self.holds.items()}
+        self.request = None if self.request is None else self.request.shifted(delta)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All fields, as JSON."""
+        return {name: msgspec.to_builtins(getattr(self, name)) for name in self.__slots__}
+
+    def restore(self, data: dict[str, Any]) -> None:
+        """The reverse of `snapshot`."""
+        for name in ("acknowledged", "annunciated", "level", "occurrence", "since"):
+            setattr(self, name, data[name])
+        self.state, self.priority = State(data["state"]), Priority(data["priority"])
+        self.holds = msgspec.convert(data["holds"], dict[State, Hold])
+        self.request = msgspec.convert(data["request"], Request | None)

@@ -1,0 +1,237 @@
+"""What time does to an alarm: shelves end, people are called again, priorities step up, requests expire."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rules.asset import AssetMonitor
+from rules.events import SECOND, Command, Revision
+from tests.rules.plant import T0, rules_of, seen, tick, told
+
+HOUR = 3600
+
+
+def act(second: float, action: str, *, hours: float | None = None, by: str = "kim", comment: str = "why") -> Command:
+    at = T0 + round(second * SECOND)
+    return Command(at, action, "m", "m:r", by, comment, None if hours is None else at + round(hours * HOUR * SECOND))
+
+
+def rules(extra: str = "", kind: str = "equipment") -> str:
+    return f"  - {{id: r, kind: {kind}, assets: m, detect: {{type: limits, signal: t, high: 80}}{extra}}}\n"
+
+
+def monitor(extra: str = "", kind: str = "equipment") -> AssetMonitor:
+    return AssetMonitor("m", rules_of(rules(extra, kind)))
+
+
+def test_a_shelf_ends_at_its_time_and_the_alarm_is_shown_again() -> None:
+    m = monitor()
+    m.handle(seen(0, t=99))
+    (shelved,) = m.handle(act(10, "shelve", hours=2))
+    assert shelved.reason["until"] == m.next_deadline() == T0 + (10 + 2 * HOUR) * SECOND
+    assert shelved.reason["text"] == "shelve by kim (2h): why"
+    assert shelved.by == "kim"
+    assert told(m, tick(2 * HOUR)) == []
+    (back,) = m.handle(tick(2 * HOUR + 60))
+    assert (back.event, back.from_, back.to, back.at, back.by) == (
+        "unshelved",
+        "G",
+        "B",
+        shelved.reason["until"],
+        "andon",
+    )
+    assert back.reason["text"] == "the time on the shelf is up: unacknowledged (B) follows; t 99 above high limit 80"
+    assert (back.value, back.reason["why"]) == (99.0, "time_up")
+
+
+def test_a_shelf_that_ends_as_the_condition_comes_ends_first() -> None:
+    m = monitor()
+    assert told(m, act(0, "shelve", hours=1), seen(HOUR, t=99)) == [
+        ("r", 0, "shelved"), ("r", HOUR, "unshelved"), ("r", HOUR, "raised"),
+    ]  # fmt: skip
+
+
+def test_a_one_shot_shelf_ends_when_the_condition_goes_and_at_the_limit_at_the_latest() -> None:
+    m = monitor()
+    assert told(m, seen(0, t=99), act(1, "shelve"), seen(5, t=1))[1:] == [
+        ("r", 1, "shelved"), ("r", 5, "cleared"), ("r", 5, "unshelved"),
+    ]  # fmt: skip
+    m = monitor(", max_shelve: 1h")
+    assert told(m, seen(0, t=99), act(1, "shelve"), tick(2 * HOUR))[2:] == [("r", HOUR + 1, "unshelved")]
+
+
+def test_a_shelf_may_be_renewed_but_never_beyond_the_limit_from_now() -> None:
+    m = monitor(", max_shelve: 2h")
+    told(m, seen(0, t=99), act(0, "shelve", hours=1))
+    assert "within 2h" in (m.refusal(act(60, "shelve", hours=3)) or "")
+    assert told(m, act(60, "shelve", hours=2), tick(4 * HOUR)) == [
+        ("r", 60, "shelved"),
+        ("r", 60 + 2 * HOUR, "unshelved"),
+    ]
+
+
+def test_what_leaves_service_comes_back_by_itself() -> None:
+    m = monitor()
+    assert told(m, seen(0, t=99), act(1, "out-of-service", hours=72), seen(5, t=1), tick(100 * HOUR))[1:] == [
+        ("r", 1, "out_of_service"), ("r", 5, "cleared"), ("r", 1 + 72 * HOUR, "returned_to_service"),
+    ]  # fmt: skip
+
+
+def test_an_acknowledged_alarm_calls_again_period_by_period_while_it_lasts() -> None:
+    m = monitor(", re_alarm_after: 4h")
+    m.handle(seen(0, t=99))
+    assert told(m, act(HOUR, "acknowledge"), tick(5 * HOUR)) == [
+        ("r", HOUR, "acknowledged"), ("r", 4 * HOUR, "re_alarmed"),
+    ]  # fmt: skip
+    assert told(m, tick(11 * HOUR)) == []
+    assert told(m, act(11 * HOUR, "acknowledge"), tick(13 * HOUR)) == [
+        ("r", 11 * HOUR, "acknowledged"), ("r", 12 * HOUR, "re_alarmed"),
+    ]  # fmt: skip
+
+
+def test_an_acknowledgement_expires() -> None:
+    m = monitor(", ack_expires: 8h")
+    m.handle(seen(0, t=99))
+    m.handle(act(HOUR, "acknowledge"))
+    (again,) = m.handle(tick(10 * HOUR))
+    assert (again.event, again.from_, again.to, again.at) == ("re_alarmed", "C", "B", T0 + 9 * HOUR * SECOND)
+    assert again.reason["text"] == "acknowledged 8h ago and still not normal: t 99 above high limit 80"
+
+
+def test_nobody_is_called_again_about_what_is_shelved_until_it_is_shown() -> None:
+    m = monitor(", ack_expires: 1h")
+    told(m, seen(0, t=99), act(1, "acknowledge"), act(2, "shelve", hours=3))
+    assert told(m, tick(4 * HOUR)) == [("r", 2 + 3 * HOUR, "unshelved"), ("r", 2 + 3 * HOUR, "re_alarmed")]
+
+
+STEPS = ", priority: low, escalate: [{after: 10m, priority: high}, {after: 1h, priority: critical}]"
+
+
+def test_the_priority_steps_up_while_nobody_acknowledges() -> None:
+    m = monitor(STEPS)
+    m.handle(seen(0, t=99))
+    up = [*m.handle(tick(700)), *m.handle(tick(9000))]
+    assert [(t.event, t.at - T0, t.priority, t.to) for t in up] == [
+        ("raised_priority", 600 * SECOND, "high", "B"), ("raised_priority", 3600 * SECOND, "critical", "B"),
+    ]  # fmt: skip
+    assert up[0].reason["text"] == "not acknowledged within 10m: t 99 above high limit 80"
+
+
+@pytest.mark.parametrize("calm", [act(60, "acknowledge"), act(60, "shelve", hours=1), seen(60, t=1)])
+def test_the_priority_does_not_step_up_once_somebody_acts_or_it_is_over(calm: object) -> None:
+    m = monitor(STEPS)
+    told(m, seen(0, t=99), calm)
+    assert told(m, tick(HOUR)) == []
+
+
+def test_time_on_the_shelf_does_not_count_for_escalation() -> None:
+    m = monitor(STEPS)
+    told(m, seen(0, t=99), act(60, "shelve", hours=1))
+    assert told(m, tick(HOUR + 700)) == [("r", HOUR + 60, "unshelved"), ("r", HOUR + 660, "raised_priority")]
+
+
+def test_a_new_occurrence_begins_with_its_own_priority() -> None:
+    m = monitor(STEPS)
+    told(m, seen(0, t=99), tick(700), seen(701, t=1))
+    (again,) = m.handle(seen(702, t=99))
+    assert again.priority == "low"
+
+
+LEVELS = (
+    "  - {id: r, kind: equipment, assets: m, priority: {high: low, high_high: medium}, ack_expires: 1h, "
+    "escalate: [{after: 10m, priority: critical}], detect: {type: limits, signal: t, high: 80, high_high: 90}}\n"
+)
+
+
+def test_a_rising_level_never_lowers_what_was_stepped_up_and_a_falling_one_begins_anew() -> None:
+    m = AssetMonitor("m", rules_of(LEVELS))
+    told(m, seen(0, t=85), tick(600))
+    (up,) = m.handle(seen(700, t=95))
+    (down,) = m.handle(seen(800, t=85))
+    assert [(t.event, t.priority) for t in (up, down)] == [("raised_priority", "critical"), ("lowered_priority", "low")]
+    assert told(m, tick(2000)) == [("r", 1400, "raised_priority")]
+
+
+def test_timers_and_shelves_go_on_over_a_change_of_rules_that_decide_alike() -> None:
+    extra = ", ack_expires: 2h"
+    m = monitor(extra)
+    told(m, seen(0, t=99), act(1, "acknowledge"), act(2, "shelve", hours=1))
+    assert m.handle(Revision(T0 + 3 * SECOND, rules_of(rules(extra + ", title: Other words")))) == []
+    assert told(m, tick(3 * HOUR)) == [("r", 2 + HOUR, "unshelved"), ("r", 1 + 2 * HOUR, "re_alarmed")]
+
+
+def test_a_rule_that_goes_takes_its_suppressions_along() -> None:
+    m = monitor()
+    told(m, seen(0, t=99), act(1, "shelve", hours=1))
+    gone = m.handle(Revision(T0 + 3 * SECOND, rules_of(rules().replace("high: 80", "high: 200"))))
+    assert [(t.event, t.from_, t.to) for t in gone] == [("cleared", "G", "G"), ("unshelved", "G", "A")]
+    assert m.next_deadline() is None
+
+
+def test_suppression_by_design_ends_with_the_key_that_says_it() -> None:
+    m = monitor(", suppress_when: cleaning == true")
+    assert told(m, seen(0, t=99, cleaning=True)) == [("r", 0, "suppressed"), ("r", 0, "raised")]
+    assert told(m, Revision(T0 + SECOND, rules_of(rules()))) == [("r", 1, "unsuppressed")]
+
+
+def test_only_what_certainly_holds_suppresses_by_design() -> None:
+    m = monitor(", suppress_when: cleaning == true")
+    assert told(m, seen(0, t=99, cleaning=True), seen(1, cleaning=None)) == [
+        ("r", 0, "suppressed"), ("r", 0, "raised"), ("r", 1, "unsuppressed"),
+    ]  # fmt: skip
+
+
+# -- safety: two persons --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("action", "event"), [("shelve", "shelved"), ("out-of-service", "out_of_service")])
+def test_a_safety_alarm_is_suppressed_by_two_persons_only(action: str, event: str) -> None:
+    m = monitor(kind="safety")
+    m.handle(seen(0, t=99))
+    (asked,) = m.handle(act(1, action, hours=2, comment="test of the guard"))
+    assert (asked.event, asked.from_, asked.to) == ("commented", "B", "B")
+    assert asked.reason["request"]["by"] == "kim"
+    assert "second person" in asked.reason["text"]
+    assert m.handle(act(2, action, hours=2, by=" Kim "))[0].event == "commented"
+    (granted,) = m.handle(act(3, action, hours=1, by="lee", comment="permit 7"))
+    assert (granted.event, granted.by) == (event, "lee")
+    assert granted.reason["until"] == T0 + (3 + HOUR) * SECOND
+    assert granted.reason["text"] == f"{action} by Kim and lee (1h): why; permit 7"
+
+
+def test_a_request_that_nobody_grants_expires() -> None:
+    m = monitor(kind="safety")
+    m.handle(seen(0, t=99))
+    m.handle(act(1, "shelve", hours=2))
+    (over,) = m.handle(tick(1000))
+    assert (over.event, over.at, over.by) == ("commented", T0 + 901 * SECOND, "andon")
+    assert over.reason["text"] == "nobody granted in time what kim asked for: shelve"
+    assert told(m, act(1001, "shelve", hours=1, by="lee")) == [("r", 1001, "commented")]
+
+
+def test_asking_for_one_thing_grants_no_other() -> None:
+    m = monitor(kind="safety")
+    told(m, seen(0, t=99), act(1, "shelve", hours=1))
+    assert told(m, act(2, "out-of-service", hours=1, by="lee")) == [("r", 2, "commented")]
+
+
+def test_a_safety_alarm_is_out_of_sight_for_a_shift_at_most() -> None:
+    m = monitor(kind="safety")
+    assert m.refusal(act(0, "out-of-service", hours=8)) is None
+    assert "within 8h" in (m.refusal(act(0, "out-of-service", hours=8.1)) or "")
+
+
+def test_one_person_ends_the_suppression_of_a_safety_alarm() -> None:
+    m = monitor(kind="safety")
+    told(m, seen(0, t=99), act(1, "shelve", hours=1), act(2, "shelve", hours=1, by="lee"))
+    assert told(m, act(3, "unshelve", by="max")) == [("r", 3, "unshelved")]
+
+
+def test_a_request_survives_a_restart() -> None:
+    ruleset = rules_of(rules(kind="safety"))
+    m = AssetMonitor("m", ruleset)
+    told(m, seen(0, t=99), act(1, "shelve", hours=1))
+    m = AssetMonitor.restore(ruleset, json.loads(json.dumps(m.snapshot())))
+    assert told(m, act(2, "shelve", hours=1, by="lee")) == [("r", 2, "shelved")]
