@@ -104,6 +104,8 @@ def test_individuals_alarm_on_their_moving_range_by_its_limits_alone() -> None:
     assert told_of["points"] == [T0 + 60 * SECOND, T0 + 120 * SECOND]
     assert "began" not in told_of, "a moving range says nothing of a drift of the mean"
     assert fed(monitor(f"{GIVEN}, spread: false"), [0, 2.2, -2.2]) == []
+    assert fed(monitor(f"{GIVEN}, rules: [nelson_1]"), [0, 2.2, -2.2]) == [], "named rules keep the book's run length"
+    assert fed(monitor(f"{GIVEN}, rules: [nelson_1], spread: true"), [0, 2.2, -2.2]) == [(3, "raised")]
 
 
 @pytest.mark.parametrize(("chart", "letter"), [("xbar_r", "R"), ("xbar_s", "S")])
@@ -195,6 +197,7 @@ def test_learned_limits_are_provisional_and_say_how_to_freeze_them() -> None:
     mean, sigma = told_of["mean"], told_of["sigma"]
     assert abs(mean) < 0.4
     assert sigma == pytest.approx(1, abs=0.25)
+    assert told_of["run_length"] == pytest.approx(370.4, abs=0.1)
     assert f"freeze them by mean: {mean:.6g}, sigma: {sigma:.6g}" in told_of["text"]
     assert told_of["checks"]["normality"]["plausible"] is True
     assert told_of["checks"]["resolution"]["adequate"] is True
