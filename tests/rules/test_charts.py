@@ -137,6 +137,13 @@ def test_an_ewma_and_a_cusum_say_when_it_began() -> None:
         assert told_of["run_length"] in (pytest.approx(500, rel=0.01), pytest.approx(465, rel=0.01))
 
 
+def test_the_shift_of_subgroups_is_in_sigma_of_single_values() -> None:
+    steady = [0.5, -0.5, 0.25, -0.25] * 5
+    told_of = reason(f"{GIVEN}, chart: xbar_r, subgroup: {{size: 4}}", steady + [z + 2 for z in steady])
+    assert told_of["shift"] == pytest.approx(2)
+    assert told_of["began"] == T0 + 20 * 60 * SECOND
+
+
 # -- subgroups ------------------------------------------------------------------------------------------------------
 
 
@@ -309,6 +316,18 @@ def test_the_largest_numbers_are_no_error() -> None:
         m = monitor(detect)
         fed(m, [1e150, -1e150, 1e308, float("inf"), float("nan"), 1e149] * 5)
         assert state(m)["on"] is True
+
+
+def test_a_clock_that_was_set_back_moves_what_is_remembered_with_it() -> None:
+    m = monitor(f"{GIVEN}, chart: xbar_r, subgroup: {{every: 60s}}")
+    start = -(T0 // SECOND) % 60
+    told(m, seen(start, x=0), seen(start + 1, x=0.5), tick(start + 61))
+    told(m, *(seen(start + 61 + i - 4000, late=4000, x=0.1) for i in range(12)))
+    assert m.clock.timeline == 1
+    ((at, _),) = state(m)["trace"]
+    assert at == pytest.approx(T0 + (start - 4000) * SECOND, abs=3 * SECOND)
+    assert m.next_deadline() is not None
+    assert m.next_deadline() - m.clock.now <= 60 * SECOND
 
 
 # -- what rule files may say ----------------------------------------------------------------------------------------
