@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, TypeAlias
 
 from rules.charting.grouping import Group, Single
@@ -143,8 +144,9 @@ class Charted:
 
     def _find(self, hits: tuple[Hit, ...]) -> None:
         assert self._basis is not None
-        signal, length = self.inputs[0], self._recipe.run_length(self._size)
-        self._finding = finding(signal.name, signal.unit, hits, self._trace, self._basis, length)
+        length = self._recipe.run_length(self._size)
+        self._finding = finding(self.inputs[0], hits, self._trace, self._basis, self._size)
+        self._finding["run_length"] = length if isfinite(length) else None
 
     def _begin_anew(self) -> None:
         self._trace.keep(0)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from math import isfinite
+from math import sqrt
 from typing import Any, Final
 
 from rules.charting.phase_one import Basis
 from rules.charting.recipe import Hit, within_reach
 from rules.events import SECOND, Duration, Instant
+from rules.signals import Signal
 from rules.statistics.change_point import change_point
 
 REACH: Final = 100
@@ -37,8 +38,11 @@ class Trace:
         count = len(self._points)
         return [self._points[-1 - step][0] for step in sorted(steps, reverse=True) if step < count]
 
-    def beginning(self) -> dict[str, Any]:
-        """When the mean began to move: `began`, at the `earliest` and the `latest`, and by how many sigma."""
+    def beginning(self, size: float) -> dict[str, Any]:
+        """When the mean began to move: `began`, at the earliest and the latest, and by how many sigma of single values.
+
+        `size` is how many of them a point is the mean of.
+        """
         found = change_point([z for _, z in self._points])
         at = [stamp for stamp, _ in self._points]
         return {
@@ -46,7 +50,7 @@ class Trace:
             "began_earliest": at[found.earliest],
             "began_latest": at[found.latest],
             "began_open": found.open,
-            "shift": max(-MOST_SHIFT, min(MOST_SHIFT, found.shift)),
+            "shift": max(-MOST_SHIFT, min(MOST_SHIFT, found.shift / sqrt(size))),
         }
 
     def shift(self, delta: Duration) -> None:
@@ -62,8 +66,11 @@ class Trace:
         self._points = deque(((at, z) for at, z in data), maxlen=REACH)
 
 
-def finding(name: str, unit: str, hits: Sequence[Hit], trace: Trace, basis: Basis, run_length: float) -> dict[str, Any]:
-    """Why the alarm is raised, as JSON with `text`: which chart, which rule, which points, when it began."""
+def finding(signal: Signal, hits: Sequence[Hit], trace: Trace, basis: Basis, size: float) -> dict[str, Any]:
+    """Why the alarm is raised, as JSON with `text`: which chart, which rule, which points, when it began.
+
+    `size` is how many values a point is the mean of.
+    """
     hit = hits[0]
     limits = hit.limits
     told: dict[str, Any] = {
@@ -77,13 +84,12 @@ def finding(name: str, unit: str, hits: Sequence[Hit], trace: Trace, basis: Basi
         "mean": basis.parameters.mean,
         "sigma": basis.parameters.sigma,
         "provisional": basis.provisional,
-        "run_length": run_length if isfinite(run_length) else None,
     }
     if basis.provisional:
         told["checks"], told["warnings"] = basis.checks, basis.notes
     if any(h.drift for h in hits):
-        told |= trace.beginning()
-    told["text"] = "; ".join(_sentences(name, unit, hits, told, basis))
+        told |= trace.beginning(size)
+    told["text"] = "; ".join(_sentences(signal.name, signal.unit, hits, told, basis))
     return told
 
 

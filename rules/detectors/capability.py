@@ -164,7 +164,7 @@ class Capability(Detector):
         signal = self.inputs[0]
         found = "no spread to speak of"
         if "value" in told:
-            found = f"{name} {told['value']:.3g}, surely between {told['lower']:.3g} and {told['upper']:.3g}"
+            found = f"{name} {told['value']:.3g}, 95 % bounds {told['lower']:.3g} and {told['upper']:.3g}"
         text = (
             f"{signal.name}: {_words(str(told['verdict']))} of {name} {self._gate:g}: {found} ({told['count']} values)"
         )

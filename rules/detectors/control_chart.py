@@ -39,7 +39,11 @@ ONE_BEYOND: Final = "nelson_1"
 
 
 class ControlChartConfig(DetectorConfig, ChartKeys):
-    """`sigma` is that within subgroups, of single values; of a chart of counts the factor beyond chance (Laney)."""
+    """`sigma` is that within subgroups, of single values; of a chart of counts the factor beyond chance (Laney).
+
+    Whoever names run rules for individuals wants the run length of the book, which a moving range cuts to a third: it
+    is charted by default, and beside named rules by `spread: true` alone. Subgroups show theirs unless told otherwise.
+    """
 
     NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"per"})
 
@@ -49,12 +53,17 @@ class ControlChartConfig(DetectorConfig, ChartKeys):
     inspected: Positive | str | None = None
     subgroup: Subgroup | None = None
     rules: tuple[str, ...] = Field(default=(), max_length=len(RULES))
-    spread: bool = True
+    spread: bool | None = None
 
     @property
     def measured(self) -> bool:
         """Whether it is of measured values, not of counts."""
         return self.chart in MEASURED
+
+    @property
+    def spreads(self) -> bool:
+        """Whether the chart of spread alarms too."""
+        return (self.chart != "individuals" or not self.rules) if self.spread is None else self.spread
 
     @property
     def chosen(self) -> tuple[str, ...]:
@@ -108,8 +117,8 @@ class ControlChartConfig(DetectorConfig, ChartKeys):
         names = self.chosen
         return Recipe(
             self.chart,
-            partial(Shewhart, self.chart, names, self.spread),
-            partial(_run_length, self.chart if self.spread else "", names),
+            partial(Shewhart, self.chart, names, self.spreads),
+            partial(_run_length, self.chart if self.spreads else "", names),
             partial(run_length_when_autocorrelated, names),
         )
 

@@ -104,6 +104,8 @@ def test_individuals_alarm_on_their_moving_range_by_its_limits_alone() -> None:
     assert told_of["points"] == [T0 + 60 * SECOND, T0 + 120 * SECOND]
     assert "began" not in told_of, "a moving range says nothing of a drift of the mean"
     assert fed(monitor(f"{GIVEN}, spread: false"), [0, 2.2, -2.2]) == []
+    assert fed(monitor(f"{GIVEN}, rules: [nelson_1]"), [0, 2.2, -2.2]) == [], "named rules keep the book's run length"
+    assert fed(monitor(f"{GIVEN}, rules: [nelson_1], spread: true"), [0, 2.2, -2.2]) == [(3, "raised")]
 
 
 @pytest.mark.parametrize(("chart", "letter"), [("xbar_r", "R"), ("xbar_s", "S")])
@@ -133,6 +135,13 @@ def test_an_ewma_and_a_cusum_say_when_it_began() -> None:
         assert abs(told_of["began"] - T0 - 40 * 60 * SECOND) <= 3 * 60 * SECOND
         assert told_of["shift"] == pytest.approx(2, abs=0.9)
         assert told_of["run_length"] in (pytest.approx(500, rel=0.01), pytest.approx(465, rel=0.01))
+
+
+def test_the_shift_of_subgroups_is_in_sigma_of_single_values() -> None:
+    steady = [0.5, -0.5, 0.25, -0.25] * 5
+    told_of = reason(f"{GIVEN}, chart: xbar_r, subgroup: {{size: 4}}", steady + [z + 2 for z in steady])
+    assert told_of["shift"] == pytest.approx(2)
+    assert told_of["began"] == T0 + 20 * 60 * SECOND
 
 
 # -- subgroups ------------------------------------------------------------------------------------------------------
@@ -195,6 +204,7 @@ def test_learned_limits_are_provisional_and_say_how_to_freeze_them() -> None:
     mean, sigma = told_of["mean"], told_of["sigma"]
     assert abs(mean) < 0.4
     assert sigma == pytest.approx(1, abs=0.25)
+    assert told_of["run_length"] == pytest.approx(370.4, abs=0.1)
     assert f"freeze them by mean: {mean:.6g}, sigma: {sigma:.6g}" in told_of["text"]
     assert told_of["checks"]["normality"]["plausible"] is True
     assert told_of["checks"]["resolution"]["adequate"] is True
@@ -306,6 +316,18 @@ def test_the_largest_numbers_are_no_error() -> None:
         m = monitor(detect)
         fed(m, [1e150, -1e150, 1e308, float("inf"), float("nan"), 1e149] * 5)
         assert state(m)["on"] is True
+
+
+def test_a_clock_that_was_set_back_moves_what_is_remembered_with_it() -> None:
+    m = monitor(f"{GIVEN}, chart: xbar_r, subgroup: {{every: 60s}}")
+    start = -(T0 // SECOND) % 60
+    told(m, seen(start, x=0), seen(start + 1, x=0.5), tick(start + 61))
+    told(m, *(seen(start + 61 + i - 4000, late=4000, x=0.1) for i in range(12)))
+    assert m.clock.timeline == 1
+    ((at, _),) = state(m)["trace"]
+    assert at == pytest.approx(T0 + (start - 4000) * SECOND, abs=3 * SECOND)
+    assert m.next_deadline() is not None
+    assert m.next_deadline() - m.clock.now <= 60 * SECOND
 
 
 # -- what rule files may say ----------------------------------------------------------------------------------------

@@ -107,7 +107,9 @@ def test_viscosity_on_individuals_and_moving_range() -> None:
     values = column(SET, "viscosity.txt", "viscosity")
     process = CHARTS["individuals"].estimate(values[:20])
     given = f"mean: {process.mean!r}, sigma: {process.sigma!r}"
-    found = raised(f"type: control_chart, {given}, rules: [western_electric_1], clear_after: 1", x_of(values))
+    found = raised(
+        f"type: control_chart, {given}, rules: [western_electric_1], spread: true, clear_after: 1", x_of(values)
+    )
     assert [i for i, _ in found] == [4]
     signals = [(s["chart"], len(s["points"])) for s in found[0][1].reason["signals"]]
     assert signals == [("individuals", 1), ("moving range", 2)]
