@@ -58,8 +58,7 @@ class Roster:
 
     def unnamed(self, name: str) -> Signal | None:
         """A signal that no rule names, if any watch still wants to meet such."""
-        wanted = self.curious and any(watch.detector.curious for watch in self.curious)
-        return self.signal(name) if wanted else None
+        return self.signal(name) if any(watch.detector.curious for watch in self.curious) else None
 
     def meet(self, signal: Signal) -> None:
         """A signal's first reading: who is curious may watch it from now on."""
