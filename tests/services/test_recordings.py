@@ -7,8 +7,8 @@ import gzip
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,15 +57,20 @@ def publish(port: int, messages: list[tuple[str, bytes]]) -> None:
 
 
 @pytest.fixture
-def running(tmp_path: Path, start_mosquitto: Callable[..., Mosquitto]) -> Callable[[str], tuple[RunningSite, int]]:
-    def run(rules: str) -> tuple[RunningSite, int]:
-        broker = start_mosquitto(inflight=2000)
-        site = RunningSite(tmp_path / "site", f'{{url: "{broker.url}"}}', rules, GATEWAY)
-        site.start()
-        until(lambda: "mqtt.connected" in site.log, 60, "the connection")
-        return site, broker.port
+def running(
+    tmp_path: Path, start_mosquitto: Callable[..., Mosquitto]
+) -> Iterator[Callable[[str], tuple[RunningSite, int]]]:
+    with ExitStack() as stack:
 
-    return run
+        def run(rules: str) -> tuple[RunningSite, int]:
+            broker = start_mosquitto(inflight=2000)
+            site = RunningSite(tmp_path / "site", f'{{url: "{broker.url}"}}', rules, GATEWAY)
+            stack.enter_context(site)
+            site.start()
+            until(lambda: "mqtt.connected" in site.log, 60, "the connection")
+            return site, broker.port
+
+        yield run
 
 
 def replayed(folder: Path, recording: list[Observation]) -> set[str]:
