@@ -150,11 +150,12 @@ class AssetMonitor:
     def _apply(self, readings: tuple[Reading, ...], at: Instant, moment: Instant, uncertain: bool) -> None:
         """All readings first, then every watch that may care, once."""
         signals, values, good = self._roster.signals, self._roster.values, Quality.GOOD
+        curious = self._roster.curious
         lookers: list[Gate | Watch] = []
         for reading in readings:
             metric = reading.metric
             signal = signals.get(metric)
-            if signal is None and (signal := self._roster.unnamed(metric)) is None:
+            if signal is None and (not curious or (signal := self._roster.unnamed(metric)) is None):
                 continue
             before = signal.at
             if before is None:

@@ -59,13 +59,13 @@ class Roster:
 
     def unnamed(self, name: str) -> Signal | None:
         """A signal that no rule names, if any watch still wants to meet such."""
-        wanted = self.curious and any(watch.detector.curious for watch in self.curious)
-        return self.signal(name) if wanted else None
+        return self.signal(name) if any(watch.detector.curious for watch in self.curious) else None
 
     def meet(self, signal: Signal) -> None:
-        """A signal's first reading: who is curious may watch it from now on."""
+        """A signal gave a reading: who is curious and does not know it may watch it from now on."""
         for watch in self.curious:
-            if watch.detector.curious and watch.detector.adopt(signal):
+            detector = watch.detector
+            if detector.curious and signal not in detector.inputs and detector.adopt(signal):
                 signal.watches = (*signal.watches, watch)
                 signal.refresh()
 
@@ -122,6 +122,9 @@ class Roster:
             if (gate := self.gates.get(text)) is not None:
                 gate.restore(saved)
         self._restore_watches(data["watches"])
+        for signal in self.signals.values():
+            if signal.at is not None:
+                self.meet(signal)
         self._wire()
         for watch in self.watches:
             self.looked(watch)

@@ -111,7 +111,7 @@ class Detector(ABC):
         return False
 
     def adopt(self, signal: Signal) -> bool:
-        """A signal gave its first reading; returns whether it is one of the inputs from now on."""
+        """A signal that is no input gave a reading; returns whether it is an input from now on."""
         del signal
         return False
 

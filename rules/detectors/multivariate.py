@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rules.detectors.base import Bindings, Detector, DetectorConfig
 from rules.durations import DurationField
 from rules.events import Duration, Instant
 from rules.learning.joint import Joint
-from rules.learning.rows import LARGEST, UnlearnableError
+from rules.learning.rows import UnlearnableError, bounded
 from rules.signals import Signal
 
 EVERY: Final = "*"
@@ -120,7 +119,7 @@ class Multivariate(Detector):
         if self._open:
             self._choose(waiting)
         values = [signal.last if self._ignore else signal.value for signal in self._used]
-        numbers = [min(max(value, -LARGEST), LARGEST) for value in values if type(value) is float]
+        numbers = [value for value in values if type(value) is float]
         if not waiting:
             self._seen = {signal.name: signal.at for signal in self._used}
             self._waits.clear()
@@ -132,7 +131,7 @@ class Multivariate(Detector):
 
     def _row(self, numbers: list[float]) -> None:
         if self._joint is not None:
-            self._joint.read(np.array(numbers))
+            self._joint.read(bounded(numbers))
             return
         self._rows.append(numbers)
         if len(self._rows) >= MEETING:
@@ -143,7 +142,7 @@ class Multivariate(Detector):
     def _learn(self) -> None:
         joint = self._new()
         try:
-            joint.learn(np.array(self._rows))
+            joint.learn(bounded(self._rows))
         except UnlearnableError:
             del self._rows[: len(self._rows) // 2]
         else:

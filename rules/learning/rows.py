@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -22,6 +23,11 @@ SET_ASIDE: Final = 0.05
 """unless they are more than this share: then they belong to what is usual."""
 EXPLAINED: Final = 0.9
 """The principal components explain this share of the variance."""
+
+
+def bounded(numbers: Sequence[float] | Sequence[Sequence[float]]) -> Array:
+    """A row, or rows, of finite numbers as an array."""
+    return np.asarray(np.clip(np.array(numbers, dtype=float), -LARGEST, LARGEST))
 
 
 class UnlearnableError(Exception):

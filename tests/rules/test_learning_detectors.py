@@ -147,6 +147,15 @@ def test_a_new_title_keeps_what_was_learned() -> None:
     assert told(watched, *run(30, start=151, jump=0.8))[0][2] == "raised"
 
 
+def test_a_new_rule_over_every_signal_meets_those_that_others_watched_already() -> None:
+    limits = "- {id: hot, kind: equipment, detect: {type: limits, each: [x, y, z], high: 1e9}}\n"
+    watched = monitor(limits)
+    fed(watched, run(10))
+    watched.handle(Revision(next(run(1, start=10)).at, rules_of(limits + EVERY)))
+    assert fed(watched, run(150, start=11)) == []
+    assert [t.event for t in fed(watched, run(60, start=161, jump=0.8))] == ["raised"]
+
+
 @pytest.mark.parametrize(
     ("detect", "told"),
     [
