@@ -18,15 +18,28 @@ def elapsed() -> Duration:
 
 
 class Stamper:
-    """Gives every message its own `received`: strictly increasing, even if the host's clock steps back."""
+    """Gives every message its own `received`: strictly increasing, even if the host's clock steps back.
+
+    After a step back of a second or more it goes on at the pace of the steady clock until the host's has caught up.
+    """
 
     def __init__(self, after: Instant = 0) -> None:
         self._last = after
+        self._steady = elapsed()
 
     def __call__(self) -> Instant:
-        """The time now, or one nanosecond after the last one given if that is later."""
-        self._last = max(time.time_ns(), self._last + 1)
+        """The time now, later than any given before."""
+        self._last = self.now()
+        self._steady = elapsed()
         return self._last
+
+    def now(self) -> Instant:
+        """What a message would get that arrived now."""
+        wall = now()
+        if wall > self._last:
+            return wall
+        behind = self._last - wall >= SECOND
+        return self._last + max(1, elapsed() - self._steady if behind else 1)
 
 
 def seconds(duration: Duration) -> float:

@@ -70,7 +70,7 @@ class Fleet:
         """Take a monitor over from its snapshot, as of the journal entry `offset`."""
         monitor = AssetMonitor.restore(rules, snapshot)
         self.monitors[monitor.asset] = monitor
-        self._unborn.discard(monitor.asset)
+        (self._unborn.add if monitor.clock.start is None else self._unborn.discard)(monitor.asset)
         self.offsets[monitor.asset] = self._known[monitor.asset] = offset
         self._schedule(monitor)
 

@@ -30,6 +30,10 @@ class Intake:
         """The `received` of an entry that is appended at once."""
         return self._stamp()
 
+    def now(self) -> Instant:
+        """The time as the next entry will have it."""
+        return self._stamp.now()
+
     async def append(self, entries: Sequence[Entry]) -> None:
         """On disk when it returns."""
         await asyncio.get_running_loop().run_in_executor(self._worker, self._writer.append, entries)

@@ -43,7 +43,7 @@ class Ticker:
         """For ever."""
         while True:
             due = self._decider.fleet.next_due()
-            if due is not None and due <= clock.now() and self._may_tick():
+            if due is not None and due <= self._intake.now() and self._may_tick():
                 await self._intake.tick()
             await asyncio.sleep(LOOK_EVERY)
 

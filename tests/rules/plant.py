@@ -12,7 +12,7 @@ T0 = 1_700_000_000 * SECOND
 
 def rules_of(rules: str, assets: str | None = None) -> RuleSet:
     """The rule set of a YAML text; its problems, if any, fail the test."""
-    text = rules if rules.lstrip().startswith("version") else "version: 1\nrules:\n" + rules
+    text = rules if "version: 1" in rules else "version: 1\nrules:\n" + rules
     loaded = load_rules({"rules/test.yaml": text}, None if assets is None else ("assets.yaml", assets))
     assert loaded.ruleset is not None, [str(problem) for problem in loaded.problems]
     return loaded.ruleset

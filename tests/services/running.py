@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -66,10 +67,18 @@ class RunningSite:
             )
 
     def kill(self) -> None:
-        """`kill -9` of the whole process group."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(10)
+        """`kill -9` of the whole process group, if it runs."""
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(10)
+
+    def __enter__(self) -> Self:
+        """Itself; whatever runs at the end of the block is killed."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave no process behind."""
+        self.kill()
 
     def stop(self) -> None:
         """Ask it to end, as a service manager would."""
