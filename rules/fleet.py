@@ -56,7 +56,7 @@ class Fleet:
         return due[0][0] if due else None
 
     def adopt(self, rules: RuleSet, snapshot: dict[str, Any], offset: int) -> None:
-        """Take a monitor over from its snapshot, as of the journal entry `offset`; one that was told nothing yet still waits."""
+        """Take a monitor over from its snapshot, as of the journal entry `offset`."""
         monitor = AssetMonitor.restore(rules, snapshot)
         self.monitors[monitor.asset] = monitor
         if monitor.clock.start is not None:

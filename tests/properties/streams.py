@@ -25,6 +25,8 @@ rules:
   - {id: guard, kind: safety, detect: {type: condition, expression: "guard == true and x > 2", on_delay: 1s}}
   - {id: blind, kind: equipment, on_bad_quality: alarm, fault_after: 4s, detect: {type: condition, expression: "x + y > 12"}}
   - {id: deaf, kind: equipment, on_bad_quality: ignore, detect: {type: limits, signal: y, high: 8}}
+  - {id: lately, kind: equipment, when: "state == 'run'", detect: {type: condition, expression: "mean(x, 10s) > 5 and max(y, 4s) > 7 or rate(x, 6s) > 1", off_delay: 1s}}
+  - {id: lively, kind: equipment, on_bad_quality: alarm, detect: {type: condition, expression: "count(x, 5s) > 3 or not changed(guard, 7s)", on_delay: 2s}}
   - {id: quiet, kind: equipment, detect: {type: silence, after: 6s}}
   - {id: quiet-y, kind: system, when: "x < 9", detect: {type: silence, after: 4s, signal: y}}
   - {id: apart, kind: quality, on_bad_quality: alarm, detect: {type: deviation, signal: x, from: y, high: 4, low: -4, deadband: 1, off_delay: 1s}}
