@@ -192,9 +192,15 @@ class _Bindings:
         self.values = roster.values
         self.last_values = roster.last_values
         self.signal = roster.signal
+        self._context = roster.rules.assets.context(roster.asset)
         self.ignore_quality = rule.on_bad_quality == "ignore"
         self._assets = roster.rules.assets
 
     def number(self, name: str) -> float | None:
         """The asset's own value of that name."""
         return self._assets.value(self.asset, name)
+
+    def context(self, key: str) -> Signal | None:
+        """The signal that tells a key of the asset's context."""
+        name = self._context.get(key)
+        return None if name is None else self.signal(name)
