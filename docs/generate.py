@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from pydantic import BaseModel
 
 from rules.alarms import JOURNALLED, LIFE_CYCLE, SUPPRESSIONS, Act, State
 from rules.commands import NOTHING_TO_DO
+from rules.detectors import CONFIGS
+from rules.durations import format_duration
+from rules.rule import Rule
 
 DOCS: Final = Path(__file__).parent
 UNDERNEATH: Final = tuple(state for state in State if state not in SUPPRESSIONS)
@@ -42,7 +48,76 @@ def alarm_states() -> str:
     return "\n".join(parts)
 
 
-PAGES: Final[dict[str, Callable[[], str]]] = {"alarm-states.md": alarm_states}
+RULES_HEAD: Final = """\
+# Rule reference
+
+Drawn from the models in `rules/` by `make docs`: change their fields and docstrings, not this page. Durations are
+written `500ms`, `60s`, `5m`, `8h`, `30d`; expressions as text, such as `"temperature > 80 and mode == 3"`. What is not
+required has the default given, or is simply absent.
+
+## A rule
+"""
+
+
+def rule_reference() -> str:
+    """Every key of a rule, and of every detector."""
+    keys = _lines(*_table(("key", "is", "default"), _keys(Rule)))
+    parts = [RULES_HEAD, keys, "## Detectors\n", "`detect: {type: ...}` says what a rule looks for.\n"]
+    for name, config in CONFIGS.items():
+        parts += [f"### {name}\n", f"{_plain(inspect.getmodule(config))}\n", f"{_plain(config)}\n"]
+        parts.append(_lines(*_table(("key", "is", "default"), _keys(config))))
+    return "\n".join(parts)
+
+
+def _plain(thing: object) -> str:
+    return inspect.getdoc(thing) or ""
+
+
+def _keys(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
+    fields = model.model_json_schema(by_alias=True, mode="validation")
+    definitions, required = fields.get("$defs", {}), set(fields.get("required", ()))
+    for name, schema in fields["properties"].items():
+        if name != "type":
+            default = "required" if name in required else _default(schema)
+            yield f"`{name}`", _kind(schema, definitions).replace("|", "\\|"), default
+
+
+def _default(schema: dict[str, Any]) -> str:
+    value = schema.get("default")
+    if value is None or value in ("", [], {}):
+        return ""
+    if type(value) is int and schema.get("type") == "string":
+        return f"`{format_duration(value)}`"
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _kind(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return _kind(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "anyOf" in schema:
+        kinds = (_kind(s, definitions) for s in schema["anyOf"] if s.get("type") != "null")
+        return " or ".join(dict.fromkeys(kinds))
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    return _named(schema, definitions)
+
+
+def _named(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    examples = schema.get("examples", ())
+    if examples:
+        return "like " + " or ".join(f"`{example}`" for example in examples[:2])
+    kind = schema.get("type", "see the text")
+    if kind == "array":
+        return f"list of {_kind(schema.get('items', {}), definitions)}"
+    if kind == "object" and schema.get("properties"):
+        return f"{{{', '.join(schema['properties'])}}}"
+    words = {"string": "text", "boolean": "true or false", "integer": "whole number", "object": "key: value pairs"}
+    return words.get(kind, str(kind))
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {"alarm-states.md": alarm_states, "rules.md": rule_reference}
 """Every generated page and what draws it."""
 
 

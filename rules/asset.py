@@ -126,7 +126,7 @@ class AssetMonitor:
 
     def _fits(self, event: Observation, at: Instant) -> bool:
         """Whether a stamp older than the latest is to be believed: as the first one, a straggler, or a new timeline."""
-        clock, signals = self.clock, self._roster.signals
+        clock, signals = self.clock, self._roster.metrics
         if clock.trusted:
             if any((s := signals.get(r.metric)) and (s.at is None or s.at <= at) for r in event.readings):
                 return True
@@ -149,7 +149,7 @@ class AssetMonitor:
 
     def _apply(self, readings: tuple[Reading, ...], at: Instant, moment: Instant, uncertain: bool) -> None:
         """All readings first, then every watch that may care, once."""
-        signals, values, good = self._roster.signals, self._roster.values, Quality.GOOD
+        signals, values, good = self._roster.metrics, self._roster.values, Quality.GOOD
         curious = self._roster.curious
         lookers: list[Gate | Watch] = []
         for reading in readings:
@@ -172,7 +172,7 @@ class AssetMonitor:
                 and signal.low <= value <= signal.high
                 and not uncertain
             ):
-                signal.value = signal.last = values[metric] = value
+                signal.value = signal.last = values[signal.name] = value
                 continue
             self._take(signal, reading, uncertain, lookers)
         if self._roster.vigil:
@@ -186,12 +186,20 @@ class AssetMonitor:
         signal.read(reading, uncertain)
         self._roster.note(signal)
         same = quality is signal.quality and value == signal.value and type(value) is type(signal.value)
+        self._spread(signal, same, lookers)
+
+    def _spread(self, signal: Signal, same: bool, lookers: list[Gate | Watch]) -> None:
+        """A signal was read: those who look at it, and the signals that are made of it."""
+        assert signal.at is not None
         lookers.extend(watch for watch in signal.watches if not same or watch.every_reading)
-        if not same and signal.maps is not None:
-            assert signal.at is not None
-            if (state := signal.map_state(signal.at)) is not None:
-                self._roster.note(state)
-                lookers.extend(state.watches)
+        if not same and (state := signal.map_state(signal.at)) is not None:
+            self._roster.note(state)
+            self._spread(state, False, lookers)
+        for derived in signal.feeds:
+            changed = derived.compute(signal.at, self._roster.values)
+            if derived.target.at is not None:
+                self._roster.note(derived.target)
+                self._spread(derived.target, not changed, lookers)
 
     def _evaluate(self, lookers: Sequence[Gate | Watch], moment: Instant) -> None:
         """Gates, then safety rules, then the others as their files have them; each once."""
@@ -310,6 +318,8 @@ class AssetMonitor:
         reason["revision"] = self.rules.revision
         if alarm.holds:
             reason |= alarm.hidden()
+        if context := self._roster.context():
+            reason["context"] = context
         transition = Transition(
             id=name,
             alarm=alarm.occurrence,

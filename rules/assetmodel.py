@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from rules.events import Value
+from rules.expressions import Expression, ExpressionField
 from rules.problems import InputError, Problem, quoted, unknown
 from rules.validation import Section, validated
 from rules.yamltext import Document, read_yaml, scalar
@@ -53,17 +54,38 @@ class States(Section):
 class AssetType(Section):
     """A kind of machine."""
 
-    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"context", "derived"})
-
     signals: dict[str, SignalSpec] = {}
     states: States | None = None
+    context: dict[str, str] = {}
+    derived: dict[str, ExpressionField] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.states is not None and STATE in self.signals:
             raise InputError("the signal `state` is made by `states` and cannot be declared as well", "rename one")
         assert self.state_map or not self.states
+        for name in self.derived:
+            self._check_derived(name)
+        if self.known is not None:
+            for signal in self.context.values():
+                if signal not in self.known:
+                    raise unknown("signal", signal, self.known)
         return self
+
+    def _check_derived(self, name: str) -> None:
+        if name in self.signals or name == STATE:
+            raise InputError(f"the signal {quoted(name)} is declared and computed", "remove one")
+        above = [other for other in self.derived if list(self.derived).index(other) < list(self.derived).index(name)]
+        for signal in sorted(self.derived[name].signals):
+            if signal in self.derived and signal not in above:
+                hint = "it may name only those that stand above it"
+                raise InputError(f"{quoted(name)} is computed from {quoted(signal)}, which comes later", hint)
+            if self.signals and signal not in {*self.signals, *above, *self._made}:
+                raise unknown("signal", signal, {*self.signals, *above, *self._made})
+
+    @property
+    def _made(self) -> frozenset[str]:
+        return frozenset({STATE, self.states.signal}) if self.states else frozenset()
 
     @cached_property
     def state_map(self) -> StateMap | None:
@@ -79,8 +101,7 @@ class AssetType(Section):
         """Every signal there is; None if no signals were declared."""
         if not self.signals:
             return None
-        made = {STATE, self.states.signal} if self.states else set()
-        return frozenset(self.signals) | made
+        return frozenset(self.signals) | frozenset(self.derived) | self._made
 
 
 def _any_value(key: str) -> Value:
@@ -115,9 +136,12 @@ _KEYS: Final[dict[str | None, Callable[[str], Value]]] = {
 
 
 class AssetEntry(Section):
-    """One machine. `values` are numbers of its own that rules may name as limits."""
+    """One machine. `values` are numbers of its own that rules may name as limits.
 
-    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"bind", "context", "derived"})
+    `bind` says which of the gateway's metrics delivers a signal, where that has another name.
+    """
+
+    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"context", "derived"})
 
     type: str | None = None
     name: str = ""
@@ -125,7 +149,23 @@ class AssetEntry(Section):
     parent: str = ""
     gateway: str = ""
     expected: bool = False
+    bind: dict[str, str] = {}
     values: dict[str, float] = {}
+
+    @model_validator(mode="after")
+    def _one_signal_per_metric(self) -> Self:
+        metrics = list(self.bind.values())
+        for metric in metrics:
+            if metrics.count(metric) > 1:
+                raise InputError(
+                    f"two signals are bound to the metric {quoted(metric)}", "remove one, or use `derived`"
+                )
+        return self
+
+    @cached_property
+    def bound(self) -> dict[str, str]:
+        """Signals by the metrics that deliver them."""
+        return {metric: signal for signal, metric in self.bind.items()}
 
 
 class AssetModel(Section):
@@ -151,6 +191,21 @@ class AssetModel(Section):
         kind = self._type(asset)
         return None if kind is None else kind.state_map
 
+    def metric(self, asset: str, signal: str) -> str:
+        """The name under which the gateway delivers a signal."""
+        entry = self.assets.get(asset)
+        return entry.bind.get(signal, signal) if entry else signal
+
+    def context(self, asset: str) -> dict[str, str]:
+        """What belongs to every alarm of the asset: product, lot, tool; each with the signal that tells it."""
+        kind = self._type(asset)
+        return {} if kind is None else kind.context
+
+    def derived(self, asset: str, signal: str) -> Expression | None:
+        """The formula of a signal that is computed."""
+        kind = self._type(asset)
+        return None if kind is None else kind.derived.get(signal)
+
     def display_name(self, asset: str) -> str:
         """The asset in words."""
         entry = self.assets.get(asset)
@@ -172,8 +227,9 @@ class AssetModel(Section):
         return entry.values.get(name) if entry else None
 
     def is_numeric(self, asset: str, metric: str) -> bool:
-        """Whether the signal was declared, and as a number: text does not belong there."""
-        spec = self.signal(asset, metric)
+        """Whether what the gateway delivers so was declared, and as a number: text does not belong there."""
+        entry = self.assets.get(asset)
+        spec = self.signal(asset, entry.bound.get(metric, metric) if entry else metric)
         return spec is not None and spec.type == "number"
 
     def areas(self) -> tuple[str, ...]:
@@ -207,4 +263,9 @@ def _unknown_types(model: AssetModel, document: Document) -> list[Problem]:
         if entry.type is not None and entry.type not in model.types:
             mistake = unknown("type", entry.type, model.types)
             found.append(document.problem(("assets", name, "type"), mistake.message, mistake.hint))
+        known = model.known_signals(name)
+        for signal in entry.bind:
+            if known is not None and signal not in known:
+                mistake = unknown("signal", signal, known)
+                found.append(document.problem(("assets", name, "bind", signal), mistake.message, mistake.hint))
     return found

@@ -14,14 +14,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Any, Final, NoReturn, TypeAlias, cast
+from typing import Annotated, Any, Final, TypeAlias, cast
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from rules import closures
+from rules import closures, windowed
 from rules.closures import Closure, Truth
+from rules.durations import parse_duration
 from rules.events import Value
 from rules.problems import InputError, quoted, unknown
+from rules.windowed import WindowCall
 
 MAX_LENGTH: Final = 4_000
 """Characters of an expression."""
@@ -34,25 +36,10 @@ WORDS: Final = frozenset({"and", "or", "not", "if", "else", "True", "False"})
 
 NOT_BUILT: Final[dict[str, str]] = {
     **dict.fromkeys(
-        [
-            "mean",
-            "avg",
-            "average",
-            "median",
-            "std",
-            "stddev",
-            "variance",
-            "sum",
-            "count",
-            "integral",
-            "percentile",
-            "delta",
-            "rate",
-            "changed",
-            "previous",
-        ],
-        "functions over a window of time are not built yet",
+        ["avg", "average", "median", "std", "stddev", "variance", "sum", "integral", "percentile", "delta", "previous"],
+        f"this function is not built yet; over a window of time there are {', '.join(windowed.NAMES)}",
     ),
+    "age": "the age of a signal is not built yet: watch it with the detector silence",
     "asset": "expressions over several assets are not built yet",
 }
 """Functions that are refused by name, with the reason."""
@@ -70,13 +57,15 @@ class ExpressionError(InputError):
 class Expression:
     """A compiled expression; equal and hashed by its text.
 
-    `evaluate(values)` gives its value and `holds(values)` its truth, None being unknown; neither ever raises.
+    `evaluate(values)` gives its value and `holds(values)` its truth, None being unknown; neither ever raises. The
+    values of its `windows` are looked up by their keys.
     """
 
     text: str
     signals: frozenset[str] = field(compare=False, repr=False)
     evaluate: Callable[[Mapping[str, Value]], Value] = field(compare=False, repr=False)
     holds: Callable[[Mapping[str, Value]], bool | None] = field(compare=False, repr=False)
+    windows: tuple[WindowCall, ...] = field(default=(), compare=False, repr=False)
 
     def __reduce__(self) -> tuple[Callable[[str], Expression], tuple[str]]:
         return compile_expression, (self.text,)
@@ -98,7 +87,8 @@ def compile_expression(text: str) -> Expression:
     tree = _parsed(source)
     compiler = _Compiler(source)
     evaluate = compiler.value(tree, 0)
-    return Expression(text, frozenset(compiler.signals), evaluate, _truth(tree, evaluate))
+    windows = tuple(dict.fromkeys(compiler.windows))
+    return Expression(text, frozenset(compiler.signals), evaluate, _truth(tree, evaluate), windows)
 
 
 def unknown_signals(signals: Iterable[str], known: Iterable[str]) -> list[InputError]:
@@ -116,7 +106,6 @@ _TOKEN: Final = re.compile(
     r"|(?P<space>\s+)"
 )
 _CALLED: Final = re.compile(r"\s*\(")
-_DURATION_UNIT: Final = re.compile("ms|[smhd]")
 _FOREIGN: Final[dict[str, str]] = {
     "=": "write == to compare",
     "&": "write and",
@@ -168,7 +157,7 @@ class _Source:
             _refuse_not_built(token)
             return self._word(token["word"], token.start() + 1)
         if token["tail"]:
-            _refuse_tail(token["number"], token["tail"], token.start() + 1)
+            return self._duration(token["number"] + token["tail"], token.start() + 1)
         return f"{token[0]} "
 
     def _word(self, word: str, column: int) -> str:
@@ -182,6 +171,16 @@ class _Source:
             )
         return self._placeholder("word", word)
 
+    def _duration(self, text: str, column: int) -> str:
+        try:
+            length = parse_duration(text)
+        except InputError:
+            hint = "a name begins with a letter"
+            raise ExpressionError(f"{quoted(text)} is not a number", hint, column) from None
+        if length <= 0:
+            raise ExpressionError(f"the time {quoted(text)} is too short", "write 5m", column)
+        return self._placeholder("duration", text)
+
     def _placeholder(self, kind: str, meaning: str) -> str:
         placeholder = f"_{len(self.meanings)}"
         self.meanings[placeholder] = (kind, meaning)
@@ -192,12 +191,6 @@ def _refuse_not_built(token: re.Match[str]) -> None:
     reason = NOT_BUILT.get(token["word"])
     if reason and _CALLED.match(token.string, token.end()):
         raise ExpressionError(f"{token['word']}(): {reason}", "", token.start() + 1)
-
-
-def _refuse_tail(number: str, tail: str, column: int) -> NoReturn:
-    if _DURATION_UNIT.fullmatch(tail):
-        raise ExpressionError(f"{number}{tail}: functions over a window of time are not built yet", "", column)
-    raise ExpressionError(f"{quoted(number + tail)} is not a number", "a name begins with a letter", column)
 
 
 def _parsed(source: _Source) -> ast.expr:
@@ -219,6 +212,7 @@ class _Compiler:
 
     def __init__(self, source: _Source) -> None:
         self.signals: set[str] = set()
+        self.windows: list[WindowCall] = []
         self._source = source
         self._nodes = 0
 
@@ -262,6 +256,8 @@ class _Compiler:
 
     def _call(self, node: Any, depth: int) -> Closure:
         name = self._function_name(node)
+        if name not in closures.FUNCTIONS or any(self._meaning(argument)[0] == "duration" for argument in node.args):
+            return self._window(name, node)
         calculate, least, most = closures.FUNCTIONS[name]
         if not least <= len(node.args) <= most or node.keywords:
             takes = str(least) if least == most else f"{least} to {most}"
@@ -269,18 +265,35 @@ class _Compiler:
         return closures.calculation(calculate, [self.value(argument, depth) for argument in node.args])
 
     def _function_name(self, node: Any) -> str:
-        kind, name = self._source.meanings.get(getattr(node.func, "id", ""), ("", ""))
+        kind, name = self._meaning(node.func)
         if kind != "word":
             raise self._error(node, "only a function can be called", f"functions: {', '.join(closures.FUNCTIONS)}")
-        if name not in closures.FUNCTIONS:
-            mistake = unknown("function", name, closures.FUNCTIONS)
+        if name not in closures.FUNCTIONS and name not in windowed.NAMES:
+            mistake = unknown("function", name, dict.fromkeys((*closures.FUNCTIONS, *windowed.NAMES)))
             raise self._error(node, mistake.message, mistake.hint)
         return name
+
+    def _meaning(self, node: ast.expr) -> tuple[str, str]:
+        return self._source.meanings.get(getattr(node, "id", ""), ("", ""))
+
+    def _window(self, name: str, node: Any) -> Closure:
+        meanings = [self._meaning(argument) for argument in node.args]
+        kinds = [kind for kind, _ in meanings]
+        if name not in windowed.NAMES or node.keywords or kinds not in (["word", "duration"], ["signal", "duration"]):
+            hint = f"for example: {name if name in windowed.NAMES else 'mean'}(speed, 5m)"
+            raise self._error(node, f"{name}() over a window of time takes a signal and a time", hint)
+        (_, signal), (_, length) = meanings
+        call = WindowCall(name, signal, parse_duration(length))
+        self.windows.append(call)
+        self.signals.add(signal)
+        return closures.signal(call.key)
 
     def _name(self, node: Any, _depth: int) -> Closure:
         kind, name = self._source.meanings[node.id]
         if kind == "text":
             return closures.constant(name)
+        if kind == "duration":
+            raise self._error(node, f"the time {name} does not belong here", "for example: mean(speed, 5m)")
         if kind == "word" and name in CONSTANTS:
             return closures.constant(CONSTANTS[name])
         if kind == "word" and name in closures.FUNCTIONS:
@@ -321,6 +334,14 @@ def _truth(node: ast.expr, value: Closure) -> Truth:
     return cast("Truth", value) if is_truth else closures.as_truth(value)
 
 
+def _present(value: Any) -> Expression:
+    expression = _field(value)
+    if expression.windows:
+        call = expression.windows[0]
+        raise InputError(f"{call.function}() over a window of time is not built yet here", "use it in a condition")
+    return expression
+
+
 def _field(value: Any) -> Expression:
     if isinstance(value, Expression):
         return value
@@ -333,8 +354,16 @@ def _field(value: Any) -> Expression:
 
 ExpressionField: TypeAlias = Annotated[
     Expression,
-    PlainValidator(_field),
+    PlainValidator(_present),
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "examples": ["temperature > 80 and mode == 3"]}),
 ]
-"""A pydantic field: written as text (or a plain number or truth value), compiled once read."""
+"""A pydantic field: written as text (or a plain number or truth value), compiled once read; of the present alone."""
+
+WindowedExpressionField: TypeAlias = Annotated[
+    Expression,
+    PlainValidator(_field),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["temperature > 80 and mode == 3", "mean(temperature, 5m) > 80"]}),
+]
+"""The same, and it may look back."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rules.alarms import Kind
 from rules.builtin import BROKER_LOST, OWN_ASSET, Flag, InstrumentFault, broker_lost, clock_ahead, instrument_fault
 from rules.clock import AssetClock
+from rules.derived import Derived
 from rules.detectors.base import Detector
 from rules.events import Duration, Value
 from rules.expressions import Expression
@@ -20,8 +21,9 @@ from rules.watch import Watch
 class Roster:
     """`watches` are in the order in which they are asked; `vigil` are those that want to see every observation.
 
-    `curious` are those that may want signals that no rule names.
-    `values` and `last_values` mirror the signals for expressions. `clock_flag` is told of stamps from the future.
+    `curious` are those that may want signals that no rule names. `metrics` are the signals by the names under which
+    they are delivered, `values` and `last_values` mirror them for expressions. `clock_flag` is told of stamps from the
+    future.
     """
 
     def __init__(self, asset: str, rules: RuleSet, clock: AssetClock) -> None:
@@ -31,6 +33,7 @@ class Roster:
         self.values: dict[str, Value] = {}
         self.last_values: dict[str, Value] = {}
         self.signals: dict[str, Signal] = {}
+        self.metrics: dict[str, Signal] = {}
         self.gates: dict[str, Gate] = {}
         self.watches: list[Watch] = []
         self.vigil: list[Watch] = []
@@ -41,7 +44,8 @@ class Roster:
             gate, suppressor = self._gate(rule.when), self._gate(rule.suppress_when)
             for detector in rule.detect.build(_Bindings(self, rule)):
                 self._add(rule, detector, gate, suppressor)
-        for name, patience in _patience(written).items():
+        self._context = {key: self.signal(name) for key, name in rules.assets.context(asset).items()}
+        for name, patience in _patience(written, self._delivered).items():
             self._add(instrument_fault(patience), InstrumentFault(self.signal(name)))
         self.clock_flag = Flag(None, "its stamps lie in the future", "its stamps are right again")
         self.clock_watch = self._add(clock_ahead(), self.clock_flag)
@@ -53,6 +57,10 @@ class Roster:
         if signal is None:
             assets = self.rules.assets
             signal = self.signals[name] = Signal(name, assets.signal(self.asset, name))
+            if (formula := assets.derived(self.asset, name)) is not None:
+                self._derive(signal, formula)
+                return signal
+            self.metrics[assets.metric(self.asset, name)] = signal
             if name == "state" and (states := assets.states(self.asset)) is not None:
                 self.signal(states.signal).maps = (signal, states.table)
         return signal
@@ -68,6 +76,23 @@ class Roster:
             if detector.curious and signal not in detector.inputs and detector.adopt(signal):
                 signal.watches = (*signal.watches, watch)
                 signal.refresh()
+
+    def _derive(self, signal: Signal, formula: Expression) -> None:
+        inputs = tuple(self.signal(name) for name in sorted(formula.signals))
+        derived = Derived(signal, formula, inputs)
+        for source in inputs:
+            source.feeds = (*source.feeds, derived)
+
+    def _delivered(self, name: str) -> frozenset[str]:
+        """The signals that a signal is made of in the end: itself, unless it is computed."""
+        formula = self.rules.assets.derived(self.asset, name)
+        if formula is None:
+            return frozenset({name})
+        return frozenset().union(*(self._delivered(source) for source in formula.signals))
+
+    def context(self) -> dict[str, Value]:
+        """What is being made now, with which tool: the last known values of the signals that the type names."""
+        return {key: signal.last for key, signal in self._context.items() if signal.last is not None}
 
     def note(self, signal: Signal) -> None:
         """Mirror a signal's new value."""
@@ -179,11 +204,11 @@ def identity(watch: Watch) -> tuple[str, str | None, str]:
     return (*watch.key, "" if rule.kind is Kind.SYSTEM else detection_key(rule))
 
 
-def _patience(written: Iterable[Rule]) -> dict[str, Duration]:
+def _patience(written: Iterable[Rule], delivered: Callable[[str], frozenset[str]]) -> dict[str, Duration]:
     """For each signal that rules use, how long the least patient of them lets it be bad."""
     after: dict[str, Duration] = {}
     for rule in written:
-        for name in rule.detect.signals():
+        for name in sorted(frozenset().union(*map(delivered, rule.detect.signals()))):
             after[name] = min(after.get(name, rule.fault_after), rule.fault_after)
     return after
 
@@ -197,9 +222,15 @@ class _Bindings:
         self.values = roster.values
         self.last_values = roster.last_values
         self.signal = roster.signal
+        self._context = roster.rules.assets.context(roster.asset)
         self.ignore_quality = rule.on_bad_quality == "ignore"
         self._assets = roster.rules.assets
 
     def number(self, name: str) -> float | None:
         """The asset's own value of that name."""
         return self._assets.value(self.asset, name)
+
+    def context(self, key: str) -> Signal | None:
+        """The signal that tells a key of the asset's context."""
+        name = self._context.get(key)
+        return None if name is None else self.signal(name)

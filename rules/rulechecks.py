@@ -133,6 +133,18 @@ def _missing_values(
             yield entry.problem(entry.mentions(name), message, "add it to `values` in assets.yaml", "warning")
 
 
+def check_contexts(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:
+    """Tables of limits that go by what no asset of the rule tells."""
+    scopes = _Scopes(model)
+    for entry in entries:
+        keys: tuple[str, ...] = getattr(entry.rule.detect, "context_keys", tuple)()
+        known = {key for asset in (scopes.assets(entry.rule) if keys else ()) for key in model.context(asset)}
+        for key in keys:
+            if key not in known:
+                mistake = unknown("context", key, ("asset", *known))
+                yield entry.problem(("detect",), mistake.message, mistake.hint or "name it in the type's `context`")
+
+
 def check_site(entries: Iterable[SourcedRule]) -> Iterator[Problem]:
     """Warnings: what a rule of a plant in service should have."""
     for entry in entries:

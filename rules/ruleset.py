@@ -17,7 +17,7 @@ from rules.events import SECOND, Duration
 from rules.patterns import PatternIndex, is_literal
 from rules.problems import Problem, errors, quoted, unknown
 from rules.rule import NoDetector, Rule, detection_key, digest
-from rules.rulechecks import SourcedRule, check_fits, check_signals, check_site, check_values
+from rules.rulechecks import SourcedRule, check_contexts, check_fits, check_signals, check_site, check_values
 from rules.tables import ENDING as TABLE
 from rules.tables import fill_tables
 from rules.validation import Section, validated
@@ -109,6 +109,7 @@ def load_rules(
         problems.extend(check_signals(found, model))
         problems.extend(check_values(found, model))
         problems.extend(check_fits(found, model))
+        problems.extend(check_contexts(found, model))
     if site:
         problems.extend(check_site(found))
     problems.sort(key=lambda problem: (problem.file, problem.line))

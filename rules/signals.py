@@ -9,6 +9,7 @@ from rules.events import Duration, Instant, Quality, Reading, Value
 
 if TYPE_CHECKING:
     from rules.assetmodel import SignalSpec
+    from rules.derived import Derived
     from rules.gate import Gate
     from rules.watch import Watch
 
@@ -23,11 +24,13 @@ class Signal:
     `value` is None while it is unknown or bad; `last` is the last value delivered, whatever its quality; `at` is the
     stamp of the last reading. `samples` counts the readings with a value that were not passed over as quiet: whoever is
     never quiet tells by it that there is a new one. It counts within one life of the monitor.
-    `low <= value <= high` is the quiet band: inside it no watch changes its mind, so none
-    is asked. `maps` turns readings of a mode signal into the signal `state`.
+    `low <= value <= high` is the quiet band: inside it no watch changes its mind, so none is asked. `maps` turns
+    readings of a mode signal into the signal `state`, `feeds` are the signals computed from it.
     """
 
-    __slots__ = ("at", "high", "last", "low", "maps", "name", "quality", "samples", "spec", "value", "watches")
+    __slots__ = (
+        "at", "feeds", "high", "last", "low", "maps", "name", "quality", "samples", "spec", "value", "watches",
+    )  # fmt: skip
 
     def __init__(self, name: str, spec: SignalSpec | None) -> None:
         self.name = name
@@ -40,6 +43,7 @@ class Signal:
         self.low, self.high = inf, -inf
         self.watches: tuple[Gate | Watch, ...] = ()
         self.maps: tuple[Signal, dict[Value, str]] | None = None
+        self.feeds: tuple[Derived, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -54,9 +58,10 @@ class Signal:
         quality = self._judge(value, reading.quality)
         if uncertain and quality is Quality.GOOD:
             quality = Quality.UNCERTAIN
-        self._set(value, quality)
+        self.take(value, quality)
 
-    def _set(self, value: Value, quality: Quality) -> None:
+    def take(self, value: Value, quality: Quality) -> None:
+        """Set a value whose quality is judged already."""
         self.quality = quality
         self.value = None if quality is Quality.BAD else value
         if value is not None:
@@ -79,7 +84,7 @@ class Signal:
         target, table = self.maps
         state = None if self.value is None else table.get(self.value)
         target.at = at
-        target._set(state, Quality.BAD if state is None else self.quality or Quality.GOOD)  # noqa: SLF001 - same class
+        target.take(state, Quality.BAD if state is None else self.quality or Quality.GOOD)
         return target
 
     def refresh(self) -> None:
@@ -90,7 +95,7 @@ class Signal:
             low, high = max(low, band[0]), min(high, band[1])
         if self.spec is not None and self.watches:
             low, high = _without_sentinels(self.spec, low, high)
-        if self.maps is not None:
+        if self.maps is not None or self.feeds:
             low, high = inf, -inf
         self.low, self.high = low, high
 

@@ -50,6 +50,9 @@ def _checked(file: str, lines: list[tuple[int, list[str]]], problems: list[Probl
     if not {"code", "text"} <= set(header) <= set(COLUMNS) or len(set(header)) < len(header):
         problems.append(Problem(file, 1, f"the first line must name the columns {', '.join(COLUMNS)}", "in any order"))
         return []
+    for line, cells in lines[1:]:
+        if any(cells[len(header) :]):
+            problems.append(Problem(file, line, "the row has more cells than the first line", "put the text in quotes"))
     rows = [{k: cell.strip() for k, cell in zip(header, cells, strict=False) if cell.strip()} for _, cells in lines[1:]]
     place: dict[Path, int] = {(): 1} | {(number,): line for number, (line, _) in enumerate(lines[1:])}
     document = Document(file, "", rows, place)

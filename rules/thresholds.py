@@ -50,11 +50,11 @@ class Thresholds:
         return low, high
 
 
-def relation(level: str, value: object, limit: float, *, on: bool) -> str:
+def relation(level: str, value: object, limit: float | None, *, on: bool) -> str:
     """How a value stands to its limit in words; within the deadband it is neither beyond it nor back."""
     high = level.startswith("high")
     side = "above" if high else "below"
-    beyond = isinstance(value, float) and (value > limit if high else value < limit)
+    beyond = isinstance(value, float) and limit is not None and (value > limit if high else value < limit)
     if on:
         return side if beyond else f"was {side} and is not yet clear of"
     return f"no longer {side}"

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from rules.alarms import JOURNALLED, LIFE_CYCLE, SUPPRESSIONS
+from rules.detectors import CONFIGS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -69,3 +70,10 @@ def test_every_page_is_reached_from_the_index() -> None:
 def test_a_decision_is_ten_lines_or_fewer() -> None:
     long = [p.name for p in (DOCS / "decisions").glob("*.md") if len(p.read_text(encoding="utf-8").splitlines()) > 10]
     assert not long
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_rule_reference_names_every_key_of_every_detector(name: str) -> None:
+    section = generate.rule_reference().partition(f"### {name}\n")[2].partition("\n### ")[0]
+    keys = [field.alias or key for key, field in CONFIGS[name].model_fields.items() if key != "type"]
+    assert [key for key in keys if f"| `{key}` |" not in section] == []

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rules.clock import AssetClock
 from rules.durations import DurationField
 from rules.events import Duration, Instant, Value
+from rules.limit_table import Choice, Levels, LimitTable
 from rules.signals import Signal
 from rules.thresholds import LEVELS
 
@@ -54,6 +55,9 @@ class Bindings(Protocol):
 
     def number(self, name: str) -> float | None:
         """The asset's own value of that name (`values:` in assets.yaml)."""
+
+    def context(self, key: str) -> Signal | None:
+        """The signal that tells a key of the asset's context; None if its type has no such key."""
 
     @property
     def ignore_quality(self) -> bool:
@@ -164,12 +168,16 @@ class DetectorConfig(BaseModel):
 
 
 class LevelledConfig(DetectorConfig):
-    """Up to four limits of one number. A level is exceeded by more than (high) or less than (low) its limit."""
+    """Up to four limits of one number. A level is exceeded by more than (high) or less than (low) its limit.
 
-    high_high: Limit | None = None
-    high: Limit | None = None
-    low: Limit | None = None
-    low_low: Limit | None = None
+    A limit is a number, the name of one of the asset's values, or a table: `{by: asset, line1/mill3: 85, default: 80}`,
+    or `{by: product, A7: 85}` with a key of the type's `context`. What a table leaves out has no limit.
+    """
+
+    high_high: Limit | LimitTable | None = None
+    high: Limit | LimitTable | None = None
+    low: Limit | LimitTable | None = None
+    low_low: Limit | LimitTable | None = None
     deadband: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     on_delay: DurationField = 0
     off_delay: DurationField = 0
@@ -187,10 +195,24 @@ class LevelledConfig(DetectorConfig):
         """Names of the asset's `values` that stand for limits."""
         return tuple(v for v in (getattr(self, level) for level in LEVELS) if isinstance(v, str))
 
-    def limits(self, bindings: Bindings) -> dict[str, float]:
+    def context_keys(self) -> tuple[str, ...]:
+        """Keys of the context that tables go by."""
+        tables = (limit for level in LEVELS if isinstance(limit := getattr(self, level), LimitTable))
+        return tuple(dict.fromkeys(table.by for table in tables if table.by != "asset"))
+
+    def limits(self, bindings: Bindings) -> Levels:
         """The limits as they are for an asset, by level; one that the asset has no value for is not watched."""
-        numbers = {level: limit_of(getattr(self, level), bindings) for level in LEVELS}
-        return {level: number for level, number in numbers.items() if number is not None}
+        found = {level: _resolved(getattr(self, level), bindings) for level in LEVELS}
+        return Levels({level: limit for level, limit in found.items() if limit is not None}, self.deadband)
+
+
+def _resolved(limit: Limit | LimitTable | None, bindings: Bindings) -> float | Choice | None:
+    if not isinstance(limit, LimitTable):
+        return limit_of(limit, bindings)
+    if limit.by == "asset":
+        return limit.at(bindings.asset)
+    signal = bindings.context(limit.by)
+    return limit.default if signal is None else Choice(limit, signal)
 
 
 def limit_of(limit: Limit | None, bindings: Bindings) -> float | None:

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from rules.detectors.base import Bindings, Detector, LevelledConfig, shown
 from rules.events import Instant, Value
+from rules.limit_table import Levels
 from rules.signals import Signal
-from rules.thresholds import Thresholds, relation
+from rules.thresholds import relation
 
 
 class DeviationConfig(LevelledConfig):
@@ -26,22 +27,19 @@ class DeviationConfig(LevelledConfig):
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector."""
         setpoint = bindings.signal(self.from_) if isinstance(self.from_, str) else self.from_
-        limits = self.limits(bindings)
-        return [Deviation(bindings.signal(self.signal), setpoint, limits, self.deadband, bindings.ignore_quality)]
+        return [Deviation(bindings.signal(self.signal), setpoint, self.limits(bindings), bindings.ignore_quality)]
 
 
 class Deviation(Detector):
     """One signal against another, or against a fixed setpoint."""
 
-    def __init__(
-        self, signal: Signal, setpoint: Signal | float, limits: dict[str, float], deadband: float, ignore_quality: bool
-    ) -> None:
-        self.inputs = (signal, setpoint) if isinstance(setpoint, Signal) else (signal,)
-        self.levels = tuple(limits)
+    def __init__(self, signal: Signal, setpoint: Signal | float, levels: Levels, ignore_quality: bool) -> None:
+        compared = (setpoint,) if isinstance(setpoint, Signal) else ()
+        self.inputs = tuple(dict.fromkeys((signal, *compared, *levels.inputs)))
+        self.levels = levels.names
         self._setpoint = setpoint
-        self._limits = limits
+        self._levels = levels
         self._ignore = ignore_quality
-        self._thresholds = Thresholds(limits, deadband)
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """The limits against the difference; unknown while either of the two is."""
@@ -49,7 +47,7 @@ class Deviation(Detector):
         value, setpoint = self._pair(last=self._ignore)
         if type(value) is not float or type(setpoint) is not float:
             return None
-        return self._thresholds.feed(value - setpoint)
+        return self._levels.feed(value - setpoint)
 
     def _pair(self, *, last: bool) -> tuple[Value, Value]:
         signal, setpoint = self.inputs[0], self._setpoint
@@ -61,15 +59,15 @@ class Deviation(Detector):
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
         """A spike before the rule was armed leaves no deadband behind."""
         del at
-        self._thresholds.keep(held)
+        self._levels.keep(held)
 
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """The difference against the limit of the level."""
-        signal, limit = self.inputs[0], self._limits[level]
+        signal, limit = self.inputs[0], self._levels.limit(level)
         value, setpoint = self._pair(last=True)
         difference = value - setpoint if isinstance(value, float) and isinstance(setpoint, float) else None
         where = f"{self._setpoint.name} {shown(setpoint)}" if isinstance(self._setpoint, Signal) else shown(setpoint)
-        words = f"{level.replace('_', '-')} limit {limit:g}{signal.unit}"
+        words = f"{level.replace('_', '-')} limit {shown(limit)}{signal.unit}"
         values = {signal.name: value}
         if isinstance(self._setpoint, Signal):
             values[self._setpoint.name] = setpoint
@@ -84,8 +82,8 @@ class Deviation(Detector):
 
     def snapshot(self) -> list[bool]:
         """The flags."""
-        return list(self._thresholds.flags)
+        return list(self._levels.thresholds.flags)
 
     def restore(self, data: list[bool]) -> None:
         """The reverse of `snapshot`."""
-        self._thresholds.keep(tuple(data))
+        self._levels.keep(tuple(data))

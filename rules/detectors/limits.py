@@ -6,10 +6,11 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
-from rules.detectors.base import Bindings, Detector, LevelledConfig, shown
+from rules.detectors.base import NEVER_QUIET, Bindings, Detector, LevelledConfig, shown
 from rules.events import Instant
+from rules.limit_table import Levels
 from rules.signals import Signal
-from rules.thresholds import Thresholds, relation
+from rules.thresholds import relation
 
 
 class LimitsConfig(LevelledConfig):
@@ -31,9 +32,8 @@ class LimitsConfig(LevelledConfig):
 
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector per signal."""
-        known = self.limits(bindings)
         return [
-            Limits(bindings.signal(name), name if self.each else None, known, self.deadband, bindings.ignore_quality)
+            Limits(bindings.signal(name), name if self.each else None, self.limits(bindings), bindings.ignore_quality)
             for name in self.signals()
         ]
 
@@ -41,38 +41,36 @@ class LimitsConfig(LevelledConfig):
 class Limits(Detector):
     """One signal against its limits."""
 
-    def __init__(
-        self, signal: Signal, part: str | None, limits: dict[str, float], deadband: float, ignore_quality: bool
-    ) -> None:
-        self.inputs = (signal,)
+    def __init__(self, signal: Signal, part: str | None, levels: Levels, ignore_quality: bool) -> None:
+        self.inputs = (signal, *levels.inputs)
         self.part = part
-        self.levels = tuple(limits)
-        self._limits = limits
+        self.levels = levels.names
+        self._levels = levels
         self._ignore = ignore_quality
-        self._thresholds = Thresholds(limits, deadband)
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """Exceeded from beyond the limit until back within the deadband."""
         del at
         signal = self.inputs[0]
         value = signal.last if self._ignore else signal.value
-        return self._thresholds.feed(value) if type(value) is float else None
+        return self._levels.feed(value) if type(value) is float else None
 
     def band(self, signal: Signal) -> tuple[float, float]:
         """Between the nearest bounds at which a level would come or go."""
-        del signal
-        return self._thresholds.band
+        if signal is not self.inputs[0]:
+            return NEVER_QUIET
+        return self._levels.thresholds.band
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
         """A spike before the rule was armed leaves no deadband behind."""
         del at
-        self._thresholds.keep(held)
+        self._levels.keep(held)
 
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """The value against the limit of the level."""
-        signal, limit = self.inputs[0], self._limits[level]
+        signal, limit = self.inputs[0], self._levels.limit(level)
         value = signal.last if signal.value is None else signal.value
-        words = f"{level.replace('_', '-')} limit {limit:g}{signal.unit}"
+        words = f"{level.replace('_', '-')} limit {shown(limit)}{signal.unit}"
         return {
             "text": f"{signal.name} {shown(value)}{signal.unit} {relation(level, value, limit, on=on)} {words}",
             "value": value,
@@ -83,8 +81,8 @@ class Limits(Detector):
 
     def snapshot(self) -> list[bool]:
         """The flags."""
-        return list(self._thresholds.flags)
+        return list(self._levels.thresholds.flags)
 
     def restore(self, data: list[bool]) -> None:
         """The reverse of `snapshot`."""
-        self._thresholds.keep(tuple(data))
+        self._levels.keep(tuple(data))

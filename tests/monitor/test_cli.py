@@ -297,3 +297,14 @@ def test_debugging_shows_where_an_error_came_from(site: Path, tmp_path: Path) ->
 
 def test_version_is_told() -> None:
     assert andon("--version").output.startswith("andon ")
+
+
+def test_replay_finds_a_table_of_fault_codes_beside_the_rules(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    recording, rules, out = files
+    rules.write_text(
+        "rules: [{id: faults, kind: equipment, detect: {type: alarm_table, signal: temperature, table: faults.csv}}]"
+    )
+    (tmp_path / "faults.csv").write_text("code,text\n60,Sixty\n")
+    done = andon("replay", recording, "--rules", rules, "--out", out)
+    assert done.exit_code == 0, done.stderr
+    assert "Sixty" in out.read_text()

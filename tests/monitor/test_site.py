@@ -252,3 +252,25 @@ def test_missing_and_strange_files_give_problems(tmp_path: Path) -> None:
 def test_any_slip_of_the_pen_is_told_or_harmless(tmp_path: Path, word: str, slip: str) -> None:
     loaded = load(tmp_path, GOOD.replace(word, slip))
     assert (loaded.site is None) is bool(errors(loaded.problems))
+
+
+TABLE_RULE = (
+    "rules: [{id: faults, kind: equipment, response: look, "
+    "detect: {type: alarm_table, signal: word, table: faults.csv}}]"
+)
+
+
+def test_a_table_of_fault_codes_stands_beside_the_rules_and_goes_into_the_revision(tmp_path: Path) -> None:
+    files = {"rules/b.yaml": TABLE_RULE, "rules/faults.csv": "code,text\n17,Coolant low\n"}
+    first = load(tmp_path, **files).site
+    assert first is not None
+    assert ruleset_from_texts(first.texts).revision == first.ruleset.revision
+    second = load(tmp_path, **files | {"rules/faults.csv": "code,text\n17,Coolant gone\n"}).site
+    assert second is not None
+    assert second.revision != first.revision
+
+
+def test_a_mistake_in_a_table_is_told_with_its_line(tmp_path: Path) -> None:
+    loaded = load(tmp_path, **{"rules/b.yaml": TABLE_RULE, "rules/faults.csv": "code,text\n17,\n"})
+    assert loaded.site is None
+    assert any(str(problem).startswith("rules/faults.csv:2: error: `text` is missing") for problem in loaded.problems)

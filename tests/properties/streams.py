@@ -25,6 +25,11 @@ rules:
   - {id: guard, kind: safety, detect: {type: condition, expression: "guard == true and x > 2", on_delay: 1s}}
   - {id: blind, kind: equipment, on_bad_quality: alarm, fault_after: 4s, detect: {type: condition, expression: "x + y > 12"}}
   - {id: deaf, kind: equipment, on_bad_quality: ignore, detect: {type: limits, signal: y, high: 8}}
+  - {id: lately, kind: equipment, when: "state == 'run'", detect: {type: condition, expression: "mean(x, 10s) > 5 and max(y, 4s) > 7 or rate(x, 6s) > 1", off_delay: 1s}}
+  - {id: lively, kind: equipment, on_bad_quality: alarm, detect: {type: condition, expression: "count(x, 5s) > 3 or not changed(guard, 7s)", on_delay: 2s}}
+  - {id: total, kind: equipment, detect: {type: limits, signal: twice, high: 24, deadband: 3}}
+  - {id: recipe, kind: quality, assets: "a/*", detect: {type: limits, signal: y, high: {by: product, 1: 5, 6: 7, default: 8}, deadband: 1}}
+  - {id: recipe-apart, kind: quality, assets: "a/*", on_bad_quality: alarm, detect: {type: deviation, signal: x, from: y, low: {by: product, 1: -3, 6: -1}}}
   - {id: quiet, kind: equipment, detect: {type: silence, after: 6s}}
   - {id: quiet-y, kind: system, when: "x < 9", detect: {type: silence, after: 4s, signal: y}}
   - {id: apart, kind: quality, on_bad_quality: alarm, detect: {type: deviation, signal: x, from: y, high: 4, low: -4, deadband: 1, off_delay: 1s}}
@@ -52,6 +57,10 @@ rules:
        tested: "x > 9", discrepancy: "x > y"}
   - {id: gated-curtain, kind: safety, when: "x < 8", detect: {type: safety_function, bypass: "force == true", max_bypass: 2s}}
   - {id: soon, kind: equipment, detect: {type: forecast, signal: x, limit: 8, horizon: 30s, window: 20s, on_delay: 1s}}
+"""
+MACHINES = """
+types: {x: {context: {product: other}, derived: {sum: "x + y", twice: "sum * 2"}}}
+assets: {a/1: {type: x, bind: {y: x, x: y}}, a/2: {type: x}}
 """
 RULES = RULES.replace("kind: system", "kind: equipment")
 

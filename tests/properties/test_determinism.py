@@ -16,10 +16,10 @@ from rules.alarms import Transition
 from rules.events import Event, Observation, Reading, Tick
 from rules.fleet import Fleet
 from rules.replay import replay
-from tests.properties.streams import ASSETS, RULES, streams
+from tests.properties.streams import ASSETS, MACHINES, RULES, streams
 from tests.rules.plant import T0, rules_of
 
-RULESET = rules_of(RULES)
+RULESET = rules_of(RULES, MACHINES)
 
 EXAMPLES = settings(max_examples=25, deadline=None)
 
@@ -134,7 +134,7 @@ SCRIPT = """
 import sys, msgspec
 from rules.events import Observation, Reading
 from rules.replay import replay
-from tests.properties.streams import RULES
+from tests.properties.streams import MACHINES, RULES
 from tests.rules.plant import T0, rules_of
 def stream():
     state = 12345
@@ -144,7 +144,7 @@ def stream():
         values = (Reading("x", float(state % 11)), Reading("y", float(state // 11 % 11)), Reading("state", "run"),
                   Reading("guard", state % 3 == 0))
         yield Observation(("a/1", "a/2", "b")[state % 3], at, at, values)
-for t in replay(rules_of(RULES), stream()):
+for t in replay(rules_of(RULES, MACHINES), stream()):
     sys.stdout.buffer.write(msgspec.json.encode(t) + b"\\n")
 """
 

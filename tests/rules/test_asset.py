@@ -283,3 +283,62 @@ def test_infinity_is_bad_quality_even_where_nobody_looks_at_the_moment():
     m = monitor(simple(", when: 'run == true'"))
     told(m, seen(0, run=False, t=1), seen(1, t=float("inf")))
     assert m.snapshot()["signals"]["t"][1] is None
+
+
+MILL = (
+    "types:\n  mill:\n    signals: {torque: {}, speed: {range: [0, 5000]}, recipe_no: {type: text}, order_no: {}}\n"
+    "    context: {product: recipe_no, lot: order_no}\n"
+    "    derived: {power: torque * speed, kilo: power / 1000}\n"
+    "assets:\n  m: {type: mill, bind: {torque: TQ_1}}\n"
+)
+POWER = "{type: limits, signal: kilo, high: 10}"
+
+
+def test_a_bound_signal_is_delivered_under_the_gateways_name():
+    m = monitor(simple(detect="{type: limits, signal: torque, high: 5}"), MILL)
+    assert told(m, seen(0, torque=99), seen(1, TQ_1=6), seen(2, TQ_1=6), seen(3, TQ_1=4)) == [
+        ("r", 1, "raised"), ("r", 3, "cleared"),
+    ]  # fmt: skip
+
+
+def test_a_bound_signal_works_in_expressions_even_while_it_is_quiet():
+    m = monitor(simple(detect="{type: condition, expression: torque > speed}"), MILL)
+    assert told(m, seen(0, TQ_1=1, speed=2), seen(1, TQ_1=3)) == [("r", 1, "raised")]
+
+
+def test_a_derived_signal_follows_its_inputs_and_may_be_derived_from_derived_ones():
+    m = monitor(simple(detect=POWER), MILL)
+    assert told(m, seen(0, TQ_1=9), seen(1, speed=2000), seen(2, speed=1000)) == [
+        ("r", 1, "raised"),
+        ("r", 2, "cleared"),
+    ]
+
+
+def test_inputs_of_one_message_are_all_applied_before_a_derived_signal_is_judged():
+    m = monitor(simple(detect=POWER), MILL)
+    assert told(m, seen(0, TQ_1=9, speed=1000), seen(1, TQ_1=1, speed=5000), seen(2, speed=1000, TQ_1=9)) == []
+
+
+def test_a_derived_signal_is_as_bad_as_its_worst_input_and_the_input_is_what_is_faulty():
+    m = monitor(simple(", on_bad_quality: alarm, fault_after: 5s", detect=POWER), MILL)
+    m.handle(seen(0, TQ_1=1, speed=1))
+    (blind,) = m.handle(seen(1, speed=9999))
+    assert blind.reason["quality"] == {"kilo": "bad"}
+    faults = [t.part for t in m.handle(tick(10))]
+    assert faults == ["speed"]
+
+
+def test_every_transition_tells_what_was_being_made():
+    m = monitor(simple(detect="{type: limits, signal: speed, high: 100}"), MILL)
+    (raised,) = m.handle(seen(0, speed=200, recipe_no="A7", order_no=12))
+    assert raised.reason["context"] == {"product": "A7", "lot": 12}
+    (cleared,) = m.handle(seen(1, speed=1, order_no=13))
+    assert cleared.reason["context"] == {"product": "A7", "lot": 13}
+
+
+def test_derived_bound_and_context_signals_survive_a_restart():
+    m = monitor(simple(detect=POWER), MILL)
+    told(m, seen(0, TQ_1=9, speed=1000, recipe_no="A7"))
+    m = AssetMonitor.restore(m.rules, m.snapshot())
+    (raised,) = m.handle(seen(1, speed=2000))
+    assert (raised.value, raised.reason["context"]) == (18, {"product": "A7"})

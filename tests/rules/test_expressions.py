@@ -205,8 +205,14 @@ def column_of_refusal(text: str) -> int | None:
 @pytest.mark.parametrize(
     ("text", "message", "column"),
     [
-        ("mean(speed, 5m) > 1", "mean(): functions over a window of time are not built yet", 1),
-        ("1 < min(speed, 5m)", "not built yet", 16),
+        ("median(speed, 5m) > 1", "median(): this function is not built yet", 1),
+        ("age(speed) > 30", "watch it with the detector silence", 1),
+        ("mean(speed) > 1", "mean() over a window of time takes a signal and a time", 1),
+        ("1 < min(speed + 1, 5m)", "min() over a window of time takes a signal and a time", 5),
+        ("sqrt(speed, 5m) > 1", "sqrt() over a window of time takes a signal and a time", 1),
+        ("mean(pi, 5x) > 1", "`5x` is not a number", 10),
+        ("speed > 5m", "the time 5m does not belong here", 9),
+        ("mean(speed, 0s) > 1", "is too short", 13),
         ('asset("line1/oven") > 1', "not built yet", 1),
         ("maxx(a, b)", "did you mean `max`?", 1),
         ("a > 1 and b = 2", "`=` has no meaning here", 13),

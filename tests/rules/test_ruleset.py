@@ -133,7 +133,7 @@ rules:
     assets: line1/mill3
     detect: {type: limits, signal: spindel_temp, high: spindle_hi}
   - 5
-  - {id: c, kind: quality, detect: {type: condition, expression: "mean(x, 5m) > 1"}}
+  - {id: c, kind: quality, detect: {type: condition, expression: "median(x, 5m) > 1"}}
   - {id: system.x, kind: system, assets: line1/+, labels: {kind: x}}
 """
 
@@ -158,7 +158,7 @@ def test_all_mistakes_of_all_files_are_told_at_once_with_their_lines() -> None:
         "a.yaml:17: error: unknown signal `spindel_temp`, did you mean `spindle_temp`?",
         "a.yaml:17: error: unknown value `spindle_hi`, did you mean `spindle_high`?",
         "a.yaml:18: error: a rule must be key: value pairs",
-        "a.yaml:19: error: mean(): functions over a window of time are not built yet",
+        "a.yaml:19: error: median(): this function is not built yet",
         "a.yaml:20: error: the id `system.x` is reserved",
         "a.yaml:20: error: `detect` is missing",
         "a.yaml:20: error: the asset `line1/+` holds + or #",

@@ -84,3 +84,9 @@ def test_what_is_decided_late_says_so() -> None:
 def test_instants_beyond_the_calendar_are_still_written() -> None:
     assert messages.moment(2**62 * 100) == f"{2**62 * 100} ns"
     assert messages.moment(T0 + 1, BERLIN) == "2023-11-14 23:13:20 CET"
+
+
+def test_what_to_do_about_this_very_fault_stands_before_what_the_rule_says() -> None:
+    alarm = transition(reason={"text": "Emergency stop (faults 0)", "response": "Find out who pressed it."})
+    lines = messages.body(alarm, Facts(), MILL, Purpose.ALERT).splitlines()
+    assert "What to do: Find out who pressed it." in lines

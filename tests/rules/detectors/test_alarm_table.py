@@ -108,4 +108,5 @@ def test_mistakes_in_a_csv_file_are_told_with_file_and_line():
     )
     assert any("must name the columns" in p for p in loaded("number,words\n1,a\n"))
     assert any("`text` is missing" in p for p in loaded("code,text\n1,\n"))
+    assert any("more cells" in p for p in loaded("code,text\n1,Pump, tank 3\n"))
     assert loaded("")

@@ -17,11 +17,11 @@ from rules.detectors import CONFIGS
 from rules.detectors.base import Detector
 from rules.events import Event, Link, Observation, Tick
 from rules.ruleset import RuleSet
-from tests.properties.streams import RULES, stream
+from tests.properties.streams import MACHINES, RULES, stream
 from tests.rules.plant import rules_of
 
 ASSET = "a/1"
-RULESET = rules_of(RULES)
+RULESET = rules_of(RULES, MACHINES)
 TYPES = sorted(CONFIGS)
 
 

@@ -1,0 +1,107 @@
+"""Limits that depend on the asset, or on what is being made on it: `high: {by: product, A7: 85, default: 80}`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf, isfinite
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rules.events import Value
+from rules.signals import Signal
+from rules.thresholds import Thresholds
+
+
+class LimitTable(BaseModel):
+    """`by` is `asset` or a key of the type's context; `default` is for what the table does not name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    by: str
+    default: float | None = None
+    limits: dict[str, float] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rows(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or isinstance(data.get("limits"), dict):
+            return data
+        known = {key: data[key] for key in ("by", "default") if key in data}
+        return known | {"limits": {key: limit for key, limit in data.items() if key not in known}}
+
+    def at(self, key: str) -> float | None:
+        """The limit for an asset or a context's value; None where there is none."""
+        return self.limits.get(key, self.default)
+
+
+class Choice(NamedTuple):
+    """A table by context, with the signal that tells which row holds."""
+
+    table: LimitTable
+    signal: Signal
+
+    def known(self) -> bool:
+        """Whether a limit, or its absence, is certain."""
+        return self.signal.last is not None or self.table.default is not None
+
+    def limit(self) -> float | None:
+        """The limit that holds now."""
+        return self.table.at(written(self.signal.last))
+
+
+def written(value: Value) -> str:
+    """A context's value as tables name it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+class Levels:
+    """Thresholds whose limits may change with the context. `inputs` are the signals that tell it."""
+
+    def __init__(self, limits: Mapping[str, float | Choice], deadband: float) -> None:
+        self.names = tuple(limits)
+        self._limits = limits
+        self._deadband = deadband
+        self._choices = [limit for limit in limits.values() if isinstance(limit, Choice)]
+        self.inputs = tuple(dict.fromkeys(choice.signal for choice in self._choices))
+        self._present = self._now()
+        self.thresholds = Thresholds(self._present, deadband)
+
+    def feed(self, value: float) -> tuple[bool, ...] | None:
+        """One flag per level; None while a limit is not known."""
+        if self._choices:
+            if not all(choice.known() for choice in self._choices):
+                return None
+            self._choose()
+        return self.thresholds.feed(value)
+
+    def limit(self, level: str) -> float | None:
+        """The limit of a level as it was last judged by; None where the context has none."""
+        limit = self._present[level]
+        return limit if isfinite(limit) else None
+
+    def keep(self, flags: tuple[bool, ...]) -> None:
+        """Go on from these flags, with the limits of the present."""
+        self._choose()
+        self.thresholds.keep(flags)
+
+    def _choose(self) -> None:
+        now = self._now()
+        if now != self._present:
+            self._present, flags = now, self.thresholds.flags
+            self.thresholds = Thresholds(now, self._deadband)
+            self.thresholds.keep(flags)
+
+    def _now(self) -> dict[str, float]:
+        return {level: _number(limit, level) for level, limit in self._limits.items()}
+
+
+def _number(limit: float | Choice, level: str) -> float:
+    found = limit.limit() if isinstance(limit, Choice) else limit
+    if found is None:
+        return inf if level.startswith("high") else -inf
+    return found

@@ -1,0 +1,72 @@
+"""Limits that depend on the asset, or on what is being made."""
+
+from __future__ import annotations
+
+from rules.asset import AssetMonitor
+from tests.rules.plant import refused, rules_of, seen, told, watching
+
+FILLER = (
+    "types: {filler: {signals: {weight: {}, recipe: {type: text}, size: {}}, context: {product: recipe, size: size}}}\n"
+    "assets: {m: {type: filler}}\n"
+)
+WEIGHT = "{type: limits, signal: weight, high: {by: product, small: 105, large: 510}, low: {by: product, small: 95, large: 490}}"
+
+
+def test_the_limits_are_those_of_the_product_being_made():
+    m = watching(WEIGHT, assets=FILLER)
+    assert told(m, seen(0, recipe="small", weight=100), seen(1, weight=106)) == [("r", 1, "raised")]
+    assert told(m, seen(2, weight=104), seen(3, recipe="large", weight=500)) == [("r", 2, "cleared")]
+    assert told(m, seen(4, weight=480)) == [("r", 4, "raised")]
+
+
+def test_a_change_of_product_alone_changes_what_is_too_much():
+    m = watching(WEIGHT, assets=FILLER)
+    events = (seen(0, recipe="large", weight=500), seen(1, recipe="small"), seen(2, recipe="large"))
+    assert told(m, *events) == [("r", 1, "raised"), ("r", 2, "cleared")]
+
+
+def test_nothing_can_be_told_before_the_product_is_known_and_one_without_limits_has_none():
+    m = watching(WEIGHT, assets=FILLER)
+    assert told(m, seen(0, weight=9999), seen(1, recipe="sample"), seen(2, weight=-5)) == []
+
+
+def test_the_default_is_for_what_the_table_leaves_out():
+    m = watching("{type: limits, signal: weight, high: {by: size, 2: 200, default: 100}}", assets=FILLER)
+    assert told(m, seen(0, weight=150)) == [("r", 0, "raised")]
+    assert told(m, seen(1, size=2), seen(2, size=3)) == [("r", 1, "cleared"), ("r", 2, "raised")]
+
+
+def test_the_reason_names_the_limit_that_held():
+    m = watching(WEIGHT, assets=FILLER)
+    (raised,) = m.handle(seen(0, recipe="large", weight=520))
+    assert (raised.reason["limit"], raised.reason["context"]) == (510, {"product": "large"})
+    (cleared,) = m.handle(seen(1, recipe="sample"))
+    assert (cleared.event, cleared.reason["limit"]) == ("cleared", None)
+
+
+def test_the_limits_of_the_product_survive_a_restart():
+    m = watching(WEIGHT, assets=FILLER)
+    told(m, seen(0, recipe="large", weight=500))
+    m = AssetMonitor.restore(m.rules, m.snapshot())
+    assert told(m, seen(1, weight=505), seen(2, weight=511)) == [("r", 2, "raised")]
+
+
+def test_a_table_by_asset():
+    rules = rules_of(
+        "  - {id: r, kind: equipment, detect: {type: limits, signal: t, high: {by: asset, m: 85, default: 80}}}\n"
+    )
+    assert told(AssetMonitor("m", rules), seen(0, t=82)) == []
+    assert told(AssetMonitor("n", rules), seen(0, asset="n", t=82)) == [("r", 0, "raised")]
+
+
+def test_deviations_go_by_the_product_too():
+    detect = "{type: deviation, signal: weight, from: 100, high: {by: product, small: 5, large: 50}}"
+    m = watching(detect, assets=FILLER)
+    assert told(m, seen(0, recipe="large", weight=110), seen(1, recipe="small")) == [("r", 1, "raised")]
+
+
+def test_a_context_that_no_asset_has_is_refused():
+    assert "unknown context `produkt`, did you mean `product`?" in refused(
+        WEIGHT.replace("by: product", "by: produkt"), assets=FILLER
+    )
+    assert "unknown context" in refused("{type: limits, signal: t, high: {by: product, a: 1}}")
