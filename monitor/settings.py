@@ -20,6 +20,9 @@ SCHEMES: Final = ("mqtt", "mqtts")
 URL_HINT: Final = "write mqtt://host:1883 or mqtts://host:8883"
 STORE_URL_HINT: Final = "write http://host:8086 or https://host:8086"
 
+HOUR: Final[Duration] = 3_600 * SECOND
+DAY: Final[Duration] = 24 * HOUR
+
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*", re.DOTALL)
 
@@ -81,7 +84,19 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, (int, float)) else value
 
 
+def _kept(value: Any) -> Any:
+    return None if value == "forever" else value
+
+
+def _worth_keeping(duration: Duration | None) -> Duration | None:
+    if duration is not None and duration < HOUR:
+        raise InputError("readings are kept for an hour at least", "write 90d, or forever")
+    return duration
+
+
 Name: TypeAlias = Annotated[str, AfterValidator(_name)]
+Kept: TypeAlias = Annotated[DurationField | None, BeforeValidator(_kept), AfterValidator(_worth_keeping)]
+"""A duration, or `forever`."""
 
 
 class Tls(Section):
@@ -143,8 +158,19 @@ class Gateway(Section):
     max_depth: int = Field(default=32, ge=1, le=64)
 
 
+class Keep(Section):
+    """How long the embedded store keeps readings and their rollups, counted back from each signal's newest reading.
+
+    `forever` is None: nothing is deleted. So a machine that was switched off keeps its last readings however long ago.
+    """
+
+    raw: Kept = 90 * DAY
+    minutes: Kept = 730 * DAY
+    hours: Kept = 3_650 * DAY
+
+
 class Store(Section):
-    """Where readings are kept: in a file of ours, or in InfluxDB.
+    """Where readings are kept: in a file of ours, so long as `keep` says, or in InfluxDB, which has its own retention.
 
     For InfluxDB 1.8 `bucket` is `database` or `database/retention-policy`, `token` is `user:password`, and `org` stays
     away. For 3 `bucket` is the database.
@@ -155,6 +181,7 @@ class Store(Section):
     org: Annotated[str, Field(max_length=200)] = ""
     bucket: Annotated[str, Field(max_length=200)] = ""
     token: Annotated[SecretStr, AfterValidator(_one_line)] | None = None
+    keep: Keep = Keep()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -164,6 +191,8 @@ class Store(Section):
             )
         if self.type == "influxdb" and (self.url is None or not self.bucket):
             raise InputError("the store `influxdb` needs a `url` and a `bucket`", STORE_URL_HINT)
+        if self.type == "influxdb" and self.keep != Keep():
+            raise InputError("`keep` is the embedded store's", "set the retention of the bucket in InfluxDB")
         return self
 
 

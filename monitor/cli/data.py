@@ -88,10 +88,10 @@ def export(
     start: options.Start = None,
     end: options.End = None,
 ) -> None:
-    """Write stored readings as tidy CSV, ordered by time; also while the monitor runs.
+    """Write stored readings, ordered by time; also while the monitor runs.
 
-    The ending of FILE says the format: .csv or .csv.gz. Times are in UTC; the
-    end itself is not part of it.
+    The ending of FILE says the format: .csv, .csv.gz or .parquet (needs
+    andon[export]). Times are in UTC; the end itself is not part of it.
 
       andon export --site plant --out day.csv.gz --start 2026-03-02 --end 2026-03-03
       andon export --site plant --out oven.csv --asset line1/oven --metric zone1

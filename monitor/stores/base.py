@@ -41,6 +41,22 @@ class Point(msgspec.Struct, frozen=True, gc=False):
     quality: int
 
 
+class Bucket(msgspec.Struct, frozen=True, gc=False):
+    """The readings of one metric with at <= their time < at + `every`, `at` being a multiple of `every`.
+
+    Only good readings with a number count, a truth value being 1 or 0; `left_out` says how many others there were.
+    Where none count, `count` is 0 and the numbers are None.
+    """
+
+    at: Instant
+    min: float | None
+    max: float | None
+    mean: float | None
+    last: float | None
+    count: int
+    left_out: int
+
+
 class Store(Protocol):
     """Readings, and how far into the journal they go. One writer at a time; readers in any number of processes.
 
@@ -70,6 +86,14 @@ class Store(Protocol):
 
         Where a store does not keep the order of arrival, the name of the metric stands in for it. Holds up no writer,
         however long it takes. Points written meanwhile may be left out.
+        """
+        ...
+
+    def series(self, asset: str, metric: str, start: Instant, end: Instant, every: Duration) -> Iterator[Bucket]:
+        """The metric's buckets that have readings, in order; least and most of each, so that no spike is lost.
+
+        The buckets in which start and end lie are whole (unless end is where one begins). Where `every` is a whole
+        number of minutes or hours it may reach further back than the readings themselves are kept.
         """
         ...
 

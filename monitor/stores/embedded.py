@@ -1,4 +1,4 @@
-"""The store that needs nothing else: one SQLite file, a table of series and a row per reading.
+"""The store that needs nothing else: one SQLite file with readings, sealed in chunks, and their rollups.
 
 `synchronous=FULL` in WAL mode: the journal may be deleted up to the offset that stands here, so it must not be taken
 back by a power failure. Reading happens in pages, each a transaction of its own, so that no reader keeps the writer
@@ -11,16 +11,22 @@ import heapq
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+from threading import RLock
 from typing import Any, Final
 
 from monitor.codecs.timestamps import EARLIEST, LATEST
 from monitor.journal.entries import Offset
-from monitor.stores.base import Point, StoreError
-from rules.events import Instant
+from monitor.settings import Keep
+from monitor.stores.base import Bucket, Point, StoreError
+from monitor.stores.columns import DamagedError, Row
+from monitor.stores.ladder import TABLES, Ladder, Level
+from monitor.stores.rollups import bucket_of, of_buckets, of_readings, start_of
+from rules.events import Duration, Instant
 
-VERSION: Final = 1
-SCHEMA: Final = """
+VERSION: Final = 2
+FIRST: Final = """
     CREATE TABLE series (id INTEGER PRIMARY KEY, asset TEXT NOT NULL, metric TEXT NOT NULL, UNIQUE (asset, metric));
     CREATE TABLE reading (
         series INTEGER NOT NULL, at INTEGER NOT NULL, arrival INTEGER NOT NULL,
@@ -30,14 +36,11 @@ SCHEMA: Final = """
     CREATE TABLE progress (next_offset INTEGER NOT NULL, arrivals INTEGER NOT NULL, kept INTEGER NOT NULL);
     INSERT INTO progress VALUES (0, 0, 0);
 """
-INSERT: Final = "INSERT OR {} INTO reading VALUES (?, ?, ?, ?, ?, ?)"
+MIGRATIONS: Final = (FIRST, TABLES)
+"""What leads from each version to the next; rows of the first are sealed little by little as others are written."""
 SERIES: Final = """
     SELECT id, asset, metric FROM series
     WHERE (:asset IS NULL OR asset = :asset) AND (:metric IS NULL OR metric = :metric)
-"""
-PAGE: Final = """
-    SELECT at, arrival, value, text, quality FROM reading
-    WHERE series = ? AND at >= ? AND at < ? ORDER BY at LIMIT ?
 """
 LATEST_POINTS: Final = """
     SELECT asset, metric, at, value, text, quality FROM series JOIN reading ON series = id
@@ -47,18 +50,25 @@ ROWS_IN_MEMORY: Final = 100_000
 LARGEST_PAGE: Final = 2_000
 MOST_SERIES: Final = 100_000
 BUSY_SECONDS: Final = 10
+CACHE_KIB: Final = 32_768
+PAGE_SIZE: Final = 8_192
+FOREVER: Final = Keep(raw=None, minutes=None, hours=None)
 
 
 class EmbeddedStore:
     """A `Store` in `<data_dir>/store.db`. With `read_only` the file must exist and `write` fails.
 
+    What is older than `keep` says, counted from a series' newest reading, goes when later readings are written.
+
     Raises:
         StoreError: the file is missing, is no store, or was written by a newer version.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, keep: Keep = FOREVER) -> None:
         self._path = path
         self._ids: dict[tuple[str, str], int] = {}
+        self._newest: dict[int, Instant] = {}
+        self._lock = RLock()
         if read_only and not path.exists():
             raise StoreError(f"{path}: there is no store yet; it is made by the first `andon run`")
         with self._errors():
@@ -69,6 +79,7 @@ class EmbeddedStore:
                 isolation_level=None,
                 check_same_thread=False,
             )
+            self._ladder = Ladder(self._db, keep)
             self._prepare(read_only)
 
     def offset(self) -> Offset:
@@ -82,19 +93,14 @@ class EmbeddedStore:
     def write(self, points: Sequence[Point], next_offset: Offset) -> int:
         """Keep points and offset in one transaction; returns how many points replaced an earlier one."""
         with self._errors(), self._transaction():
-            arrivals = int(self._one("SELECT arrivals FROM progress"))
-            rows = [
-                (self._series(p.asset, p.metric), p.at, arrival, p.value, p.text, p.quality)
-                for arrival, p in enumerate(points, arrivals)
-            ]
-            added = self._db.executemany(INSERT.format("IGNORE"), rows).rowcount if rows else 0
-            if added < len(rows):
-                self._db.executemany(INSERT.format("REPLACE"), rows)
+            found = self._by_series(points, int(self._one("SELECT arrivals FROM progress")))
+            fresh = sum(len(rows) - self._known(series, rows) for series, rows in found.items())
+            gone = self._ladder.put(found)
             self._db.execute(
-                "UPDATE progress SET next_offset = ?, arrivals = ?, kept = kept + ?",
-                (next_offset, arrivals + len(rows), added),
+                "UPDATE progress SET next_offset = ?, arrivals = arrivals + ?, kept = kept + ?",
+                (next_offset, len(points), fresh - gone),
             )
-        return len(rows) - added
+        return len(points) - fresh
 
     def read(
         self,
@@ -104,34 +110,86 @@ class EmbeddedStore:
         end: Instant | None = None,
     ) -> Iterator[Point]:
         """Points in order of time, asset, arrival, merged from a page of each series."""
-        with self._errors():
+        with self._errors(), self._lock:
             series = self._db.execute(SERIES, {"asset": asset, "metric": metric}).fetchall()
         page = min(LARGEST_PAGE, max(1, ROWS_IN_MEMORY // max(1, len(series))))
         span = EARLIEST if start is None else start, LATEST if end is None else end
-        for at, name, _, signal, *rest in heapq.merge(*(self._rows(*row, span=span, page=page) for row in series)):
+        if len(series) == 1:
+            ((found, name, signal),) = series
+            for at, _, value, text, quality in chain.from_iterable(self._pages(found, span, page)):
+                yield Point(name, signal, at, value, text, quality)
+            return
+        for at, name, _, signal, *rest in heapq.merge(*(self._tagged(*row, span=span, page=page) for row in series)):
             yield Point(name, signal, at, *rest)
+
+    def series(self, asset: str, metric: str, start: Instant, end: Instant, every: Duration) -> Iterator[Bucket]:
+        """Buckets out of the widest rollups that fit, out of the readings where none do."""
+        with self._errors(), self._lock:
+            found = self._db.execute(SERIES, {"asset": asset, "metric": metric}).fetchone()
+        if found is None:
+            return
+        since, until = start_of(max(start, EARLIEST), every), min(-(-end // every) * every, LATEST)
+        level = next((level for level in self._ladder.levels if not every % level.width), None)
+        if level is None:
+            pages = self._pages(found[0], (since, until), LARGEST_PAGE)
+            rows = of_buckets(chain.from_iterable(of_readings(page, every) for page in pages), every)
+        else:
+            rows = chain.from_iterable(self._windows(found[0], level, since, until))
+            rows = rows if every == level.width else of_buckets(rows, every)
+        yield from map(bucket_of, rows)
 
     def latest(self, asset: str) -> list[Point]:
         """The latest point of each metric: one seek per series."""
-        with self._errors():
+        with self._errors(), self._lock:
             return [Point(*row) for row in self._db.execute(LATEST_POINTS, (asset,))]
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
-    def _rows(
-        self, series: int, asset: str, metric: str, *, span: tuple[Instant, Instant], page: int
-    ) -> Iterator[tuple[Any, ...]]:
+    def _by_series(self, points: Sequence[Point], arrivals: int) -> dict[int, list[Row]]:
+        """Rows by series and in order of time, of several with one time only the last."""
+        found: dict[int, dict[Instant, Row]] = {}
+        ids = self._ids
+        for arrival, p in enumerate(points, arrivals):
+            series = ids.get((p.asset, p.metric)) or self._series(p.asset, p.metric)
+            rows = found.get(series)
+            if rows is None:
+                rows = found[series] = {}
+            rows[p.at] = (p.at, arrival, p.value, p.text, p.quality)
+        return {series: sorted(rows.values()) for series, rows in found.items()}
+
+    def _known(self, series: int, rows: list[Row]) -> int:
+        """How many of the rows, which are about to be written, replace one."""
+        newest = self._newest.get(series)
+        if newest is None:
+            newest = self._ladder.readings.newest(series)
+        self._newest[series] = rows[-1][0] if newest is None else max(newest, rows[-1][0])
+        if newest is None or rows[0][0] > newest:
+            return 0
+        return self._ladder.readings.known(series, [row[0] for row in rows])
+
+    def _pages(self, series: int, span: tuple[Instant, Instant], page: int) -> Iterator[list[Row]]:
         since, until = span
         while True:
-            with self._errors():
-                rows = self._db.execute(PAGE, (series, since, until, page)).fetchall()
-            for at, arrival, *rest in rows:
-                yield at, asset, arrival, metric, *rest
+            with self._errors(), self._snapshot():
+                rows = self._ladder.readings.rows(series, since, until, page)
+            yield rows
             if len(rows) < page:
                 return
             since = rows[-1][0] + 1
+
+    def _tagged(
+        self, series: int, asset: str, metric: str, *, span: tuple[Instant, Instant], page: int
+    ) -> Iterator[tuple[Any, ...]]:
+        for at, arrival, *rest in chain.from_iterable(self._pages(series, span, page)):
+            yield at, asset, arrival, metric, *rest
+
+    def _windows(self, series: int, level: Level, since: Instant, until: Instant) -> Iterator[list[Row]]:
+        while since < until:
+            with self._errors(), self._snapshot():
+                rows, since = self._ladder.window(series, level, since, until)
+            yield rows
 
     def _prepare(self, read_only: bool) -> None:
         version = int(self._one("PRAGMA user_version"))
@@ -140,44 +198,64 @@ class EmbeddedStore:
         if read_only:
             if not version:
                 raise StoreError(f"{self._path}: not a store, or its first writer has not begun yet")
+            if version < VERSION:
+                raise StoreError(f"{self._path}: written by an older version of Andon; the next `andon run` updates it")
             return
+        if not version:
+            self._db.execute(f"PRAGMA page_size = {PAGE_SIZE}")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        if not version:
-            with self._transaction():
-                for statement in SCHEMA.split(";"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {VERSION}")
+        self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        with self._transaction():
+            for statement in ";".join(MIGRATIONS[int(self._one("PRAGMA user_version")) :]).split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
+            self._ladder.reload()
 
     def _series(self, asset: str, metric: str) -> int:
         found = self._ids.get((asset, metric))
         if found is None:
             if len(self._ids) >= MOST_SERIES:
                 self._ids.clear()
+                self._newest.clear()
             self._db.execute("INSERT OR IGNORE INTO series (asset, metric) VALUES (?, ?)", (asset, metric))
             found = int(self._one("SELECT id FROM series WHERE asset = ? AND metric = ?", asset, metric))
             self._ids[asset, metric] = found
         return found
 
     def _one(self, query: str, *values: object) -> Any:
-        with self._errors():
+        with self._errors(), self._lock:
             return self._db.execute(query, values).fetchone()[0]
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._ids.clear()
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._ids.clear()
+                self._newest.clear()
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                    self._ladder.reload()
+                raise
+
+    @contextmanager
+    def _snapshot(self) -> Generator[None]:
+        """One state of the file for all that is read inside: sealing moves rows from one table to another."""
+        with self._lock:
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("COMMIT")
 
     @contextmanager
     def _errors(self) -> Generator[None]:
         try:
             yield
-        except sqlite3.Error as problem:
+        except (sqlite3.Error, DamagedError) as problem:
             raise StoreError(f"{self._path}: {problem}") from problem

@@ -19,7 +19,7 @@ def open_store(settings: Settings, *, read_only: bool = False) -> Store:
         return InfluxStore(settings.store, settings.data_dir, read_only=read_only)
     from monitor.stores.embedded import EmbeddedStore
 
-    return EmbeddedStore(settings.data_dir / EMBEDDED_FILE, read_only=read_only)
+    return EmbeddedStore(settings.data_dir / EMBEDDED_FILE, read_only=read_only, keep=settings.store.keep)
 
 
 def stored_offset(settings: Settings) -> Offset:

@@ -15,12 +15,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.stores.base import Point, Store, StoreError
+from monitor.stores.base import Bucket, Point, Store, StoreError
 from monitor.stores.embedded import EmbeddedStore
 from tests.services import influxdb
 
 Opener: TypeAlias = Callable[[Path], Store]
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
 NOW = 1_772_344_800_000_000_000
+MANY = 2_500
+"""More than any store keeps in one piece."""
 
 IMPLEMENTATIONS: dict[str, tuple[Opener, Opener, str]] = {
     "embedded": (
@@ -185,6 +190,106 @@ def test_long_series_are_read_whole(store: Store) -> None:
     assert list(store.read()) == points
 
 
+def test_repeats_and_late_points_among_many_replace_and_are_counted(store: Store) -> None:
+    model = {i: float(i) for i in range(0, 4 * MANY, 2)}
+    for offset, first in enumerate(range(0, 4 * MANY, 1_000), 1):
+        store.write([point(at=NOW + i, value=model[i]) for i in range(first, first + 1_000, 2)], offset)
+    again = {i: -float(i) for i in range(1_000, 1_100)}
+    assert store.write([point(at=NOW + i, value=value) for i, value in again.items()], 11) == 50
+    assert store.write([point(at=NOW + i, value=value) for i, value in again.items()], 12) == 100
+    model |= again
+    assert store.count() == len(model)
+    assert [(p.at - NOW, p.value) for p in store.read()] == sorted(model.items())
+    assert [p.value for p in store.read(start=NOW + 1_098, end=NOW + 1_103)] == [-1098.0, -1099.0, 1100.0, 1102.0]
+
+
+def test_latest_is_right_after_many_points(store: Store) -> None:
+    points = [point("x", NOW + i * SECOND, float(i)) for i in range(MANY)]
+    store.write(points, 1)
+    assert store.latest("press") == [points[-1]]
+    store.write(points[:10], 2)
+    assert store.latest("press") == [points[-1]]
+    store.write([point("x", points[-1].at, text="true")], 3)
+    assert store.latest("press") == [point("x", points[-1].at, text="true")]
+
+
+def expected(points: list[Point], every: int) -> list[tuple[object, ...]]:
+    """What the contract says of buckets, word by word."""
+    found = []
+    for at, group in itertools.groupby(sorted(points, key=lambda p: p.at), lambda p: p.at // every * every):
+        members = list(group)
+        good = [p.value for p in members if p.value is not None and p.quality == 0]
+        numbers = (min(good), max(good), pytest.approx(sum(good) / len(good)), good[-1]) if good else (None,) * 4
+        found.append((at, *numbers, len(good), len(members) - len(good)))
+    return found
+
+
+def as_tuples(buckets: Iterator[Bucket]) -> list[tuple[object, ...]]:
+    return [(b.at, b.min, b.max, b.mean, b.last, b.count, b.left_out) for b in buckets]
+
+
+@pytest.mark.parametrize("every", [SECOND, 7 * SECOND, MINUTE, 5 * MINUTE, 90 * MINUTE, HOUR, 24 * HOUR])
+def test_a_series_comes_in_buckets(store: Store, every: int) -> None:
+    points = [
+        Point("press", "force", NOW + i * 3 * SECOND + i % 5, (i * 37 % 101) / 4, None, (i % 50 == 0) + (i % 100 == 0))
+        for i in range(MANY)
+    ]
+    for offset, first in enumerate(range(0, MANY, 700), 1):
+        store.write(points[first : first + 700], offset)
+    assert as_tuples(store.series("press", "force", NOW, NOW + 3 * HOUR, every)) == expected(points, every)
+
+
+def test_buckets_follow_repeats_and_late_points(store: Store) -> None:
+    points = {NOW + i * 2 * SECOND: float(i % 10) for i in range(MANY)}
+    store.write([point(at=at, value=value) for at, value in points.items()], 1)
+    changed = {NOW + i * SECOND: 50.0 + i for i in range(200, 400)}
+    store.write([point(at=at, value=value) for at, value in changed.items()], 2)
+    points |= changed
+    for every in (SECOND, MINUTE, HOUR):
+        found = store.series("press", "force", NOW, NOW + 2 * HOUR, every)
+        assert as_tuples(found) == expected([point(at=at, value=v) for at, v in points.items()], every)
+
+
+def test_the_buckets_at_both_ends_are_whole(store: Store) -> None:
+    store.write([point(at=NOW + i * SECOND, value=float(i)) for i in range(600)], 1)
+    found = list(store.series("press", "force", NOW + 90 * SECOND, NOW + 181 * SECOND, MINUTE))
+    assert [(b.at - NOW, b.min, b.max, b.count) for b in found] == [
+        (60 * SECOND, 60.0, 119.0, 60), (120 * SECOND, 120.0, 179.0, 60), (180 * SECOND, 180.0, 239.0, 60)
+    ]  # fmt: skip
+    assert [b.at - NOW for b in store.series("press", "force", NOW, NOW + MINUTE, MINUTE)] == [0]
+
+
+def test_a_spike_shows_in_every_width(store: Store) -> None:
+    points = [point(at=NOW + i * SECOND, value=20.0) for i in range(MANY)]
+    points[1234] = point(at=points[1234].at, value=99.5)
+    store.write(points, 1)
+    for every in (10 * SECOND, MINUTE, HOUR, 24 * HOUR):
+        assert max(b.max or 0 for b in store.series("press", "force", NOW, NOW + HOUR, every)) == 99.5
+
+
+def test_texts_and_bad_readings_are_counted_apart(store: Store) -> None:
+    store.write(
+        [
+            point(at=NOW, value=None, text="running"), point(at=NOW + 1, value=1.0, text="true"),
+            point(at=NOW + 2, value=0.0, text="false"), point(at=NOW + 3, value=None),
+            Point("press", "force", NOW + 4, 7.0, None, 1), Point("press", "force", NOW + 5, 8.0, None, 2),
+            point(at=NOW + MINUTE, value=None, text="fault"),
+        ],
+        1,
+    )  # fmt: skip
+    assert list(store.series("press", "force", NOW, NOW + HOUR, MINUTE)) == [
+        Bucket(NOW, 0.0, 1.0, 0.5, 0.0, 2, 4),
+        Bucket(NOW + MINUTE, None, None, None, None, 0, 1),
+    ]
+
+
+def test_an_unknown_series_has_no_buckets(store: Store) -> None:
+    store.write([point()], 1)
+    assert list(store.series("press", "nothing", NOW, NOW + HOUR, MINUTE)) == []
+    assert list(store.series("press", "force", NOW + HOUR, NOW + 2 * HOUR, MINUTE)) == []
+    assert list(store.series("press", "force", NOW + HOUR, NOW, MINUTE)) == []
+
+
 def test_reading_goes_on_while_the_same_store_is_written(store: Store) -> None:
     store.write([point(at=NOW + i) for i in range(5_000)], 1)
     reading = store.read()
@@ -225,13 +330,44 @@ def test_another_process_reads_while_this_one_writes(kind: str, store: Store, tm
     reader.close()
 
 
-def test_a_killed_writer_leaves_points_and_offset_that_agree(kind: str, tmp_path: Path) -> None:
+def test_another_process_sees_every_point_while_many_are_moved_about(kind: str, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store.write([point(at=NOW)], 1)
+    writer = child(
+        kind,
+        path,
+        "store = Store(path)\n"
+        "for i in range(1, 8_000, 200):\n"
+        f"    points = [Point('press', 'force', {NOW} + n * {SECOND}, float(n), None, 0) for n in range(i, i + 200)]\n"
+        "    store.write(points + points[:5], i)\n"
+        "store.close()\n",
+    )
+    reader = IMPLEMENTATIONS[kind][1](path)
+    seen = [1]
+    while writer.poll() is None:
+        found = [int(p.value or 0) for p in reader.read("press", "force", start=NOW + 1)]
+        assert found == list(range(1, len(found) + 1))
+        buckets = list(reader.series("press", "force", NOW, NOW + 3 * HOUR, MINUTE))
+        assert sum(b.count for b in buckets) >= len(found) + 1
+        assert all(b.count == 60 for b in buckets[:-1])
+        assert reader.latest("press")[0].at >= NOW + len(found) * SECOND
+        seen.append(len(found))
+    assert writer.wait() == 0
+    assert writer.communicate()[0] == ""
+    assert seen[1:] == sorted(seen[1:])
+    assert len(list(reader.read())) == reader.count() == 8_001
+    reader.close()
+
+
+@pytest.mark.parametrize("width", [20, 300])
+def test_a_killed_writer_leaves_points_and_offset_that_agree(kind: str, tmp_path: Path, width: int) -> None:
     path = tmp_path / "killed.db"
     program = (
         "store = Store(path)\n"
         "print('ready', flush=True)\n"
         "for i in range(store.offset(), 10**9):\n"
-        f"    store.write([Point('press', f'm{{j}}', {NOW} + i, float(i), None, 0) for j in range(20)], i + 1)\n"
+        f"    at = {NOW} + i * {width // 10}\n"
+        f"    store.write([Point('press', f'm{{j % 10}}', at + j // 10, float(i), None, 0) for j in range({width})], i + 1)\n"
     )
     last = 0
     for target in (5, 60, 120):
@@ -247,8 +383,9 @@ def test_a_killed_writer_leaves_points_and_offset_that_agree(kind: str, tmp_path
         offset, points = reader.offset(), list(reader.read())
         assert offset >= last + target
         ahead = 0 if kind in OURS else 1
-        assert 20 * offset <= reader.count() == len(points) <= 20 * (offset + ahead)
-        assert set(range(offset)) <= {p.at - NOW for p in points} <= set(range(offset + ahead))
+        assert width * offset <= reader.count() == len(points) <= width * (offset + ahead)
+        stored, hurried = (set(range(n * width // 10)) for n in (offset, offset + ahead))
+        assert stored <= {p.at - NOW for p in points} <= hurried
         last = offset
         reader.close()
 

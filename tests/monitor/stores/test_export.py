@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,9 +113,9 @@ def test_only_what_is_asked_for_is_exported(store: EmbeddedStore, tmp_path: Path
     assert gzip.decompress((tmp_path / "out.csv.gz").read_bytes()).count(b"\n") == 2
 
 
-@pytest.mark.parametrize("name", ["out.parquet", "out.gz", "out"])
+@pytest.mark.parametrize("name", ["out.feather", "out.gz", "out"])
 def test_an_unknown_ending_is_refused_with_those_there_are(store: EmbeddedStore, tmp_path: Path, name: str) -> None:
-    with pytest.raises(ExportError, match=r"\.csv or \.csv\.gz"):
+    with pytest.raises(ExportError, match=r"\.csv, \.csv\.gz, \.parquet"):
         export(store, tmp_path / name)
 
 
@@ -131,3 +132,50 @@ def test_a_failed_export_leaves_the_earlier_file(store: EmbeddedStore, tmp_path:
         export(store, tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes() == before
     assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+@given(st.lists(observations, max_size=5, unique_by=lambda o: (o.asset, o.at)))
+@settings(deadline=None, max_examples=30)
+def test_parquet_holds_the_points_as_they_are(
+    tmp_path_factory: pytest.TempPathFactory, given_in: list[Observation]
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    directory = tmp_path_factory.mktemp("export")
+    store = EmbeddedStore(directory / "store.db")
+    for offset, observation in enumerate(given_in, 1):
+        store.write(points_of(observation, 5 * SECOND), offset)
+    rows = export(store, directory / "out.parquet")
+    table = parquet.read_table(directory / "out.parquet")
+    found = [column.to_pylist() for column in table.set_column(0, "at", table["timestamp"].cast("int64")).columns]
+    expected = [(p.at, p.asset, p.metric, p.value, p.text, Quality(p.quality).name.lower()) for p in store.read()]
+    store.close()
+    assert list(zip(*found, strict=True)) == expected
+    assert rows == len(expected)
+    assert str(table.schema.field("timestamp").type) == "timestamp[ns, tz=UTC]"
+
+
+def test_parquet_is_written_in_groups_of_bounded_size(
+    store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    monkeypatch.setattr("monitor.stores.parquet.ROW_GROUP", 2)
+    export(store, tmp_path / "out.parquet")
+    file = parquet.ParquetFile(tmp_path / "out.parquet")
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [2, 1]
+
+
+def test_parquet_without_pyarrow_says_what_to_install(
+    store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ExportError, match=r"out\.parquet: Parquet needs pyarrow.*pip install 'andon\[export\]'"):
+        export(store, tmp_path / "out.parquet")
+    assert list(tmp_path.glob("*.parquet*")) == []
+
+
+@pytest.mark.parametrize("name", ["nowhere/out.parquet", "nowhere/out.csv.gz"])
+def test_whatever_the_format_a_file_that_cannot_be_written_is_named(
+    store: EmbeddedStore, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(ExportError, match=r"nowhere/out\..*: cannot be written: "):
+        export(store, tmp_path / name)
