@@ -170,10 +170,10 @@ class Keep(Section):
 
 
 class Store(Section):
-    """Where readings are kept: in a file of ours, or in InfluxDB.
+    """Where readings are kept: in a file of ours, so long as `keep` says, or in InfluxDB, which has its own retention.
 
-    `keep` is the embedded store's; InfluxDB has its own retention. For InfluxDB 1.8 `bucket` is `database` or
-    `database/retention-policy`, `token` is `user:password`, and `org` stays away. For 3 `bucket` is the database.
+    For InfluxDB 1.8 `bucket` is `database` or `database/retention-policy`, `token` is `user:password`, and `org` stays
+    away. For 3 `bucket` is the database.
     """
 
     type: Literal["embedded", "influxdb"] = "embedded"
@@ -191,6 +191,8 @@ class Store(Section):
             )
         if self.type == "influxdb" and (self.url is None or not self.bucket):
             raise InputError("the store `influxdb` needs a `url` and a `bucket`", STORE_URL_HINT)
+        if self.type == "influxdb" and self.keep != Keep():
+            raise InputError("`keep` is the embedded store's", "set the retention of the bucket in InfluxDB")
         return self
 
 

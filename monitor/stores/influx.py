@@ -23,7 +23,6 @@ from monitor.stores.influx_lines import Key, LineEncoder, carried, named
 from monitor.stores.influx_progress import Progress
 from monitor.stores.influx_rejects import Refused, Rejects
 from monitor.stores.influx_server import InfluxServer, Rejected
-from monitor.stores.rollups import bucket_of, of_readings, start_of
 from monitor.telemetry import STORE_REJECTED
 from rules.events import Duration, Instant
 
@@ -35,6 +34,7 @@ LAST_INSTANT: Final[Instant] = 2**63 - 2
 """What InfluxDB can hold."""
 POINTS: Final = "SELECT asset, metric, value, text, quality FROM telemetry"
 LATEST: Final = "SELECT value, text, quality FROM telemetry"
+NUMBERS: Final = "SELECT min(value), max(value), mean(value), last(value), count(value) FROM telemetry"
 COUNT: Final = "SELECT count(quality) FROM telemetry"
 
 _LITERAL: Final = str.maketrans({"\\": r"\\", "'": r"\'", "\n": r"\n"})
@@ -87,11 +87,16 @@ class InfluxStore:
             yield from sorted(map(_point, together), key=lambda point: (point.asset, point.metric))
 
     def series(self, asset: str, metric: str, start: Instant, end: Instant, every: Duration) -> Iterator[Bucket]:
-        """Buckets out of the readings as the server streams them, one bucket's readings in memory at a time."""
-        points = self.read(asset, metric, start_of(start, every), -(-end // every) * every)
-        rows = ((p.at, 0, p.value, p.text, p.quality) for p in points)
-        for _, together in groupby(rows, lambda row: start_of(row[0], every)):
-            yield from map(bucket_of, of_readings(list(together), every))
+        """The metric's buckets that have readings, in order, as the server makes them up."""
+        first, behind = start // every * every, -(-end // every) * every
+        if start >= end:
+            return
+        span = f"time >= {max(first, FIRST_INSTANT)} AND time <= {min(behind - 1, LAST_INSTANT)}"
+        of = f"asset = {_literal(asset)} AND metric = {_literal(metric)} AND {span}"
+        by = f"GROUP BY time({every}ns) fill(none)"
+        readings = {row["time"]: row["count"] for row in self._server.rows(f"{COUNT} WHERE {of} {by}")}
+        good = {row["time"]: row for row in self._server.rows(f"{NUMBERS} WHERE {of} AND quality = 0 {by}")}
+        yield from (_bucket(at, count, good.get(at, {})) for at, count in readings.items())
 
     def latest(self, asset: str) -> list[Point]:
         """The latest point of each metric."""
@@ -124,6 +129,12 @@ class InfluxStore:
         STORE_REJECTED.inc(len(refused))
         (asset, metric, at), _, reason = refused[0]
         log.error("readings_refused_by_store", count=len(refused), asset=asset, metric=metric, at=at, reason=reason)
+
+
+def _bucket(at: Instant, readings: int, row: dict[str, Any]) -> Bucket:
+    count = int(row.get("count") or 0)
+    least, most, mean, last = (row[name] for name in ("min", "max", "mean", "last")) if count else (None,) * 4
+    return Bucket(at, least, most, mean, last, count, max(0, int(readings) - count))
 
 
 def _portions(lines: Any) -> Iterator[list[Line]]:

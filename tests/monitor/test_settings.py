@@ -85,6 +85,7 @@ def test_a_broker_that_cannot_work_is_refused(data: dict[str, Any]) -> None:
         (Store, {"type": "influxdb", "bucket": "b", "url": "http://user:secret99@h"}),
         (Store, {"type": "influxdb", "bucket": "b", "url": "http://h", "token": "two\nlines"}),
         (Store, {"type": "influxdb", "bucket": "b", "url": "http://h", "token": ""}),
+        (Store, {"type": "influxdb", "bucket": "b", "url": "http://h", "keep": {"raw": "1d"}}),
         (Store, {"bucket": "b"}),
         (Store, {"type": "embedded", "token": "secret99"}),
         (Notify, {"teams": {"a": {"channels": ["not an address"]}}}),

@@ -55,8 +55,7 @@ class InfluxDB:
         directory.mkdir(parents=True, exist_ok=True)
         self._auth = auth
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = free_port()
-        self._rpc = free_port()
+        self.port = 0
         self.start()
         if auth:
             self.query("CREATE USER andon WITH PASSWORD 'secret99' WITH ALL PRIVILEGES")
@@ -72,14 +71,23 @@ class InfluxDB:
         return (self._directory / "log").read_text(errors="replace")
 
     def start(self) -> None:
-        """Start and wait until it answers; keeps its port and what it stored."""
+        """Start and wait until it answers; keeps what it stored, and its port once it has one."""
+        for _ in range(5):
+            port = self.port or free_port()
+            self._start_on(port, free_port())
+            until(self._answers_or_ended(port), START_SECONDS, "InfluxDB to answer")
+            if self._process is not None and self._process.poll() is None:
+                self.port = port
+                return
+        raise RuntimeError(f"InfluxDB does not start: {self.log}")
+
+    def _start_on(self, port: int, rpc: int) -> None:
         configuration = self._directory / "influxdb.conf"
-        values = {"directory": self._directory, "port": self.port, "rpc": self._rpc, "auth": str(self._auth).lower()}
+        values = {"directory": self._directory, "port": port, "rpc": rpc, "auth": str(self._auth).lower()}
         configuration.write_text(CONFIGURATION.format(**values))
         with (self._directory / "log").open("ab") as log:
             command = [self._executable, "run", "-config", str(configuration)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        until(self._answers, START_SECONDS, "InfluxDB to answer")
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -101,14 +109,17 @@ class InfluxDB:
         assert "error" not in result, result
         return list(result.get("series", []))
 
-    def _answers(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self.log
-        try:
-            with urllib.request.urlopen(f"{self.url}/ping", timeout=1) as answer:
-                return bool(answer.status == 204)
-        except OSError:
-            return False
+    def _answers_or_ended(self, port: int) -> Callable[[], bool]:
+        def look() -> bool:
+            if self._process is None or self._process.poll() is not None:
+                return True
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=1) as answer:
+                    return bool(answer.status == 204)
+            except OSError:
+                return False
+
+        return look
 
 
 def found() -> str | None:

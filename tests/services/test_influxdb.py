@@ -187,7 +187,7 @@ def test_the_store_process_does_not_wait_for_a_server_that_hangs(influxdb: Influ
         until(lambda: server.writes > 0, 20, "a write")
         asked = clock.elapsed()
         process.communicate(b"stop", timeout=20)
-        assert clock.elapsed() - asked < 4 * SECOND
+        assert clock.elapsed() - asked < 10 * SECOND
         assert process.returncode == 0
     assert stored_offset(hanging) == 0
 
@@ -198,7 +198,7 @@ def test_a_server_that_is_away_says_so_and_stops_nobody(influxdb: InfluxDB, tmp_
     receive(away, range(2, 5))
     started = clock.elapsed()
     while_storing(away, lambda: None)
-    assert clock.elapsed() - started < 5 * SECOND
+    assert clock.elapsed() - started < 15 * SECOND
     assert stored_offset(away) == 0
     with pytest.raises(AndonError, match="does not answer"):
         stored(away)
