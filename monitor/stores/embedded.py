@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
+from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -149,15 +150,10 @@ class EmbeddedStore:
 
     def _by_series(self, points: Sequence[Point], arrivals: int) -> dict[int, list[Row]]:
         """Rows by series and in order of time, of several with one time only the last."""
-        found: dict[int, dict[Instant, Row]] = {}
-        ids = self._ids
+        found: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
         for arrival, p in enumerate(points, arrivals):
-            series = ids.get((p.asset, p.metric)) or self._series(p.asset, p.metric)
-            rows = found.get(series)
-            if rows is None:
-                rows = found[series] = {}
-            rows[p.at] = (p.at, arrival, p.value, p.text, p.quality)
-        return {series: sorted(rows.values()) for series, rows in found.items()}
+            found[p.asset, p.metric].append((p.at, arrival, p.value, p.text, p.quality))
+        return {self._series(*names): _ordered(rows) for names, rows in found.items()}
 
     def _known(self, series: int, rows: list[Row]) -> int:
         """How many of the rows, which are about to be written, replace one."""
@@ -259,3 +255,8 @@ class EmbeddedStore:
             yield
         except (sqlite3.Error, DamagedError) as problem:
             raise StoreError(f"{self._path}: {problem}") from problem
+
+
+def _ordered(rows: list[Row]) -> list[Row]:
+    last = {row[0]: row for row in rows}
+    return sorted(rows if len(last) == len(rows) else last.values())

@@ -18,7 +18,7 @@ from monitor.stores.rollups import HOUR, MINUTE
 from monitor.stores.tiers import MOST_AT_ONCE, Tier
 from rules.events import Duration, Instant
 
-FRONT: Final = 400_000
+FRONT: Final = 200_000
 """Rows of a tier that may lie before the chunks; beyond that the longest series are sealed."""
 
 WINDOW: Final = 2_000
