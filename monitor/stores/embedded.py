@@ -11,7 +11,7 @@ import heapq
 import sqlite3
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from threading import RLock
@@ -125,6 +125,8 @@ class EmbeddedStore:
 
     def series(self, asset: str, metric: str, start: Instant, end: Instant, every: Duration) -> Iterator[Bucket]:
         """Buckets out of the widest rollups that fit, out of the readings where none do."""
+        if every <= 0:
+            raise StoreError("a bucket lasts at least a nanosecond: ask for an `every` above 0")
         with self._errors(), self._lock:
             found = self._db.execute(SERIES, {"asset": asset, "metric": metric}).fetchone()
         if found is None:
@@ -233,8 +235,9 @@ class EmbeddedStore:
             except BaseException:
                 self._ids.clear()
                 self._newest.clear()
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                with suppress(sqlite3.Error):
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
                     self._ladder.reload()
                 raise
 
