@@ -48,7 +48,7 @@ LATEST_POINTS: Final = """
     WHERE asset = ? AND at = (SELECT max(at) FROM reading WHERE series = id) ORDER BY metric
 """
 ROWS_IN_MEMORY: Final = 100_000
-LARGEST_PAGE: Final = 2_000
+LARGEST_PAGE: Final = 5_000
 MOST_SERIES: Final = 100_000
 BUSY_SECONDS: Final = 10
 CACHE_KIB: Final = 32_768
@@ -117,8 +117,8 @@ class EmbeddedStore:
         span = EARLIEST if start is None else start, LATEST if end is None else end
         if len(series) == 1:
             ((found, name, signal),) = series
-            for at, _, value, text, quality in chain.from_iterable(self._pages(found, span, page)):
-                yield Point(name, signal, at, value, text, quality)
+            for rows in self._pages(found, span, page):
+                yield from [Point(name, signal, at, value, text, quality) for at, _, value, text, quality in rows]
             return
         for at, name, _, signal, *rest in heapq.merge(*(self._tagged(*row, span=span, page=page) for row in series)):
             yield Point(name, signal, at, *rest)
