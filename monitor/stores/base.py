@@ -93,7 +93,8 @@ class Store(Protocol):
         """The metric's buckets that have readings, in order; least and most of each, so that no spike is lost.
 
         The buckets in which start and end lie are whole (unless end is where one begins). Where `every` is a whole
-        number of minutes or hours it may reach further back than the readings themselves are kept.
+        number of minutes or hours it may reach further back than the readings themselves are kept. An `every` of 0 or
+        less is a StoreError.
         """
         ...
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
+from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from threading import RLock
@@ -47,7 +48,7 @@ LATEST_POINTS: Final = """
     WHERE asset = ? AND at = (SELECT max(at) FROM reading WHERE series = id) ORDER BY metric
 """
 ROWS_IN_MEMORY: Final = 100_000
-LARGEST_PAGE: Final = 2_000
+LARGEST_PAGE: Final = 5_000
 MOST_SERIES: Final = 100_000
 BUSY_SECONDS: Final = 10
 CACHE_KIB: Final = 32_768
@@ -116,14 +117,16 @@ class EmbeddedStore:
         span = EARLIEST if start is None else start, LATEST if end is None else end
         if len(series) == 1:
             ((found, name, signal),) = series
-            for at, _, value, text, quality in chain.from_iterable(self._pages(found, span, page)):
-                yield Point(name, signal, at, value, text, quality)
+            for rows in self._pages(found, span, page):
+                yield from [Point(name, signal, at, value, text, quality) for at, _, value, text, quality in rows]
             return
         for at, name, _, signal, *rest in heapq.merge(*(self._tagged(*row, span=span, page=page) for row in series)):
             yield Point(name, signal, at, *rest)
 
     def series(self, asset: str, metric: str, start: Instant, end: Instant, every: Duration) -> Iterator[Bucket]:
         """Buckets out of the widest rollups that fit, out of the readings where none do."""
+        if every <= 0:
+            raise StoreError("a bucket lasts at least a nanosecond: ask for an `every` above 0")
         with self._errors(), self._lock:
             found = self._db.execute(SERIES, {"asset": asset, "metric": metric}).fetchone()
         if found is None:
@@ -149,15 +152,10 @@ class EmbeddedStore:
 
     def _by_series(self, points: Sequence[Point], arrivals: int) -> dict[int, list[Row]]:
         """Rows by series and in order of time, of several with one time only the last."""
-        found: dict[int, dict[Instant, Row]] = {}
-        ids = self._ids
+        found: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
         for arrival, p in enumerate(points, arrivals):
-            series = ids.get((p.asset, p.metric)) or self._series(p.asset, p.metric)
-            rows = found.get(series)
-            if rows is None:
-                rows = found[series] = {}
-            rows[p.at] = (p.at, arrival, p.value, p.text, p.quality)
-        return {series: sorted(rows.values()) for series, rows in found.items()}
+            found[p.asset, p.metric].append((p.at, arrival, p.value, p.text, p.quality))
+        return {self._series(*names): _ordered(rows) for names, rows in found.items()}
 
     def _known(self, series: int, rows: list[Row]) -> int:
         """How many of the rows, which are about to be written, replace one."""
@@ -237,8 +235,9 @@ class EmbeddedStore:
             except BaseException:
                 self._ids.clear()
                 self._newest.clear()
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                with suppress(sqlite3.Error):
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
                     self._ladder.reload()
                 raise
 
@@ -259,3 +258,8 @@ class EmbeddedStore:
             yield
         except (sqlite3.Error, DamagedError) as problem:
             raise StoreError(f"{self._path}: {problem}") from problem
+
+
+def _ordered(rows: list[Row]) -> list[Row]:
+    last = {row[0]: row for row in rows}
+    return sorted(rows if len(last) == len(rows) else last.values())

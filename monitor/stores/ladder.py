@@ -18,7 +18,7 @@ from monitor.stores.rollups import HOUR, MINUTE
 from monitor.stores.tiers import MOST_AT_ONCE, Tier
 from rules.events import Duration, Instant
 
-FRONT: Final = 400_000
+FRONT: Final = 200_000
 """Rows of a tier that may lie before the chunks; beyond that the longest series are sealed."""
 
 WINDOW: Final = 2_000
@@ -82,8 +82,10 @@ class Ladder:
         """Keep readings of several series; seals what is due, and returns how many old readings went out for it."""
         due = {series: rows for series, rows in found.items() if self.readings.is_due(series, rows)}
         self.readings.put({series: rows for series, rows in found.items() if series not in due})
-        gone = sum(self._seal(series, rows) for series, rows in due.items())
-        return gone + self._relieve(self.readings, self._seal)
+        gone = sum(self._seal(series, rows) for series, rows in due.items()) + self._relieve(self.readings, self._seal)
+        for level in self.levels:
+            self._relieve(level.tier, level.tier.seal)
+        return gone
 
     def window(self, series: int, level: Level, since: Instant, until: Instant) -> tuple[list[Row], Instant]:
         """The next rollups of a span that begins and ends where one of them does, and how far they go."""
@@ -114,7 +116,6 @@ class Ladder:
             level.tier.seal(series, rows)
         else:
             level.tier.put({series: rows})
-        self._relieve(level.tier, level.tier.seal)
 
     def _renewed(self, series: int, level: Level, fresh: list[Row], source: Source, below: Tier) -> Iterator[Row]:
         """The rollups in which fresh readings lie, from the source; what that no longer has is added up instead."""

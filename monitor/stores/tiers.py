@@ -99,7 +99,7 @@ class Tier:
 
     def is_due(self, series: int, more: Sequence[Row]) -> bool:
         """Whether a series is to be sealed with these rows more: they are many, or there is enough for a chunk."""
-        return len(more) > CHUNK // 2 or self.unsealed.get(series, 0) + len(more) > CHUNK
+        return len(more) >= SMALL or self.unsealed.get(series, 0) + len(more) > CHUNK
 
     def put(self, found: dict[int, list[Row]]) -> None:
         """Keep rows of several series, each series' in order, in place of earlier ones of the same time."""

@@ -290,12 +290,19 @@ def test_an_unknown_series_has_no_buckets(store: Store) -> None:
     assert list(store.series("press", "force", NOW + HOUR, NOW, MINUTE)) == []
 
 
+@pytest.mark.parametrize("every", [0, -1])
+def test_a_bucket_needs_a_width(store: Store, every: int) -> None:
+    store.write([point()], 1)
+    with pytest.raises(StoreError):
+        list(store.series("press", "force", NOW, NOW + HOUR, every))
+
+
 def test_reading_goes_on_while_the_same_store_is_written(store: Store) -> None:
-    store.write([point(at=NOW + i) for i in range(5_000)], 1)
+    store.write([point(at=NOW + i) for i in range(9_000)], 1)
     reading = store.read()
     first = next(reading)
     store.write([point(at=NOW - 1), point(at=NOW)], 2)
-    assert [first.at, *(p.at for p in reading)] == list(range(NOW, NOW + 5_000))
+    assert [first.at, *(p.at for p in reading)] == list(range(NOW, NOW + 9_000))
 
 
 def test_a_failed_write_leaves_nothing_behind(kind: str, tmp_path: Path) -> None:

@@ -115,3 +115,16 @@ def test_secrets_do_not_show() -> None:
     assert settings.store.url == "https://h:8086"
     assert settings.store.token is not None
     assert settings.store.token.get_secret_value() == "secret99"
+
+
+def test_readings_are_kept_as_long_as_the_site_says() -> None:
+    day = 86_400 * SECOND
+    kept = site_file(store={"type": "embedded", "keep": {"raw": "30d", "hours": "forever"}}).store.keep
+    assert (kept.raw, kept.minutes, kept.hours) == (30 * day, 730 * day, None)
+    assert Store().keep.raw == 90 * day
+
+
+@pytest.mark.parametrize("wrong", ["90", "0s", "59m", "always", 90, -1])
+def test_a_retention_that_makes_no_sense_is_refused(wrong: Any) -> None:
+    with pytest.raises(ValidationError):
+        Store.model_validate({"keep": {"raw": wrong}})

@@ -55,14 +55,14 @@ def test_a_closed_store_answers_with_its_own_error(tmp_path: Path) -> None:
 def test_a_slow_reader_does_not_hold_the_log_back(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     store = EmbeddedStore(path)
-    store.write([Point("press", "force", at, 1.0, None, 0) for at in range(5_000)], 1)
+    store.write([Point("press", "force", at, 1.0, None, 0) for at in range(9_000)], 1)
     reader = EmbeddedStore(path, read_only=True)
     reading = reader.read()
     next(reading)
     with closing(sqlite3.connect(path)) as db:
         busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     assert busy == 0
-    assert sum(1 for _ in reading) == 4_999
+    assert sum(1 for _ in reading) == 8_999
     reader.close()
     store.close()
 
