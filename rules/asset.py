@@ -112,7 +112,8 @@ class AssetMonitor:
             clock.advance(at, event.received)
         moment = max(at, clock.now)
         self._pass(moment)
-        clock.now = clock.heard = moment
+        clock.now = moment
+        clock.hear(moment)
         self._apply(event.readings, at, moment, ahead)
 
     def _fits(self, event: Observation, at: Instant) -> bool:
@@ -132,7 +133,7 @@ class AssetMonitor:
         """Late readings are kept elsewhere and decide nothing, but they are a sign of life."""
         self.late += len(event.readings)
         moment = self.clock.reads(event.received)
-        self.clock.heard = moment
+        self.clock.hear(moment)
         if self._roster.vigil:
             self._pass(moment)
             self.clock.now = moment

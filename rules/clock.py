@@ -43,6 +43,11 @@ class AssetClock:
         """The asset's time when something is received, never before `now`."""
         return max(self.now, self.latest + received - self.latest_received)
 
+    def hear(self, moment: Instant) -> None:
+        """The asset spoke; a straggler with an older stamp takes nothing back."""
+        if self.heard is None or moment > self.heard:
+            self.heard = moment
+
     def due(self, deadline: Instant) -> Instant:
         """When, in time of receipt, the clock will read `deadline`."""
         return self.latest_received + deadline - self.latest
