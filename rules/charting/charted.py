@@ -163,9 +163,9 @@ class Charted:
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """Which chart, which rule, which points, since when; or that it is over."""
         del level
-        if on:
-            return dict(self._finding)
         name = self.inputs[0].name
+        if on:
+            return {"text": f"{name}: no point was judged yet", **self._finding}
         if self.renewed:
             return {"text": f"{name}: the chart began anew after its signal, and signals again"}
         points = "point" if self._clear_after == 1 else "points"

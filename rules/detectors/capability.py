@@ -160,7 +160,8 @@ class Capability(Detector):
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """The index, its bounds and what they prove."""
         del level, on
-        told, name = dict(self._told), self._gauge.name.capitalize()
+        told = {"verdict": Verdict.UNDECIDED, "count": 0, **self._told}
+        name = self._gauge.name.capitalize()
         signal = self.inputs[0]
         found = "no spread to speak of"
         if "value" in told:

@@ -56,6 +56,15 @@ rules:
       {type: safety_function, demand: "guard == true", bypass: "force == true", max_bypass: 3s, proof_test: 30s,
        tested: "x > 9", discrepancy: "x > y"}
   - {id: gated-curtain, kind: safety, when: "x < 8", detect: {type: safety_function, bypass: "force == true", max_bypass: 2s}}
+  - id: chart
+    kind: quality
+    detect: {type: control_chart, signal: x, chart: individuals, mean: 5, sigma: 1.5, on_signal: restart, clear_after: 1}
+  - {id: learned, kind: quality, detect: {type: control_chart, signal: y, chart: xbar_r, subgroup: {size: 3}, learn: {subgroups: 5}}}
+  - {id: smooth, kind: quality, detect: {type: ewma, signal: x, lambda: 0.3, limit: 2.5, mean: 5, sigma: 1.5}}
+  - {id: summed, kind: quality, detect: {type: cusum, signal: y, k: 0.5, h: 4, mean: 5, sigma: 2, clear_after: 2}}
+  - {id: able, kind: quality, detect: {type: capability, signal: x, lower_spec: 2, upper_spec: 8, window: 100}}
+  - {id: odd, kind: quality, detect: {type: anomaly, signal: x}}
+  - {id: together, kind: quality, detect: {type: multivariate, signals: [x, y], learn: {samples: 50}}}
   - {id: soon, kind: equipment, detect: {type: forecast, signal: x, limit: 8, horizon: 30s, window: 20s, on_delay: 1s}}
 """
 MACHINES = """

@@ -78,7 +78,7 @@ def test_its_state_does_not_grow_with_the_readings(name: str) -> None:
         if number % 50 == 0:
             sizes.append(len(as_json(monitor)))
     half = len(sizes) // 2
-    assert max(sizes[half:]) <= 1.25 * max(sizes[:half]) + 200
+    assert max(sizes[half:]) <= 1.5 * max(sizes[:half]) + 200  # what grows with every reading doubles
 
 
 @pytest.mark.parametrize("name", TYPES)
