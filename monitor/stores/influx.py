@@ -88,6 +88,8 @@ class InfluxStore:
 
     def series(self, asset: str, metric: str, start: Instant, end: Instant, every: Duration) -> Iterator[Bucket]:
         """The metric's buckets that have readings, in order, as the server makes them up."""
+        if every <= 0:
+            raise StoreError("the buckets of a series must be wider than nothing")
         first, behind = start // every * every, -(-end // every) * every
         if start >= end:
             return
