@@ -162,7 +162,7 @@ class Decider:
         end = max(self.next, self._committed)
         step = Step(
             next_offset=end,
-            floor=next(iter(self.fleet.touched.values()), end),
+            floor=next(iter(self.fleet.touched.values()), self.next),
             transitions=undone.transitions,
             notifications=undone.notifications,
             verdicts=undone.verdicts,
