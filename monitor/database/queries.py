@@ -24,6 +24,7 @@ from monitor.database.schema import (
 from monitor.journal.entries import Offset
 from rules.alarms import Kind, Priority, State, Transition
 from rules.events import Instant
+from rules.statetime import Raised
 
 MOST_REVISIONS: Final = 100
 """So many sets of rules are looked through for the one that an alarm was decided by."""
@@ -131,6 +132,23 @@ class AlarmReader:
             .order_by(transitions.c.seq)
         )
         return [(msgspec.json.decode(row.body, type=Transition), row.told) for row in self._rows(wanted)]
+
+    def raised(self, asset: str, start: Instant, end: Instant) -> list[Raised]:
+        """The alarms of an asset raised with start <= at < end, each with when its condition was gone."""
+        over = transitions.alias()
+        gone = (
+            select(func.min(over.c.at))
+            .where(over.c.alarm == transitions.c.alarm, over.c.event.in_(("cleared", "latched")))
+            .scalar_subquery()
+        )
+        wanted = (
+            select(transitions.c.body, gone.label("over"))
+            .where(transitions.c.asset == asset, transitions.c.event == "raised")
+            .where(transitions.c.at >= start, transitions.c.at < end)
+            .order_by(transitions.c.seq)
+        )
+        found = [(msgspec.json.decode(row.body, type=Transition), row.over) for row in self._rows(wanted)]
+        return [Raised(t.alarm, t.rule, t.title, t.at, over) for t, over in found]
 
     def last_before(self, asset: str, rule: str, at: Instant) -> list[Transition]:
         """The last transition of each part of a rule on an asset up to `at`."""
