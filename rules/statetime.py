@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Final
 
 import msgspec
@@ -57,16 +57,14 @@ class Stop(msgspec.Struct, frozen=True):
 
 def stays(changes: Iterable[tuple[Instant, str | None]], start: Instant, end: Instant) -> list[Stay]:
     """The states from start to end, without gaps. `changes` are in order; the last one before start still holds."""
-    found: list[Stay] = []
-    state, since = UNKNOWN, start
-    for at, name in changes:
-        if at >= end:
-            break
-        if (name or UNKNOWN) != state:
-            if at > since:
-                found.append(Stay(state, since, at))
-            state, since = name or UNKNOWN, max(at, start)
-    return [*found, Stay(state, since, end)] if end > since else found
+    settled = {max(at, start): name or UNKNOWN for at, name in changes if at < end}
+    edges = [(start, UNKNOWN), *settled.items(), (end, UNKNOWN)]
+    cut = [Stay(state, since, until) for (since, state), (until, _) in pairwise(edges) if since < until]
+    return [
+        Stay(state, same[0].start, same[-1].end)
+        for state, group in groupby(cut, key=lambda stay: stay.state)
+        if (same := list(group))
+    ]
 
 
 def within(listed: Iterable[Stay], start: Instant, end: Instant) -> Iterator[Stay]:
