@@ -30,6 +30,7 @@ class Fleet:
         self.offsets: dict[str, int] = {}
         self.touched: dict[str, int] = {}
         self._known: dict[str, int] = {}
+        self._all_new = 0
         self.refused = 0
         self._due: list[tuple[Instant, str]] = []
         self._queued: dict[str, Instant] = {}
@@ -61,10 +62,16 @@ class Fleet:
 
     def next_due(self) -> Instant | None:
         """When, in time of receipt, a Tick would matter to somebody."""
-        due = self._due
-        while due and self._queued.get(due[0][1]) != due[0][0]:
-            heapq.heappop(due)
-        return due[0][0] if due else None
+        while self._due:
+            due, asset = self._due[0]
+            known = self._queued.get(asset) == due
+            if known and self.monitors[asset].next_due() == due:
+                return due
+            heapq.heappop(self._due)
+            if known:
+                del self._queued[asset]
+                self._schedule(self.monitors[asset])
+        return None
 
     def adopt(self, rules: RuleSet, snapshot: dict[str, Any], offset: int) -> None:
         """Take a monitor over from its snapshot, as of the entry `offset`; one never told of anything still waits."""
@@ -72,6 +79,9 @@ class Fleet:
         self.monitors[monitor.asset] = monitor
         (self._unborn.add if monitor.clock.start is None else self._unborn.discard)(monitor.asset)
         self.offsets[monitor.asset] = self._known[monitor.asset] = offset
+        self._all_new = max(self._all_new, offset + 1)
+        self.touched.pop(monitor.asset, None)
+        self._queued.pop(monitor.asset, None)
         self._schedule(monitor)
 
     def _declare(self) -> None:
@@ -107,21 +117,24 @@ class Fleet:
     def _tell(self, monitor: AssetMonitor, event: Event, offset: int) -> list[Transition]:
         asset = monitor.asset
         if offset >= 0:
-            if self._known.get(asset, -1) >= offset:
+            if offset < self._all_new and self._known.get(asset, -1) >= offset:
                 self._schedule(monitor)
                 return []
             self.offsets[asset] = offset
-        self._unborn.discard(asset)
-        self.touched.setdefault(asset, offset)
+        if asset not in self.touched:
+            self.touched[asset] = offset
+            self._unborn.discard(asset)
         out = monitor.handle(event)
         self._schedule(monitor)
         return out
 
     def _schedule(self, monitor: AssetMonitor) -> None:
-        due = monitor.next_due()
+        """Queue the asset no later than its next deadline; `next_due` looks closer when its turn comes."""
+        earliest = monitor.earliest()
+        if earliest is None:
+            return
         asset = monitor.asset
-        if due is None:
-            self._queued.pop(asset, None)
-        elif self._queued.get(asset) != due:
-            self._queued[asset] = due
-            heapq.heappush(self._due, (due, asset))
+        queued = self._queued.get(asset)
+        if queued is None or earliest < queued:
+            self._queued[asset] = earliest
+            heapq.heappush(self._due, (earliest, asset))

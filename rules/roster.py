@@ -114,11 +114,12 @@ class Roster:
 
     def looked(self, watch: Watch) -> None:
         """After a watch has looked: the quiet bands of its signals, and whether it wants to see everything."""
-        if watch.inputs and (band := watch.band(watch.inputs[0])) != watch.last_band:
+        inputs = watch.detector.inputs
+        if inputs and (band := watch.band(inputs[0])) != watch.last_band:
             watch.last_band = band
-            for signal in watch.inputs:
+            for signal in inputs:
                 signal.refresh()
-        if watch.vigilant is not (watch in self.vigil):
+        if watch.may_be_vigilant and watch.vigilant is not (watch in self.vigil):
             self.vigil = [w for w in self.watches if w.vigilant]
 
     def shift(self, delta: Duration) -> None:
@@ -181,13 +182,13 @@ class Roster:
         return watch
 
     def _wire(self) -> None:
-        for signal in self.signals.values():
-            signal.watches = ()
-        lookers: list[Gate | Watch] = [*self.gates.values(), *self.watches]
-        for looker in lookers:
+        lookers: dict[str, list[Gate | Watch]] = {name: [] for name in self.signals}
+        for looker in (*self.gates.values(), *self.watches):
             for signal in looker.inputs:
-                signal.watches = (*signal.watches, looker)
-        for signal in self.signals.values():
+                lookers[signal.name].append(looker)
+        for name, signal in self.signals.items():
+            signal.watches = tuple(lookers[name])
+            signal.named = bool(signal.feeds) or any(looker.restless(signal) for looker in signal.watches)
             signal.refresh()
         self.vigil = [watch for watch in self.watches if watch.vigilant]
         self.curious = [watch for watch in self.watches if watch.detector.curious]
