@@ -118,7 +118,7 @@ class AssetMonitor:
             return
         else:
             at, uncertain = found
-        moment = clock.now if clock.now > at else at
+        moment = max(at, clock.now)
         if (heap := self._heap) and heap[0][0] <= moment:
             self._pass(moment)
         clock.now = moment
@@ -165,8 +165,8 @@ class AssetMonitor:
 
     def _apply(self, readings: tuple[Reading, ...], at: Instant, moment: Instant, uncertain: bool) -> None:
         """All readings first, then every watch that may care, once."""
-        roster, good = self._roster, Quality.GOOD
-        signals = roster.metrics
+        roster = self._roster
+        signals, usual = roster.metrics, None if uncertain else Quality.GOOD
         lookers: list[Gate | Watch] = []
         for reading in readings:
             metric = reading.metric
@@ -180,7 +180,7 @@ class AssetMonitor:
                 self.late += 1
                 continue
             signal.at = at
-            if signal.quality is good and reading.quality is good and not uncertain:
+            if reading.quality is usual and signal.quality is usual:
                 value = reading.value
                 if type(value) is float and signal.low <= value <= signal.high:
                     signal.value = signal.last = value
@@ -203,7 +203,7 @@ class AssetMonitor:
         self._spread(signal, last, quality, lookers)
 
     def _spread(self, signal: Signal, last: Value, quality: Quality | None, lookers: list[Gate | Watch]) -> None:
-        """A signal was read that had `last` and `quality`: those who look at it, and the signals that are made of it."""
+        """A signal was read that had `last` and `quality`: whom it concerns, and the signals that are made of it."""
         assert signal.at is not None
         roster = self._roster
         if signal.named:
@@ -240,7 +240,8 @@ class AssetMonitor:
         for watch in self._roster.watches:
             if watch.gate is not None:
                 watch.gated(received, self._emit)
-            self._looked(watch)
+                self._roster.looked(watch)
+            self._deadlines.put(watch)
 
     def _pass(self, moment: Instant) -> None:
         """Fire every deadline up to `moment`, in order, each at its own time."""
@@ -255,8 +256,9 @@ class AssetMonitor:
 
     def _rebase(self, at: Instant, received: Instant) -> None:
         delta = self.clock.rebase(at, received)
-        self._roster.shift(delta)
-        self._deadlines.restart()
+        if delta:
+            self._roster.shift(delta)
+            self._deadlines.restart()
 
     # -- everything else --------------------------------------------------------------------------------------------
 

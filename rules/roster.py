@@ -114,10 +114,10 @@ class Roster:
 
     def looked(self, watch: Watch) -> None:
         """After a watch has looked: the quiet bands of its signals, and whether it wants to see everything."""
-        inputs = watch.detector.inputs
-        if inputs and (band := watch.band(inputs[0])) != watch.last_band:
+        band = _band(watch)
+        if band != watch.last_band:
             watch.last_band = band
-            for signal in inputs:
+            for signal in watch.inputs:
                 signal.refresh()
         if watch.may_be_vigilant and watch.vigilant is not (watch in self.vigil):
             self.vigil = [w for w in self.watches if w.vigilant]
@@ -183,15 +183,23 @@ class Roster:
 
     def _wire(self) -> None:
         lookers: dict[str, list[Gate | Watch]] = {name: [] for name in self.signals}
-        for looker in (*self.gates.values(), *self.watches):
+        every: list[Gate | Watch] = [*self.gates.values(), *self.watches]
+        for looker in every:
             for signal in looker.inputs:
                 lookers[signal.name].append(looker)
         for name, signal in self.signals.items():
             signal.watches = tuple(lookers[name])
             signal.named = bool(signal.feeds) or any(looker.restless(signal) for looker in signal.watches)
             signal.refresh()
+        for watch in self.watches:
+            watch.last_band = _band(watch)
         self.vigil = [watch for watch in self.watches if watch.vigilant]
         self.curious = [watch for watch in self.watches if watch.detector.curious]
+
+
+def _band(watch: Watch) -> tuple[float, float] | None:
+    inputs = watch.detector.inputs
+    return watch.band(inputs[0]) if inputs else None
 
 
 def alarm_name(asset: str, rule: str, part: str | None) -> str:

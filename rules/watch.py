@@ -145,7 +145,7 @@ class Watch:
         return (*(delay.raw for delay in self.delays[:-1]), True)
 
     def _has_input(self, quality: Quality | None) -> bool:
-        return any([signal.quality is quality for signal in self.detector.inputs])
+        return quality in [signal.quality for signal in self.detector.inputs]
 
     # -- the gate ---------------------------------------------------------------------------------------------------
 
