@@ -151,7 +151,8 @@ class Roster:
         for signal in self.signals.values():
             if signal.at is not None:
                 self.meet(signal)
-        self._wire()
+        if self.curious:
+            self._wire()
         for watch in self.watches:
             self.looked(watch)
 
