@@ -114,7 +114,8 @@ def readings(count: int) -> Iterator[dict[str, Any]]:
         yield {
             "assets": assets, "readings_per_message": width, "rules_per_reading": rules, "readings": read,
             "readings_per_s": round(read / took), "yardstick_readings_per_s": round(read / base),
-            "ratio": round(base / took, 3), "ms_to_make_an_asset": round(born / assets * 1e3, 3), "transitions": len(out),
+            "ratio": round(base / took, 3), "ms_to_make_an_asset": round(born / assets * 1e3, 3),
+            "transitions": len(out),
         }  # fmt: skip
 
 

@@ -167,7 +167,7 @@ class AssetMonitor:
         """All readings first, then every watch that may care, once."""
         roster = self._roster
         signals, usual = roster.metrics, None if uncertain else Quality.GOOD
-        lookers: list[Gate | Watch] = []
+        lookers: list[Gate | Watch] = [*roster.vigil]
         for reading in readings:
             metric = reading.metric
             signal = signals.get(metric)
@@ -191,8 +191,6 @@ class AssetMonitor:
                     signal.samples += 1
                     continue
             self._take(signal, reading, uncertain, lookers)
-        if roster.vigil:
-            lookers += roster.vigil
         if lookers:
             self._evaluate(lookers, moment)
 

@@ -101,22 +101,26 @@ class Watch:
         if not self._settled:
             return
         flags = self._flags(at)
-        if flags is not None:
-            if self.detector.renewed:
-                self._feed((False,) * len(flags), at)
-                self._announce(at, why, emit)
-            elif flags == self._fed:
-                return
-            self._feed(flags, at)
-        self._announce(at, why, emit)
+        if flags is None or flags != self._fed or self.detector.renewed:
+            self._weigh(flags, at, why, emit)
         if self.detector.notice is not None:
             notice, self.detector.notice = self.detector.notice, None
             emit(self, "commented", self.alarm.shown, self.alarm.shown, at, {"why": why, **notice})
 
     def close(self, at: Instant, why: str, emit: Emit) -> None:
         """What was detected is over, whatever the detector and the delays say."""
+        self._fed = None
         for delay in self.delays:
             delay.raw = delay.on = False
+        self._announce(at, why, emit)
+
+    def _weigh(self, flags: tuple[bool, ...] | None, at: Instant, why: str, emit: Emit) -> None:
+        """What the detector says is news: to the delays, and from them to the alarm."""
+        if flags is not None:
+            if self.detector.renewed:
+                self._feed((False,) * len(flags), at)
+                self._announce(at, why, emit)
+            self._feed(flags, at)
         self._announce(at, why, emit)
 
     def _feed(self, flags: tuple[bool, ...], at: Instant) -> None:
