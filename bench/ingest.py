@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from _flood import payload, topic
-from core import RULES
+from core import ruleset
 
 from monitor.codecs import Decoder
 from monitor.journal.entries import Message
@@ -24,7 +24,6 @@ from monitor.journal.writer import JournalWriter
 from monitor.settings import Gateway
 from rules.events import SECOND
 from rules.fleet import Fleet
-from rules.ruleset import load_rules
 
 START = 1_700_000_000 * SECOND
 BATCH = 1000
@@ -44,9 +43,7 @@ def main() -> None:
     parser.add_argument("--readings", type=int, default=500_000)
     args = parser.parse_args()
     for values in (1, 50):
-        names = ", ".join(f"m{i}" for i in range(values))
-        rules = load_rules({"bench.yaml": RULES % {"names": names}}).ruleset
-        assert rules is not None
+        rules = ruleset([f"m{i}" for i in range(values)])
         template = "plant/{line}/{machine}/{metric}" if values == 1 else "plant/{line}/{machine}"
         gateway = Gateway(name="g", topic=template, asset="{line}/{machine}")
         made = messages(args.readings // values // (4 if values == 1 else 1), values)

@@ -10,7 +10,7 @@ from rules.alarms import State, Transition
 from rules.builtin import OWN_ASSET, Flag
 from rules.clock import AssetClock, settled
 from rules.deadlines import Deadlines
-from rules.events import Command, Event, Instant, Link, Observation, Quality, Reading, Revision, Tick
+from rules.events import Command, Event, Instant, Link, Observation, Quality, Reading, Revision, Tick, Value
 from rules.gate import Gate
 from rules.problems import quoted
 from rules.roster import Roster, identity
@@ -76,6 +76,11 @@ class AssetMonitor:
         deadline = self._deadlines.next()
         return None if deadline is None else self.clock.due(deadline)
 
+    def earliest(self) -> Instant | None:
+        """A time of receipt before which no Tick matters: `next_due` or somewhat sooner, but cheap to ask for."""
+        heap = self._heap
+        return self.clock.due(heap[0][0]) if heap else None
+
     def snapshot(self) -> dict[str, Any]:
         """All state as JSON; `restore` under the same rules goes on as if nothing had happened."""
         return {
@@ -109,25 +114,35 @@ class AssetMonitor:
     # -- observations -----------------------------------------------------------------------------------------------
 
     def _observe(self, event: Observation) -> None:
-        clock = self.clock
-        at, ahead = settled(event.at, event.received, self.rules.max_ahead)
-        if ahead or self._roster.clock_flag.raised:
-            self._told(self._roster.clock_watch, self._roster.clock_flag, ahead)
-        if ahead:
-            self.ahead += len(event.readings)
-            at = clock.reads(event.received)
-        elif at < clock.latest or not clock.trusted:
-            if not self._fits(event, at):
-                self._hear_late(event)
-                return
+        clock, at, received, uncertain = self.clock, event.at, event.received, False
+        if clock.trusted and clock.latest <= at <= received + self._max_ahead and not self._clock_flag.raised:
+            clock.advance(at, received)
+        elif (found := self._settled(event)) is None:
+            self._hear_late(event)
+            return
         else:
-            clock.older_since = None
-            clock.advance(at, event.received)
+            at, uncertain = found
         moment = max(at, clock.now)
-        self._pass(moment)
+        if (heap := self._heap) and heap[0][0] <= moment:
+            self._pass(moment)
         clock.now = moment
         clock.hear(moment)
-        self._apply(event.readings, at, moment, ahead)
+        self._apply(event.readings, at, moment, uncertain)
+
+    def _settled(self, event: Observation) -> tuple[Instant, bool] | None:
+        """The time that an unusual stamp stands for, and whether it is uncertain; None for one that comes too late."""
+        clock = self.clock
+        at, ahead = settled(event.at, event.received, self._max_ahead)
+        if ahead or self._clock_flag.raised:
+            self._told(self._roster.clock_watch, self._clock_flag, ahead)
+        if ahead:
+            self.ahead += len(event.readings)
+            return clock.reads(event.received), True
+        if clock.trusted and at >= clock.latest:
+            clock.advance(at, event.received)
+        elif not self._fits(event, at):
+            return None
+        return at, False
 
     def _fits(self, event: Observation, at: Instant) -> bool:
         """Whether a stamp older than the latest is to be believed: as the first one, a straggler, or a new timeline."""
@@ -154,57 +169,59 @@ class AssetMonitor:
 
     def _apply(self, readings: tuple[Reading, ...], at: Instant, moment: Instant, uncertain: bool) -> None:
         """All readings first, then every watch that may care, once."""
-        signals, values, good = self._roster.metrics, self._roster.values, Quality.GOOD
-        curious = self._roster.curious
-        lookers: list[Gate | Watch] = []
+        roster = self._roster
+        signals, usual = roster.metrics, None if uncertain else Quality.GOOD
+        lookers: list[Gate | Watch] = [*roster.vigil]
         for reading in readings:
             metric = reading.metric
             signal = signals.get(metric)
-            if signal is None and (not curious or (signal := self._roster.unnamed(metric)) is None):
+            if signal is None and (not roster.curious or (signal := roster.unnamed(metric)) is None):
                 continue
             before = signal.at
             if before is None:
-                self._roster.meet(signal)
+                roster.meet(signal)
             elif before > at:
                 self.late += 1
                 continue
             signal.at = at
-            value = reading.value
-            if (
-                reading.quality is good
-                and signal.quality is good
-                and type(value) is float
-                and signal.low <= value <= signal.high
-                and not uncertain
-            ):
-                signal.value = signal.last = values[signal.name] = value
-                continue
+            if reading.quality is usual and signal.quality is usual:
+                value = reading.value
+                if type(value) is float and signal.low <= value <= signal.high:
+                    signal.value = signal.last = value
+                    if signal.named:
+                        roster.note(signal)
+                    continue
+                if signal.plain and value == signal.value and type(value) is type(signal.value):
+                    signal.samples += 1
+                    continue
             self._take(signal, reading, uncertain, lookers)
-        if self._roster.vigil:
-            lookers.extend(self._roster.vigil)
         if lookers:
             self._evaluate(lookers, moment)
 
     def _take(self, signal: Signal, reading: Reading, uncertain: bool, lookers: list[Gate | Watch]) -> None:
         """A reading that may matter: judge it, and note who has to look."""
-        value, quality = signal.value, signal.quality
+        last, quality = signal.last, signal.quality
         signal.read(reading, uncertain)
-        self._roster.note(signal)
-        same = quality is signal.quality and value == signal.value and type(value) is type(signal.value)
-        self._spread(signal, same, lookers)
+        self._spread(signal, last, quality, lookers)
 
-    def _spread(self, signal: Signal, same: bool, lookers: list[Gate | Watch]) -> None:
-        """A signal was read: those who look at it, and the signals that are made of it."""
+    def _spread(self, signal: Signal, last: Value, quality: Quality | None, lookers: list[Gate | Watch]) -> None:
+        """A signal was read that had `last` and `quality`: whom it concerns, and the signals that are made of it."""
         assert signal.at is not None
-        lookers.extend(watch for watch in signal.watches if not same or watch.every_reading)
-        if not same and (state := signal.map_state(signal.at)) is not None:
-            self._roster.note(state)
-            self._spread(state, False, lookers)
+        roster = self._roster
+        if signal.named:
+            roster.note(signal)
+        lookers += signal.concerned(last, quality)
+        if signal.maps is not None and (signal.last != last or signal.quality is not quality):
+            state, _ = signal.maps
+            last, quality = state.last, state.quality
+            signal.map_state(signal.at)
+            self._spread(state, last, quality, lookers)
         for derived in signal.feeds:
-            changed = derived.compute(signal.at, self._roster.values)
-            if derived.target.at is not None:
-                self._roster.note(derived.target)
-                self._spread(derived.target, not changed, lookers)
+            target = derived.target
+            last, quality = target.last, target.quality
+            derived.compute(signal.at, roster.values)
+            if target.at is not None:
+                self._spread(target, last, quality, lookers)
 
     def _evaluate(self, lookers: Sequence[Gate | Watch], moment: Instant) -> None:
         """Gates, then safety rules, then the others as their files have them; each once."""
@@ -225,7 +242,8 @@ class AssetMonitor:
         for watch in self._roster.watches:
             if watch.gate is not None:
                 watch.gated(received, self._emit)
-            self._looked(watch)
+                self._roster.looked(watch)
+            self._deadlines.put(watch)
 
     def _pass(self, moment: Instant) -> None:
         """Fire every deadline up to `moment`, in order, each at its own time."""
@@ -240,8 +258,9 @@ class AssetMonitor:
 
     def _rebase(self, at: Instant, received: Instant) -> None:
         delta = self.clock.rebase(at, received)
-        self._roster.shift(delta)
-        self._deadlines.restart()
+        if delta:
+            self._roster.shift(delta)
+            self._deadlines.restart()
 
     # -- everything else --------------------------------------------------------------------------------------------
 
@@ -295,8 +314,11 @@ class AssetMonitor:
 
     def _watch_over(self, rules: RuleSet) -> None:
         self.rules = rules
+        self._max_ahead = rules.max_ahead
         self._roster = Roster(self.asset, rules, self.clock)
+        self._clock_flag = self._roster.clock_flag
         self._deadlines = Deadlines(self._roster.watches)
+        self._heap = self._deadlines.heap
 
     def _revise(self, rules: RuleSet, moment: Instant) -> None:
         """New rules: what decides as before keeps its state, the rest is withdrawn and begins anew."""

@@ -53,7 +53,8 @@ class AssetClock:
         return self.latest_received + deadline - self.latest
 
     def advance(self, at: Instant, received: Instant) -> None:
-        """A believed stamp came in."""
+        """A believed stamp came in, none older than the latest."""
+        self.older_since = None
         if at > self.latest:
             self.latest, self.latest_received = at, received
 

@@ -10,58 +10,57 @@ from rules.watch import Watch
 
 
 class Deadlines:
-    """A heap of (deadline, rank). One that was overtaken stays in it until it comes up, or until they are too many.
+    """`heap` holds (deadline, rank). What was overtaken stays in it until it comes up, or until it is too much.
 
-    `watch.queued` is the deadline that counts. A watch whose deadline has moved on unnoticed (silence: every reading
-    moves it) is put back when its old one comes up.
+    `watch.queued` is the entry that counts, never later than the watch's deadline: one that has moved on (a silence is
+    put off by every reading) is looked up anew when its old one comes up.
     """
 
     def __init__(self, watches: Sequence[Watch]) -> None:
         self._watches = watches
-        self._heap: list[tuple[Instant, int]] = []
+        self.heap: list[tuple[Instant, int]] = []
 
     def put(self, watch: Watch) -> None:
-        """Note the watch's present deadline."""
-        deadline = watch.deadline
-        if deadline == watch.queued:
+        """Note the watch's deadline if it comes sooner than was known."""
+        deadline, queued = watch.deadline, watch.queued
+        if deadline is None or (queued is not None and queued <= deadline):
             return
         watch.queued = deadline
-        if deadline is not None:
-            heapq.heappush(self._heap, (deadline, watch.rank))
-            if len(self._heap) > 4 * len(self._watches) + 64:
-                self._heap = [entry for entry in self._heap if self._watches[entry[1]].queued == entry[0]]
-                heapq.heapify(self._heap)
+        heapq.heappush(self.heap, (deadline, watch.rank))
+        if len(self.heap) > 4 * len(self._watches) + 64:
+            self.heap[:] = [entry for entry in self.heap if self._watches[entry[1]].queued == entry[0]]
+            heapq.heapify(self.heap)
 
     def next(self) -> Instant | None:
         """The next deadline, if there is any."""
-        while self._heap:
-            deadline, rank = self._heap[0]
+        while self.heap:
+            deadline, rank = self.heap[0]
             watch = self._watches[rank]
             if watch.queued == deadline == watch.deadline:
                 return deadline
-            heapq.heappop(self._heap)
-            self._put_back(watch, deadline)
+            heapq.heappop(self.heap)
+            self._put_off(watch, deadline)
         return None
 
     def due(self, moment: Instant) -> Iterator[tuple[Instant, Watch]]:
         """Each deadline up to `moment`, in order; the caller lets the watch act and puts it back."""
-        while self._heap and self._heap[0][0] <= moment:
-            deadline, rank = heapq.heappop(self._heap)
+        while self.heap and self.heap[0][0] <= moment:
+            deadline, rank = heapq.heappop(self.heap)
             watch = self._watches[rank]
             if watch.queued == deadline == watch.deadline:
                 watch.queued = None
                 yield deadline, watch
             else:
-                self._put_back(watch, deadline)
+                self._put_off(watch, deadline)
 
     def restart(self) -> None:
         """All deadlines have moved."""
-        self._heap.clear()
+        self.heap.clear()
         for watch in self._watches:
             watch.queued = None
             self.put(watch)
 
-    def _put_back(self, watch: Watch, deadline: Instant) -> None:
+    def _put_off(self, watch: Watch, deadline: Instant) -> None:
         if watch.queued == deadline:
             watch.queued = None
             self.put(watch)

@@ -7,6 +7,13 @@ from typing import Any
 from rules.events import Duration, Instant
 
 
+def sooner(one: Instant | None, other: Instant | None) -> Instant | None:
+    """The earlier of two times, either of which may never come."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
 class Delay:
     """`raw` is what the detector says now, `on` what has lasted long enough; `since` is when they began to differ."""
 

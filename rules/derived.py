@@ -20,15 +20,13 @@ class Derived:
         self._evaluate = expression.evaluate
         self._inputs = inputs
 
-    def compute(self, at: Instant, values: Mapping[str, Value]) -> bool:
-        """An input was read at `at`; returns whether the target is another one now."""
+    def compute(self, at: Instant, values: Mapping[str, Value]) -> None:
+        """An input was read at `at`."""
         qualities = [signal.quality for signal in self._inputs]
         if None in qualities:
-            return False
+            return
         target = self.target
-        before = (target.value, type(target.value), target.quality)
         value = self._evaluate(values)
         worst = max((quality for quality in qualities if quality is not None), default=Quality.GOOD)
         target.at = at if target.at is None else max(target.at, at)
         target.take(value, Quality.BAD if value is None else worst)
-        return before != (target.value, type(target.value), target.quality)

@@ -16,6 +16,9 @@ MOST_ASSETS: Final = 100_000
 """Names beyond this many are somebody's mistake or attack: they are counted in `refused` and not watched."""
 
 
+FOREVER: Final[Instant] = 2**63 - 1
+
+
 class Fleet:
     """The monitors of a site, made as assets speak up; those that rules or assets.yaml name are there from the start.
 
@@ -30,6 +33,7 @@ class Fleet:
         self.offsets: dict[str, int] = {}
         self.touched: dict[str, int] = {}
         self._known: dict[str, int] = {}
+        self._all_new = 0
         self.refused = 0
         self._due: list[tuple[Instant, str]] = []
         self._queued: dict[str, Instant] = {}
@@ -39,7 +43,7 @@ class Fleet:
     def handle(self, event: Event, offset: int = -1) -> list[Transition]:
         """Take an event in; the transitions of all assets it concerns."""
         if type(event) is Observation:
-            monitor = self._monitor(event.asset)
+            monitor = self.monitors.get(event.asset) or self._monitor(event.asset)
             return [] if monitor is None else self._tell(monitor, event, offset)
         if isinstance(event, Revision):
             self.rules = event.rules
@@ -59,12 +63,18 @@ class Fleet:
         ends = (i for i, sign in enumerate(alarm) if sign == ":")
         return next((alarm[:end] for end in ends if alarm[:end] in self.monitors), None)
 
-    def next_due(self) -> Instant | None:
-        """When, in time of receipt, a Tick would matter to somebody."""
-        due = self._due
-        while due and self._queued.get(due[0][1]) != due[0][0]:
-            heapq.heappop(due)
-        return due[0][0] if due else None
+    def next_due(self, until: Instant = FOREVER) -> Instant | None:
+        """When, in time of receipt and not after `until`, a Tick would matter to somebody."""
+        while self._due and self._due[0][0] <= until:
+            due, asset = self._due[0]
+            known = self._queued.get(asset) == due
+            if known and self.monitors[asset].next_due() == due:
+                return due
+            heapq.heappop(self._due)
+            if known:
+                del self._queued[asset]
+                self._look_up(self.monitors[asset])
+        return None
 
     def adopt(self, rules: RuleSet, snapshot: dict[str, Any], offset: int) -> None:
         """Take a monitor over from its snapshot, as of the entry `offset`; one never told of anything still waits."""
@@ -72,7 +82,10 @@ class Fleet:
         self.monitors[monitor.asset] = monitor
         (self._unborn.add if monitor.clock.start is None else self._unborn.discard)(monitor.asset)
         self.offsets[monitor.asset] = self._known[monitor.asset] = offset
-        self._schedule(monitor)
+        self._all_new = max(self._all_new, offset + 1)
+        self.touched.pop(monitor.asset, None)
+        self._queued.pop(monitor.asset, None)
+        self._look_up(monitor)
 
     def _declare(self) -> None:
         for asset in (OWN_ASSET, *self.rules.declared()):
@@ -98,7 +111,7 @@ class Fleet:
     def _take_due(self, received: Instant) -> list[str]:
         """The assets with a deadline up to then, in the order of their deadlines."""
         taken = []
-        while (due := self.next_due()) is not None and due <= received:
+        while self.next_due(received) is not None:
             _, asset = heapq.heappop(self._due)
             del self._queued[asset]
             taken.append(asset)
@@ -107,21 +120,26 @@ class Fleet:
     def _tell(self, monitor: AssetMonitor, event: Event, offset: int) -> list[Transition]:
         asset = monitor.asset
         if offset >= 0:
-            if self._known.get(asset, -1) >= offset:
-                self._schedule(monitor)
+            if offset < self._all_new and self._known.get(asset, -1) >= offset:
+                self._look_up(monitor)
                 return []
             self.offsets[asset] = offset
-        self._unborn.discard(asset)
-        self.touched.setdefault(asset, offset)
+        if asset not in self.touched:
+            self.touched[asset] = offset
+            self._unborn.discard(asset)
         out = monitor.handle(event)
-        self._schedule(monitor)
+        if (earliest := monitor.earliest()) is not None:
+            self._schedule(asset, earliest)
         return out
 
-    def _schedule(self, monitor: AssetMonitor) -> None:
+    def _look_up(self, monitor: AssetMonitor) -> None:
         due = monitor.next_due()
-        asset = monitor.asset
-        if due is None:
-            self._queued.pop(asset, None)
-        elif self._queued.get(asset) != due:
-            self._queued[asset] = due
-            heapq.heappush(self._due, (due, asset))
+        if due is not None:
+            self._schedule(monitor.asset, due)
+
+    def _schedule(self, asset: str, earliest: Instant) -> None:
+        """Queue an asset no later than its next deadline; `next_due` looks closer when its turn comes."""
+        queued = self._queued.get(asset)
+        if queued is None or earliest < queued:
+            self._queued[asset] = earliest
+            heapq.heappush(self._due, (earliest, asset))

@@ -38,6 +38,11 @@ class Gate:
         del signal
         return NEVER_QUIET
 
+    def restless(self, signal: Signal) -> bool:
+        """Whether no value of `signal` lets it rest."""
+        del signal
+        return True
+
     def evaluate(self, at: Instant, emit: Emit) -> bool:
         """Look again, and tell those who are armed or suppressed by it; returns whether it changed."""
         now = self._expression.holds(self._values)

@@ -115,5 +115,6 @@ class Alarm:
         for name in ("acknowledged", "annunciated", "level", "occurrence", "since"):
             setattr(self, name, data[name])
         self.state, self.priority = State(data["state"]), Priority(data["priority"])
-        self.holds = msgspec.convert(data["holds"], dict[State, Hold])
-        self.request = msgspec.convert(data["request"], Request | None)
+        holds, request = data["holds"], data["request"]
+        self.holds = msgspec.convert(holds, dict[State, Hold]) if holds else {}
+        self.request = None if request is None else msgspec.convert(request, Request)

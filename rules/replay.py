@@ -26,5 +26,5 @@ def replay(rules: RuleSet, observations: Iterable[Observation]) -> Iterator[Tran
 
 
 def _deadlines(fleet: Fleet, received: int) -> Iterator[Transition]:
-    while (due := fleet.next_due()) is not None and due <= received:
+    while (due := fleet.next_due(received)) is not None:
         yield from fleet.handle(Tick(due))

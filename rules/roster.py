@@ -114,11 +114,12 @@ class Roster:
 
     def looked(self, watch: Watch) -> None:
         """After a watch has looked: the quiet bands of its signals, and whether it wants to see everything."""
-        if watch.inputs and (band := watch.band(watch.inputs[0])) != watch.last_band:
+        band = _band(watch)
+        if band != watch.last_band:
             watch.last_band = band
             for signal in watch.inputs:
                 signal.refresh()
-        if watch.vigilant is not (watch in self.vigil):
+        if watch.may_be_vigilant and watch.vigilant is not (watch in self.vigil):
             self.vigil = [w for w in self.watches if w.vigilant]
 
     def shift(self, delta: Duration) -> None:
@@ -150,7 +151,8 @@ class Roster:
         for signal in self.signals.values():
             if signal.at is not None:
                 self.meet(signal)
-        self._wire()
+        if self.curious:
+            self._wire()
         for watch in self.watches:
             self.looked(watch)
 
@@ -181,16 +183,24 @@ class Roster:
         return watch
 
     def _wire(self) -> None:
-        for signal in self.signals.values():
-            signal.watches = ()
-        lookers: list[Gate | Watch] = [*self.gates.values(), *self.watches]
-        for looker in lookers:
+        lookers: dict[str, list[Gate | Watch]] = {name: [] for name in self.signals}
+        every: list[Gate | Watch] = [*self.gates.values(), *self.watches]
+        for looker in every:
             for signal in looker.inputs:
-                signal.watches = (*signal.watches, looker)
-        for signal in self.signals.values():
+                lookers[signal.name].append(looker)
+        for name, signal in self.signals.items():
+            signal.watches = tuple(lookers[name])
+            signal.named = bool(signal.feeds) or any(looker.restless(signal) for looker in signal.watches)
             signal.refresh()
+        for watch in self.watches:
+            watch.last_band = _band(watch)
         self.vigil = [watch for watch in self.watches if watch.vigilant]
         self.curious = [watch for watch in self.watches if watch.detector.curious]
+
+
+def _band(watch: Watch) -> tuple[float, float] | None:
+    inputs = watch.detector.inputs
+    return watch.band(inputs[0]) if inputs else None
 
 
 def alarm_name(asset: str, rule: str, part: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf, isfinite, nextafter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,11 +26,13 @@ class Signal:
     stamp of the last reading. `samples` counts the readings with a value that were not passed over as quiet: whoever is
     never quiet tells by it that there is a new one. It counts within one life of the monitor.
     `low <= value <= high` is the quiet band: inside it no watch changes its mind, so none is asked. `maps` turns
-    readings of a mode signal into the signal `state`, `feeds` are the signals computed from it.
+    readings of a mode signal into the signal `state`, `feeds` are the signals computed from it. `named` says whether
+    expressions read it, `plain` whether a reading that repeats the last one concerns nobody.
     """
 
     __slots__ = (
-        "at", "feeds", "high", "last", "low", "maps", "name", "quality", "samples", "spec", "value", "watches",
+        "_bands", "_heedful", "at", "feeds", "high", "last", "low", "maps", "name", "named", "plain", "quality",
+        "samples", "spec", "value", "watches",
     )  # fmt: skip
 
     def __init__(self, name: str, spec: SignalSpec | None) -> None:
@@ -40,10 +43,14 @@ class Signal:
         self.quality: Quality | None = None
         self.at: Instant | None = None
         self.samples = 0
+        self.named = False
         self.low, self.high = inf, -inf
         self.watches: tuple[Gate | Watch, ...] = ()
         self.maps: tuple[Signal, dict[Value, str]] | None = None
         self.feeds: tuple[Derived, ...] = ()
+        self.plain = False
+        self._bands: tuple[tuple[float, float, Gate | Watch], ...] = ()
+        self._heedful: tuple[Gate | Watch, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -52,10 +59,14 @@ class Signal:
 
     def read(self, reading: Reading, uncertain: bool) -> None:
         """Take a reading over, with the quality it deserves: the worst of delivered, range, sentinel and stamp."""
-        value = reading.value
-        if isinstance(value, float) and not isfinite(value):
-            value = None
-        quality = self._judge(value, reading.quality)
+        value, quality = reading.value, reading.quality
+        if type(value) is float:
+            if not isfinite(value):
+                value, quality = None, Quality.BAD
+            elif self.spec is not None and _refused(self.spec, value):
+                quality = Quality.BAD
+        elif value is None:
+            quality = Quality.BAD
         if uncertain and quality is Quality.GOOD:
             quality = Quality.UNCERTAIN
         self.take(value, quality)
@@ -68,36 +79,41 @@ class Signal:
             self.last = value
             self.samples += 1
 
-    def _judge(self, value: Value, quality: Quality) -> Quality:
-        if value is None:
-            return Quality.BAD
-        if isinstance(value, float):
-            spec = self.spec
-            if spec is not None and (value in spec.sentinels or not _within(spec.range, value)):
-                return Quality.BAD
-        return quality
+    def concerned(self, last: Value, quality: Quality | None) -> Sequence[Gate | Watch]:
+        """Whom it concerns that it was read, where it had `last` and `quality` before."""
+        now = self.last
+        if quality is not self.quality or type(now) is not type(last):
+            return self.watches
+        if now == last:
+            return self._heedful
+        if type(now) is float:
+            return [watch for low, high, watch in self._bands if not low <= now <= high]
+        return self.watches
 
-    def map_state(self, at: Instant) -> Signal | None:
-        """Carry the reading over to the mapped `state`, and return that signal; an unmapped value is bad quality."""
-        if self.maps is None:
-            return None
+    def map_state(self, at: Instant) -> None:
+        """Carry the reading over to the mapped `state`; an unmapped value is bad quality."""
+        assert self.maps is not None
         target, table = self.maps
         state = None if self.value is None else table.get(self.value)
         target.at = at
         target.take(state, Quality.BAD if state is None else self.quality or Quality.GOOD)
-        return target
 
     def refresh(self) -> None:
-        """Recompute the quiet band from those who watch."""
+        """Look again who watches, and at which values."""
         low, high = -LARGEST, LARGEST
+        bands = []
         for watch in self.watches:
-            band = watch.band(self)
-            low, high = max(low, band[0]), min(high, band[1])
+            least, most = watch.band(self)
+            if least > -inf or most < inf:
+                bands.append((least, most, watch))
+                low, high = max(low, least), min(high, most)
         if self.spec is not None and self.watches:
             low, high = _without_sentinels(self.spec, low, high)
         if self.maps is not None or self.feeds:
             low, high = inf, -inf
-        self.low, self.high = low, high
+        self.low, self.high, self._bands = low, high, tuple(bands)
+        self._heedful = tuple(watch for watch in self.watches if watch.every_reading)
+        self.plain = not self._heedful and not self.feeds
 
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
@@ -119,8 +135,8 @@ def _number(value: Any) -> Value:
     return float(value) if type(value) is int else value
 
 
-def _within(bounds: tuple[float, float] | None, value: float) -> bool:
-    return bounds is None or bounds[0] <= value <= bounds[1]
+def _refused(spec: SignalSpec, value: float) -> bool:
+    return value in spec.sentinels or (spec.range is not None and not spec.range[0] <= value <= spec.range[1])
 
 
 def _without_sentinels(spec: SignalSpec, low: float, high: float) -> tuple[float, float]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import inf, nextafter
-from typing import Final
+from typing import Final, TypeAlias
+
+Bound: TypeAlias = tuple[int, float, float]
+"""+1 high or -1 low, where the level comes, where it goes."""
 
 LEVELS: Final = ("high_high", "low_low", "high", "low")
 """Most severe first."""
@@ -16,13 +20,8 @@ class Thresholds:
     """
 
     def __init__(self, limits: dict[str, float], deadband: float) -> None:
-        # per level: +1 high / -1 low, where it comes, where it goes
-        self._bounds = tuple(
-            (1, limit, limit - deadband) if level.startswith("high") else (-1, limit, limit + deadband)
-            for level, limit in limits.items()
-        )
-        self.flags = (False,) * len(limits)
-        self.band = self._quiet()
+        self._bounds = _bounds(tuple(limits.items()), deadband)
+        self.keep((False,) * len(limits))
 
     def feed(self, value: float) -> tuple[bool, ...]:
         """One flag per level. `band` is then where the next value changes none of them, ends included."""
@@ -38,16 +37,26 @@ class Thresholds:
     def keep(self, flags: tuple[bool, ...]) -> None:
         """Go on from these flags."""
         self.flags = flags
-        self.band = self._quiet()
+        self.band = _quiet(self._bounds, flags)
 
-    def _quiet(self) -> tuple[float, float]:
-        low, high = -inf, inf
-        for (sign, comes, gone), on in zip(self._bounds, self.flags, strict=True):
-            if sign > 0:
-                low, high = (max(low, nextafter(gone, inf)), high) if on else (low, min(high, comes))
-            else:
-                low, high = (low, min(high, nextafter(gone, -inf))) if on else (max(low, comes), high)
-        return low, high
+
+@lru_cache(1024)
+def _bounds(limits: tuple[tuple[str, float], ...], deadband: float) -> tuple[Bound, ...]:
+    return tuple(
+        (1, limit, limit - deadband) if level.startswith("high") else (-1, limit, limit + deadband)
+        for level, limit in limits
+    )
+
+
+@lru_cache(1024)
+def _quiet(bounds: tuple[Bound, ...], flags: tuple[bool, ...]) -> tuple[float, float]:
+    low, high = -inf, inf
+    for (sign, comes, gone), on in zip(bounds, flags, strict=True):
+        if sign > 0:
+            low, high = (max(low, nextafter(gone, inf)), high) if on else (low, min(high, comes))
+        else:
+            low, high = (low, min(high, nextafter(gone, -inf))) if on else (max(low, comes), high)
+    return low, high
 
 
 def relation(level: str, value: object, limit: float | None, *, on: bool) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rules import suppression, timers
 from rules.alarms import Act, Kind, Priority, State
-from rules.delay import Delay
+from rules.delay import Delay, sooner
 from rules.detectors.base import ALWAYS_QUIET, Detector
 from rules.events import Duration, Instant, Quality
 from rules.life import Alarm
@@ -30,8 +30,9 @@ class Watch:
     """See the module. `rank` orders the watches of an asset: safety first, then as the rules stand in their files."""
 
     __slots__ = (
-        "_armed_since", "_bad_is_alarm", "_settled", "_strict", "alarm", "delays", "detector", "every_reading",
-        "gate", "last_band", "levels", "queued", "rank", "rule", "suppressor",
+        "_armed_since", "_bad_is_alarm", "_fed", "_settled", "_slow", "_strict", "_timed", "alarm", "delays",
+        "detector", "every_reading", "gate", "last_band", "levels", "may_be_vigilant", "queued", "rank", "rule",
+        "suppressor",
     )  # fmt: skip
 
     def __init__(
@@ -46,7 +47,12 @@ class Watch:
         self._strict = rule.kind is Kind.SAFETY
         self._bad_is_alarm = rule.on_bad_quality == "alarm"
         self.levels = (*detector.levels, BAD_QUALITY) if self._bad_is_alarm else detector.levels
-        self.delays = tuple(Delay(*rule.detect.delays) for _ in self.levels)
+        delays = rule.detect.delays
+        self.delays = tuple([Delay(*delays) for _ in self.levels])
+        self._slow = self.delays if any(delays) else ()
+        self._fed: tuple[bool, ...] | None = None
+        self._timed = type(detector).deadline is not Detector.deadline
+        self.may_be_vigilant = type(detector).vigilant is not Detector.vigilant
         self.alarm = Alarm()
         self._armed_since: Instant | None = None
         self._settled = gate is None
@@ -90,41 +96,51 @@ class Watch:
             return ALWAYS_QUIET
         return self.detector.band(signal)
 
+    def restless(self, signal: Signal) -> bool:
+        """Whether, once armed, no value of `signal` lets it rest: so it is for whoever looks through an expression."""
+        low, high = self.detector.band(signal)
+        return low > high
+
     @property
     def deadline(self) -> Instant | None:
         """When time alone will change something, as far as is known now."""
-        ends = [] if (timer := timers.deadline(self)) is None else [timer]
+        end = timers.deadline(self)
         if not self._settled:
-            if self._armed_since is not None:
-                ends.append(self._armed_since + self.rule.settle)
-            return min(ends, default=None)
-        ends += [end for delay in self.delays if (end := delay.deadline) is not None]
-        if (own := self.detector.deadline) is not None:
-            ends.append(own)
-        return min(ends, default=None)
+            return end if self._armed_since is None else sooner(end, self._armed_since + self.rule.settle)
+        for delay in self._slow:
+            if delay.raw is not delay.on:
+                end = sooner(end, delay.deadline)
+        return sooner(end, self.detector.deadline) if self._timed else end
 
     def evaluate(self, at: Instant, why: str, emit: Emit) -> None:
         """Something it looks at has changed."""
         if not self._settled:
             return
         flags = self._flags(at)
-        if flags is not None:
-            if self.detector.renewed:
-                self._feed((False,) * len(flags), at)
-                self._announce(at, why, emit)
-            self._feed(flags, at)
-        self._announce(at, why, emit)
+        if flags is None or flags != self._fed or self.detector.renewed:
+            self._weigh(flags, at, why, emit)
         if self.detector.notice is not None:
             notice, self.detector.notice = self.detector.notice, None
             emit(self, "commented", self.alarm.shown, self.alarm.shown, at, {"why": why, **notice})
 
     def close(self, at: Instant, why: str, emit: Emit) -> None:
         """What was detected is over, whatever the detector and the delays say."""
+        self._fed = None
         for delay in self.delays:
             delay.raw = delay.on = False
         self._announce(at, why, emit)
 
+    def _weigh(self, flags: tuple[bool, ...] | None, at: Instant, why: str, emit: Emit) -> None:
+        """What the detector says is news: to the delays, and from them to the alarm."""
+        if flags is not None:
+            if self.detector.renewed:
+                self._feed((False,) * len(flags), at)
+                self._announce(at, why, emit)
+            self._feed(flags, at)
+        self._announce(at, why, emit)
+
     def _feed(self, flags: tuple[bool, ...], at: Instant) -> None:
+        self._fed = flags
         for delay, flag in zip(self.delays, flags, strict=True):
             delay.feed(flag, at)
 
@@ -135,8 +151,9 @@ class Watch:
             if self._armed_since is not None and self._armed_since + self.rule.settle <= at:
                 self._settle(at, emit)
             return
-        for delay in self.delays:
+        for delay in self._slow:
             delay.expire(at)
+        self._fed = None
         own = self.detector.deadline
         if own is not None and own <= at:
             self.evaluate(at, "deadline", emit)
@@ -146,15 +163,18 @@ class Watch:
     def _flags(self, at: Instant) -> tuple[bool, ...] | None:
         """What holds, level by level; None: nothing can be told, keep what was."""
         seen = self.detector.update(at)
-        if self._strict and any(s.quality is Quality.UNCERTAIN for s in self.inputs):
+        if self._strict and self._has_input(Quality.UNCERTAIN):
             seen = None
         if not self._bad_is_alarm:
             return seen
         if seen is not None:
             return (*seen, False)
-        if any(s.quality is None for s in self.inputs):
+        if self._has_input(None):
             return None
         return (*(delay.raw for delay in self.delays[:-1]), True)
+
+    def _has_input(self, quality: Quality | None) -> bool:
+        return quality in [signal.quality for signal in self.detector.inputs]
 
     # -- the gate ---------------------------------------------------------------------------------------------------
 
@@ -184,7 +204,7 @@ class Watch:
         self.evaluate(at, "gate", emit)
 
     def _disarm(self, at: Instant, emit: Emit) -> None:
-        self._armed_since, self._settled = None, False
+        self._armed_since, self._settled, self._fed = None, False, None
         self.detector.rest(at)
         for delay in self.delays:
             delay.drop()
@@ -207,7 +227,7 @@ class Watch:
 
     def _foremost(self) -> str | None:
         on = [level for level, delay in zip(self.levels, self.delays, strict=True) if delay.on]
-        return max(on, key=self._severity) if on else None
+        return max(on, key=self._severity) if len(on) > 1 else on[0] if on else None
 
     def priority_at(self, level: str) -> Priority:
         """The priority of a level; one that a table leaves out has the table's highest."""
@@ -309,6 +329,7 @@ class Watch:
 
     def restore(self, data: dict[str, Any]) -> None:
         """The reverse of `snapshot`."""
+        self._fed = None
         self.alarm.restore(data["alarm"])
         self._armed_since, self._settled = data["armed_since"], data["settled"]
         for delay, saved in zip(self.delays, data["delays"], strict=True):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self, TypeAlias
 
@@ -221,8 +222,12 @@ class LevelledConfig(DetectorConfig):
 
     def limits(self, bindings: Bindings) -> Levels:
         """The limits as they are for an asset, by level; one that the asset has no value for is not watched."""
-        found = {level: _resolved(getattr(self, level), bindings) for level in LEVELS}
-        return Levels({level: limit for level, limit in found.items() if limit is not None}, self.deadband)
+        found = ((level, _resolved(limit, bindings)) for level, limit in self._given)
+        return Levels({level: limit for level, limit in found if limit is not None}, self.deadband)
+
+    @cached_property
+    def _given(self) -> tuple[tuple[str, Limit | LimitTable], ...]:
+        return tuple((level, limit) for level in LEVELS if (limit := getattr(self, level)) is not None)
 
 
 def _resolved(limit: Limit | LimitTable | None, bindings: Bindings) -> float | Choice | None:
