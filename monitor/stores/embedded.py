@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, repeat
+from operator import lt
 from pathlib import Path
 from threading import RLock
 from typing import Any, Final
@@ -265,5 +266,7 @@ class EmbeddedStore:
 
 
 def _ordered(rows: list[Row]) -> list[Row]:
-    last = {row[0]: row for row in rows}
-    return sorted(rows if len(last) == len(rows) else last.values())
+    times = [row[0] for row in rows]
+    if all(map(lt, times, times[1:])):
+        return rows
+    return sorted({row[0]: row for row in rows}.values())

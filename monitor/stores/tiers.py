@@ -18,6 +18,8 @@ from rules.events import Instant
 CHUNK: Final = 1_000
 SMALL: Final = CHUNK // 4
 """A last chunk with fewer rows is taken along into the next one."""
+WORTH_SEALING: Final = CHUNK // 10
+"""So many rows of a series in one write are sealed at once: cheaper than to make rows of them first."""
 MOST_AT_ONCE: Final = 100 * CHUNK
 
 ALL: Final = 2**63 - 1
@@ -114,7 +116,7 @@ class Tier:
 
     def is_due(self, series: int, more: Sequence[Row]) -> bool:
         """Whether a series is to be sealed with these rows more: they are many, or there is enough for a chunk."""
-        return len(more) >= SMALL or self.unsealed.get(series, 0) + len(more) > CHUNK
+        return len(more) >= WORTH_SEALING or self.unsealed.get(series, 0) + len(more) > CHUNK
 
     def put(self, found: dict[int, list[Row]]) -> None:
         """Keep rows of several series, each series' in order, in place of earlier ones of the same time."""
