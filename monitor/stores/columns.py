@@ -94,6 +94,10 @@ def _integers(numbers: Numbers) -> Integers:
     return Integers(count, first, 0, *_narrow(numbers, low, high))
 
 
+def _whole(column: Sequence[int]) -> Integers:
+    return _integers(np.array(column, np.int64))
+
+
 def _narrow(numbers: Numbers, low: int, high: int) -> tuple[str, bytes]:
     """The narrowest type that holds both, and the planes of the numbers in it."""
     code = next(code for code, bits in CODES if -(1 << bits) <= low and high < 1 << bits)
@@ -109,7 +113,8 @@ def _from_integers(found: Integers) -> Numbers:
 
 def _list_of_integers(found: Integers) -> list[int]:
     if found.code:
-        return _from_integers(found).tolist()
+        numbers: list[int] = _from_integers(found).tolist()
+        return numbers
     if found.step:
         return list(range(found.base, found.base + found.step * found.count, found.step))
     return [found.base] * found.count
@@ -187,7 +192,7 @@ def _unpacker(kind: Any, unpack: Callable[[Any], list[Any]]) -> Callable[[bytes]
     return lambda data: unpack(decode(data))
 
 
-PACK: Final = {"i": _packer(lambda column: _integers(np.array(column, np.int64))), "r": _packer(_reals), "t": _packer(_texts)}
+PACK: Final = {"i": _packer(_whole), "r": _packer(_reals), "t": _packer(_texts)}
 UNPACK: Final = {
     "i": _unpacker(Integers, _list_of_integers),
     "r": _unpacker(Reals, _from_reals),

@@ -118,8 +118,8 @@ class EmbeddedStore:
         span = EARLIEST if start is None else start, LATEST if end is None else end
         if len(series) == 1:
             ((found, name, signal),) = series
-            for at, _, *rest in self._pages(found, span, page):
-                yield from map(Point, repeat(name), repeat(signal), at, *rest)
+            for at, _, value, text, quality in self._pages(found, span, page):
+                yield from map(Point, repeat(name), repeat(signal), at, value, text, quality)
             return
         for at, name, _, signal, *rest in heapq.merge(*(self._tagged(*row, span=span, page=page) for row in series)):
             yield Point(name, signal, at, *rest)
@@ -142,7 +142,8 @@ class EmbeddedStore:
                 yield from buckets_of(columns)
             return
         else:
-            rows = chain.from_iterable(zip(*columns) for columns in self._windows(found[0], level, since, until))
+            windows = self._windows(found[0], level, since, until)
+            rows = chain.from_iterable(zip(*columns, strict=True) for columns in windows)
         for row in of_buckets(rows, every):
             yield from buckets_of([(item,) for item in row])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from monitor.codecs.timestamps import EARLIEST, LATEST
 from monitor.stores.base import Bucket
@@ -25,7 +25,7 @@ def start_of(at: Instant, width: Duration) -> Instant:
 
 
 def of_readings(columns: Columns, width: Duration) -> Iterator[Row]:
-    """Columns at, arrival, value, text, quality in order as rows (bucket, least, most, total, last, count, left out)."""
+    """Columns at, arrival, value, text, quality as rows (bucket, least, most, total, last, count, left out)."""
     times, _, values, _, qualities = columns
     plain = qualities.count(Quality.GOOD) == len(times) and None not in values
     low = 0
@@ -43,9 +43,7 @@ def of_readings(columns: Columns, width: Duration) -> Iterator[Row]:
 
 def _good(values: Sequence[Any], qualities: Sequence[int]) -> list[float]:
     return [
-        value
-        for value, quality in zip(values, qualities, strict=True)
-        if quality == Quality.GOOD and value is not None
+        value for value, quality in zip(values, qualities, strict=True) if quality == Quality.GOOD and value is not None
     ]
 
 

@@ -97,8 +97,8 @@ class Tier:
                 continue
             columns = self._columns(chunk)
             low, high = bisect_left(columns[0], since), bisect_left(columns[0], until)
-            for column, more in zip(found, columns, strict=True):
-                column += more[low:high]
+            for kept, column in zip(found, columns, strict=True):
+                kept.extend(column[low:high])
             if len(found[0]) >= most:
                 break
         return found

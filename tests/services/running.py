@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -119,6 +120,7 @@ class RunningSite:
             self._process.terminate()
             self._process.wait(10)
 
+    @cached_property
     def settings(self) -> Settings:
         """As the monitor reads them."""
         site = load_site(self.directory, {}).site
@@ -133,7 +135,7 @@ class RunningSite:
         """Whether decider and store have caught up with the journal, and nothing waits in the outbox."""
         try:
             end = self.received()
-            stored = stored_offset(self.settings())
+            stored = stored_offset(self.settings)
             with closing(AlarmReader(self.data / "alarms.db")) as alarms:
                 pending = sum(n for (_, state), n in alarms.outbox_counts().items() if state == "pending")
                 return bool(end == stored == alarms.position() and not pending)

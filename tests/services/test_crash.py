@@ -23,7 +23,7 @@ from tests.services.loading import Journalled, Load
 from tests.services.mosquitto import Mosquitto
 from tests.services.running import RunningSite, until
 
-RATE = 2000
+RATE = 1000
 ASSETS = 4
 T0 = 1_700_000_000 * SECOND
 STEP = SECOND // RATE
@@ -137,13 +137,13 @@ def run_under_kills(
 
 def count_of(site: RunningSite) -> int:
     """Readings in the store."""
-    with closing(open_store(site.settings(), read_only=True)) as store:
+    with closing(open_store(site.settings, read_only=True)) as store:
         return store.count()
 
 
 def points_of(site: RunningSite) -> list[Point]:
     """Every stored number of a message, and that nothing but the messages' values is stored."""
-    with closing(open_store(site.settings(), read_only=True)) as store:
+    with closing(open_store(site.settings, read_only=True)) as store:
         found = list(store.read(metric="seq"))
         assert store.count() == len(found) + len(list(store.read(metric="level")))
         return found
