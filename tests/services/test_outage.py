@@ -12,9 +12,20 @@ from pathlib import Path
 
 import pytest
 
+from monitor.codecs import Decoder
+from monitor.journal.entries import Message
+from monitor.journal.reader import JournalReader
+from monitor.journal.writer import JournalWriter
+from monitor.settings import Gateway
+from monitor.stores import writer
+from monitor.stores.influx import InfluxStore
+from monitor.stores.influx_rejects import Rejects
+from monitor.stores.influx_server import InfluxServer
 from monitor.stores.opening import open_store
+from monitor.stores.writer import run_writer
 from rules.events import SECOND
 from tests.monitor.alerting.hook import Hook, webhook
+from tests.services.influx_answers import CUT_AFTER_KEEPING, KEPT, Answer, answering, refused
 from tests.services.influxdb import InfluxDB
 from tests.services.loading import Load
 from tests.services.mosquitto import Mosquitto
@@ -136,3 +147,41 @@ def test_influxdb_is_away(
         f"{memory[-1] / 2**20:.0f} MB, PUBLISH to webhook p50 {statistics.median(took) * 1000:.0f} ms, "
         f"p99 {late * 1000:.0f} ms, {len(took)} alarms"
     )
+
+
+def test_every_answer_a_server_can_give_in_turn_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many, overloaded, broken, cut before and after the lines were kept, silence, and a point it will not have."""
+    monkeypatch.setattr(writer, "LONGEST_PAUSE", SECOND // 50)
+    monkeypatch.setattr(InfluxServer.__init__, "__defaults__", (0.2,))
+    gateway = Gateway(name="g", topic="plant/{machine}/{metric}", asset="{machine}")
+    messages = [
+        Message(T0 + n, "main", b"plant/m/bad" if n == 7 else b"plant/m/x", b"%d" % n, 1, False, False, n + 1)
+        for n in range(50)
+    ]
+    with closing(JournalWriter(tmp_path / "journal")) as journal:
+        journal.append(messages)
+    with answering() as server, closing(InfluxStore(server.settings(), tmp_path)) as store:
+        script: list[Answer | Callable[[list[bytes]], Answer]] = [
+            (429, {"Retry-After": "0"}, b"{}"), refused("overloaded", 503), (500, {}, b""), None, CUT_AFTER_KEEPING, server.hang,
+        ]  # fmt: skip
+
+        def answer(lines: list[bytes]) -> Answer:
+            if script:
+                return given(lines) if callable(given := script.pop(0)) else given
+            return refused("partial write: field type conflict") if any(b"=bad" in line for line in lines) else KEPT
+
+        server.script = answer
+        stop = threading.Event()
+        with JournalReader(tmp_path / "journal", 0) as reader:
+            decoder = Decoder((gateway,), lambda _a, _m: False)
+            arguments = (reader, store, decoder, lambda _: decoder, stop)
+            thread = threading.Thread(target=run_writer, args=arguments, kwargs={"max_ahead": 5 * SECOND})
+            thread.start()
+            try:
+                until(lambda: store.offset() == len(messages), 30, "everything to be stored")
+            finally:
+                stop.set()
+                thread.join()
+        kept = {int(line.rsplit(b" ", 1)[1]) - T0 for line in server.lines if b"=bad" not in line}
+    assert kept == set(range(50)) - {7}
+    assert [reject.at - T0 for reject in Rejects(tmp_path).all()] == [7]
