@@ -1,6 +1,8 @@
-"""The embedded store: writing, bytes a point, and the questions people ask of it, beside a plain SQLite table of rows.
+"""Both stores: writing, bytes a point, and the questions people ask of them, beside a plain SQLite table of rows.
 
-python bench/store.py [--days 7] [--fast 12] [--slow 1000]
+python bench/store.py [--days 7] [--fast 12] [--slow 1000] [--influxdb-fast 2]
+
+InfluxDB is the real one that .ci/install-influxdb builds; without it, only the embedded store is measured.
 
 The data: `--fast` series at 1 Hz for `--days` days, values rounded to two decimals with noise; `--slow` series of 500
 points each, a few of each in every batch. Medians; the yardstick runs in the same process on the same points.
@@ -20,8 +22,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from monitor.stores.base import Point
+from monitor.stores.base import Point, Store
 from monitor.stores.embedded import EmbeddedStore
+from monitor.stores.influx import InfluxStore
+
+sys.path.append(str(Path(__file__).parents[1]))
+from tests.services.influxdb import found as influxd
+from tests.services.influxdb import influxdbs
 
 SECOND = 1_000_000_000
 START = 1_772_344_800 * SECOND
@@ -104,7 +111,7 @@ def round_robin(series: int, points: int, size: int) -> Iterator[list[Point]]:
         ]
 
 
-def filled(target: EmbeddedStore | Rows, batches: Iterator[list[Point]]) -> tuple[int, float, float]:
+def filled(target: Store | Rows, batches: Iterator[list[Point]]) -> tuple[int, float, float]:
     """Points written, the seconds it took and those of them on the processor; making the points is not counted."""
     points, took, busy = 0, 0.0, 0.0
     for offset, batch in enumerate(batches, 1):
@@ -116,7 +123,7 @@ def filled(target: EmbeddedStore | Rows, batches: Iterator[list[Point]]) -> tupl
     return points, took, busy
 
 
-def written(name: str, stores: tuple[EmbeddedStore, Rows], make: Callable[[], Iterator[list[Point]]]) -> int:
+def written(name: str, stores: tuple[Store, Rows], make: Callable[[], Iterator[list[Point]]]) -> int:
     """Fill both with the same points; how many these were."""
     (count, took, busy), (_, theirs, their_busy) = (filled(store, make()) for store in stores)
     told(
@@ -144,23 +151,28 @@ def told(measure: str, store: float, rows: float, target: str, **more: object) -
     print(flush=True)
 
 
-def questions(store: EmbeddedStore, rows: Rows, end: int, days: int) -> None:
+def questions(name: str, store: Store, rows: Rows, end: int, days: int) -> None:
     """What a trend, a dashboard and a table ask."""
     hour, week = end - 3_600 * SECOND, end - days * 86_400 * SECOND
-    for name, start, stop in (
+    for span, start, stop in (
         ("last hour", hour, end),
         ("hour of sealed points", hour - 7_200 * SECOND, hour - 3_600 * SECOND),
     ):
         assert list(store.read(*SERIES, start, stop)) == rows.last(start, stop)
         ours = timed(lambda: list(store.read(*SERIES, start, stop)))  # noqa: B023
-        told(f"{name}, 3600 points, ms", ours, timed(lambda: rows.last(start, stop)), "< 2")  # noqa: B023
+        told(f"{name}: {span}, 3600 points, ms", ours, timed(lambda: rows.last(start, stop)), "< 2")  # noqa: B023
     ours = timed(lambda: list(store.series(*SERIES, week, end, 60 * SECOND)))
     found = len(list(store.series(*SERIES, week, end, 60 * SECOND)))
-    told(f"{days} days by the minute, ms", ours, timed(lambda: rows.by_minute(week, end)), "< 20", buckets=found)
-    ours = timed(lambda: list(store.series(*SERIES, week, end, 3_600 * SECOND)))
-    told(f"{days} days by the hour, ms", ours, timed(lambda: rows.by_minute(week, end)), "-")
     told(
-        "latest of an asset, ms", timed(lambda: store.latest("line0")), timed(lambda: rows.last(end - SECOND, end)), "-"
+        f"{name}: {days} days by the minute, ms", ours, timed(lambda: rows.by_minute(week, end)), "< 20", buckets=found
+    )
+    ours = timed(lambda: list(store.series(*SERIES, week, end, 3_600 * SECOND)))
+    told(f"{name}: {days} days by the hour, ms", ours, timed(lambda: rows.by_minute(week, end)), "-")
+    told(
+        f"{name}: latest of an asset, ms",
+        timed(lambda: store.latest("line0")),
+        timed(lambda: rows.last(end - SECOND, end)),
+        "-",
     )
 
 
@@ -170,6 +182,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=7)
     parser.add_argument("--fast", type=int, default=12)
     parser.add_argument("--slow", type=int, default=1_000)
+    parser.add_argument("--influxdb-fast", type=int, default=2)
     args = parser.parse_args()
     seconds = args.days * 86_400
     with tempfile.TemporaryDirectory() as directory:
@@ -177,17 +190,43 @@ def main() -> None:
         for series, size in ((50, 10_000), (5_000, 50_000)):
             with closing(EmbeddedStore(here / f"s{series}.db")) as store, closing(Rows(here / f"r{series}.db")) as rows:
                 written(
-                    f"writing {size} points at once, {series} series round robin",
+                    f"embedded: writing {size} points at once, {series} series round robin",
                     (store, rows),
                     lambda: round_robin(series, 500_000, size),  # noqa: B023
                 )
-        store, rows = EmbeddedStore(here / "store.db"), Rows(here / "rows.db")
-        count = written("writing a backlog", (store, rows), lambda: batches(args.fast, args.slow, seconds))
-        questions(store, rows, START + seconds * SECOND, args.days)
-        store.close()
-        rows.close()
-        sizes = [(here / name).stat().st_size / count for name in ("store.db", "rows.db")]
-        told("bytes a point, rollups included", *sizes, "<= 10")
+        with closing(EmbeddedStore(here / "store.db")) as store, closing(Rows(here / "rows.db")) as rows:
+            count = written(
+                "embedded: writing a backlog", (store, rows), lambda: batches(args.fast, args.slow, seconds)
+            )
+            questions("embedded", store, rows, START + seconds * SECOND, args.days)
+        told("embedded: bytes a point, rollups included", *sizes(here / "store.db", here / "rows.db", count), "<= 10")
+        if influxd():
+            influxdb(here, args.influxdb_fast, args.slow, args.days)
+
+
+def sizes(store: Path, rows: Path, count: int) -> tuple[float, float]:
+    """Bytes a point of both as the disk has them, all files of a directory together."""
+    files = [file for file in store.rglob("*") if file.is_file()] if store.is_dir() else [store]
+    return sum(file.stat().st_blocks * 512 for file in files) / count, rows.stat().st_size / count
+
+
+def influxdb(here: Path, fast: int, slow: int, days: int) -> None:
+    """The same of a real InfluxDB, which soon writes out what it was given."""
+    with influxdbs(here) as start:
+        server = start(data=('cache-snapshot-write-cold-duration = "1s"',))
+        with (
+            closing(InfluxStore(server.database("bench"), here)) as store,
+            closing(Rows(here / "influxdb-rows.db")) as rows,
+        ):
+            seconds = days * 86_400
+            count = written("influxdb: writing a backlog", (store, rows), lambda: batches(fast, slow, seconds))
+            questions("influxdb", store, rows, START + seconds * SECOND, days)
+            wal = server.directory / "wal"
+            end = time.monotonic() + 60
+            while time.monotonic() < end and any(file.stat().st_size for file in wal.rglob("*.wal")):
+                time.sleep(0.5)
+            kept = sizes(server.directory / "data", here / "influxdb-rows.db", count)
+            told("influxdb: bytes a point", *kept, "-")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ STAMPS: Final = ("timestamp", "ts", "time", "t")
 NO_NUMBERS: Final = frozenset({"nan", "inf", "infinity"})
 WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
 LONGEST_NUMBER: Final = 1_000
+MOST_VALUES: Final = 10_000
+"""In one message; a megabyte of `[0,0,...]` would otherwise make half a million signals."""
 
 _TOKEN: Final = re.compile(
     rb'"(?:[^"\\]++|\\.)*+"?'  # a string, which stays as it is; the quote is optional so that nothing is scanned twice
@@ -106,6 +108,7 @@ class JsonCodec:
     def _decoded(self, claim: Claim, header: _Header, content: dict[str, Any], depth: int) -> Decoded:
         """The observation of a message whose content lies `depth` containers deep."""
         rejects: list[Reject] = []
+        _check_count(len(content))
         kinds = set(map(type, content.values()))
         if not kinds.isdisjoint(_NESTED):
             content = self._flat(claim, content, depth, rejects)
@@ -133,6 +136,7 @@ class JsonCodec:
             raise _UnreadableError("too-deep", f"nested deeper than {self._max_depth} levels, the gateway's max_depth")
         if len(prefix) > LONGEST_NAME:
             raise _UnreadableError("name-too-long", f"a metric's name would have more than {LONGEST_NAME} characters")
+        _check_count(len(flat) + len(repeated) + len(container))
         for key, value in container.items() if type(container) is dict else enumerate(container):
             path = f"{prefix}{key}"
             if type(value) in _NESTED:
@@ -148,6 +152,11 @@ class JsonCodec:
         ]
         detail = "a text, where the site declares the signal to be a number"
         return _without(content, dict.fromkeys(wrong, ("text-for-number", detail)), claim, rejects)
+
+
+def _check_count(values: int) -> None:
+    if values > MOST_VALUES:
+        raise _UnreadableError("too-many-values", f"more than {MOST_VALUES} values in one message")
 
 
 def _well_named(claim: Claim, content: dict[str, Any], rejects: list[Reject]) -> dict[str, Any]:

@@ -7,21 +7,24 @@ integers, numbers that repeat as a table, others as they are. Byte planes are st
 from __future__ import annotations
 
 import zlib
-from array import array
 from collections.abc import Callable, Sequence
-from itertools import accumulate
-from operator import sub
 from typing import Any, Final, TypeAlias
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 Row: TypeAlias = tuple[Any, ...]
 """`at` first; rows of a chunk are in order of it, and no two have the same."""
+Columns: TypeAlias = Sequence[Sequence[Any]]
+"""The same by columns, of which there is always one at least."""
+Numbers: TypeAlias = NDArray[Any]
 
 LEVEL: Final = 3
 CODES: Final = (("b", 7), ("h", 15), ("i", 31), ("q", 63))
 SCALES: Final = (1, 10, 100, 1_000, 10_000, 1_000_000)
 EXACT: Final = 2.0**53
+LARGEST: Final = 2**63 - 1
 SMOOTH: Final = 2
 """Steps are kept where they span so many times less than the numbers."""
 
@@ -53,7 +56,7 @@ class Reals(msgspec.Struct, array_like=True, frozen=True):
     table: bytes
 
 
-def packed(columns: Sequence[Sequence[Any]], kinds: str) -> bytes:
+def packed(columns: Columns, kinds: str) -> bytes:
     """Columns as bytes, `at` first; `kinds` has a letter for each other one.
 
     i: integers of 64 bits, r: numbers or None, t: texts or None.
@@ -76,91 +79,100 @@ def unpacked(data: bytes, kinds: str) -> list[list[Any]]:
         raise DamagedError(f"a chunk cannot be read: {problem}") from problem
 
 
-def _integers(column: Sequence[int]) -> Integers:
-    first, count = column[0], len(column)
-    if column.count(first) == count:
+def _integers(numbers: Numbers) -> Integers:
+    first, count = int(numbers[0]), len(numbers)
+    low, high = int(numbers.min()), int(numbers.max())
+    if low == high:
         return Integers(count, first, 0, "", b"")
-    steps = list(map(sub, column[1:], column))
-    if steps.count(steps[0]) == count - 1:
-        return Integers(count, first, steps[0], "", b"")
-    low, high, least, most = min(column), max(column), min(steps), max(steps)
-    code = _narrowest(least, most)
-    if code and SMOOTH * (most - least) < (high - low):
-        return Integers(count, first, 1, code, _planes(array(code, steps)))
-    code = _narrowest(low, high)
-    return Integers(count, first, 0, code, _planes(array(code, column)))
+    if high - low <= LARGEST:
+        steps = np.diff(numbers)
+        least, most = int(steps.min()), int(steps.max())
+        if least == most:
+            return Integers(count, first, least, "", b"")
+        if SMOOTH * (most - least) < high - low:
+            return Integers(count, first, 1, *_narrow(steps, least, most))
+    return Integers(count, first, 0, *_narrow(numbers, low, high))
 
 
-def _narrowest(low: int, high: int) -> str:
-    """The type that holds both; none where they leave 64 bits."""
-    return next((code for code, bits in CODES if -(1 << bits) <= low and high < 1 << bits), "")
+def _whole(column: Sequence[int]) -> Integers:
+    return _integers(np.array(column, np.int64))
 
 
-def _from_integers(found: Integers) -> list[int]:
+def _narrow(numbers: Numbers, low: int, high: int) -> tuple[str, bytes]:
+    """The narrowest type that holds both, and the planes of the numbers in it."""
+    code = next(code for code, bits in CODES if -(1 << bits) <= low and high < 1 << bits)
+    return code, _planes(numbers.astype(code))
+
+
+def _from_integers(found: Integers) -> Numbers:
     if not found.code:
-        return [found.base + found.step * place for place in range(found.count)]
-    numbers = _numbers(found.code, found.planes)
-    return list(accumulate(numbers, initial=found.base)) if found.step else numbers.tolist()
+        return found.base + found.step * np.arange(found.count)
+    numbers = _numbers(found.code, found.planes).astype(np.int64)
+    return np.cumsum(np.concatenate(([found.base], numbers))) if found.step else numbers
+
+
+def _list_of_integers(found: Integers) -> list[int]:
+    if found.code:
+        numbers: list[int] = _from_integers(found).tolist()
+        return numbers
+    if found.step:
+        return list(range(found.base, found.base + found.step * found.count, found.step))
+    return [found.base] * found.count
 
 
 def _reals(column: Sequence[float | None]) -> Reals:
-    numbers = [number for number in column if number is not None]
-    present = b"" if len(numbers) == len(column) else bytes(number is not None for number in column)
-    if not numbers:
+    gaps = column.count(None)
+    present = bytes(number is not None for number in column) if gaps else b""
+    if gaps == len(column):
         return Reals(present, 0, None, b"")
-    exact = array("d", numbers)
-    return (
-        _scaled(present, numbers, exact) or _tabled(present, numbers, exact) or Reals(present, 0, None, _planes(exact))
-    )
+    exact = np.array([number for number in column if number is not None] if gaps else column, np.float64)
+    return _scaled(present, exact) or _tabled(present, exact) or Reals(present, 0, None, _planes(exact))
 
 
-def _scaled(present: bytes, numbers: list[float], exact: array[float]) -> Reals | None:
-    largest = max(map(abs, numbers))
+def _scaled(present: bytes, exact: Numbers) -> Reals | None:
+    largest = np.abs(exact).max()
     for scale in SCALES:
         if largest * scale >= EXACT:
             break
-        if all(round(number * scale) / scale == number for number in numbers[:8]):
-            integers = [round(number * scale) for number in numbers]
-            if array("d", [integer / scale for integer in integers]).tobytes() == exact.tobytes():
-                return Reals(present, scale, _integers(integers), b"")
+        for some in (exact[:8], exact):
+            integers = np.rint(some * scale).astype(np.int64)
+            if not _same(integers / scale, some):
+                break
+        else:
+            return Reals(present, scale, _integers(integers), b"")
     return None
 
 
-def _tabled(present: bytes, numbers: list[float], exact: array[float]) -> Reals | None:
-    place = {number: index for index, number in enumerate(sorted(set(numbers)))}
-    if len(place) * 4 > len(numbers):
+def _tabled(present: bytes, exact: Numbers) -> Reals | None:
+    table, indices = np.unique(exact, return_inverse=True)
+    if len(table) * 4 > len(exact) or not _same(table[indices], exact):
         return None
-    table, indices = array("d", place), [place[number] for number in numbers]
-    if array("d", map(table.__getitem__, indices)).tobytes() != exact.tobytes():
-        return None  # 0.0 and -0.0 are one in a table
     return Reals(present, 0, _integers(indices), _planes(table))
 
 
+def _same(one: Numbers, other: Numbers) -> bool:
+    """Bit for bit: 0.0 is not -0.0."""
+    return bool((one.view(np.int64) == other.view(np.int64)).all())
+
+
 def _from_reals(found: Reals) -> list[float | None]:
-    numbers = _numbers("d", found.table).tolist()
+    numbers = _numbers("d", found.table)
     if found.integers is not None:
         integers = _from_integers(found.integers)
-        numbers = [i / found.scale for i in integers] if found.scale else [numbers[i] for i in integers]
+        numbers = integers / found.scale if found.scale else numbers[integers]
     if not found.present:
-        return numbers
-    following = iter(numbers)
+        return list(numbers.tolist())
+    following = iter(numbers.tolist())
     return [next(following) if there else None for there in found.present]
 
 
-def _planes(numbers: array[Any]) -> bytes:
-    data, size = numbers.tobytes(), numbers.itemsize
-    return b"".join(data[plane::size] for plane in range(size))
+def _planes(numbers: Numbers) -> bytes:
+    return numbers.view(np.uint8).reshape(len(numbers), -1).T.tobytes()
 
 
-def _numbers(code: str, planes: bytes) -> array[Any]:
-    numbers = array(code)
-    size = numbers.itemsize
-    count = len(planes) // size
-    data = bytearray(len(planes))
-    for plane in range(size):
-        data[plane::size] = planes[plane * count : (plane + 1) * count]
-    numbers.frombytes(data)
-    return numbers
+def _numbers(code: str, planes: bytes) -> Numbers:
+    size = np.dtype(code).itemsize
+    return np.frombuffer(np.frombuffer(planes, np.uint8).reshape(size, -1).T.tobytes(), code)
 
 
 def _texts(column: Sequence[str | None]) -> list[str | None] | int:
@@ -180,9 +192,9 @@ def _unpacker(kind: Any, unpack: Callable[[Any], list[Any]]) -> Callable[[bytes]
     return lambda data: unpack(decode(data))
 
 
-PACK: Final = {"i": _packer(_integers), "r": _packer(_reals), "t": _packer(_texts)}
+PACK: Final = {"i": _packer(_whole), "r": _packer(_reals), "t": _packer(_texts)}
 UNPACK: Final = {
-    "i": _unpacker(Integers, _from_integers),
+    "i": _unpacker(Integers, _list_of_integers),
     "r": _unpacker(Reals, _from_reals),
     "t": _unpacker(list[str | None] | int, _from_texts),
 }

@@ -12,7 +12,8 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain
+from itertools import chain, repeat
+from operator import lt
 from pathlib import Path
 from threading import RLock
 from typing import Any, Final
@@ -21,9 +22,9 @@ from monitor.codecs.timestamps import EARLIEST, LATEST
 from monitor.journal.entries import Offset
 from monitor.settings import Keep
 from monitor.stores.base import Bucket, Point, StoreError
-from monitor.stores.columns import DamagedError, Row
+from monitor.stores.columns import Columns, DamagedError, Row
 from monitor.stores.ladder import TABLES, Ladder, Level
-from monitor.stores.rollups import bucket_of, of_buckets, of_readings, start_of
+from monitor.stores.rollups import buckets_of, of_buckets, of_readings, start_of
 from rules.events import Duration, Instant
 
 VERSION: Final = 2
@@ -117,8 +118,8 @@ class EmbeddedStore:
         span = EARLIEST if start is None else start, LATEST if end is None else end
         if len(series) == 1:
             ((found, name, signal),) = series
-            for rows in self._pages(found, span, page):
-                yield from [Point(name, signal, at, value, text, quality) for at, _, value, text, quality in rows]
+            for at, _, value, text, quality in self._pages(found, span, page):
+                yield from map(Point, repeat(name), repeat(signal), at, value, text, quality)
             return
         for at, name, _, signal, *rest in heapq.merge(*(self._tagged(*row, span=span, page=page) for row in series)):
             yield Point(name, signal, at, *rest)
@@ -135,11 +136,16 @@ class EmbeddedStore:
         level = next((level for level in self._ladder.levels if not every % level.width), None)
         if level is None:
             pages = self._pages(found[0], (since, until), LARGEST_PAGE)
-            rows = of_buckets(chain.from_iterable(of_readings(page, every) for page in pages), every)
+            rows = chain.from_iterable(of_readings(page, every) for page in pages)
+        elif every == level.width:
+            for columns in self._windows(found[0], level, since, until):
+                yield from buckets_of(columns)
+            return
         else:
-            rows = chain.from_iterable(self._windows(found[0], level, since, until))
-            rows = rows if every == level.width else of_buckets(rows, every)
-        yield from map(bucket_of, rows)
+            windows = self._windows(found[0], level, since, until)
+            rows = chain.from_iterable(zip(*columns, strict=True) for columns in windows)
+        for row in of_buckets(rows, every):
+            yield from buckets_of([(item,) for item in row])
 
     def latest(self, asset: str) -> list[Point]:
         """The latest point of each metric: one seek per series."""
@@ -167,27 +173,27 @@ class EmbeddedStore:
             return 0
         return self._ladder.readings.known(series, [row[0] for row in rows])
 
-    def _pages(self, series: int, span: tuple[Instant, Instant], page: int) -> Iterator[list[Row]]:
+    def _pages(self, series: int, span: tuple[Instant, Instant], page: int) -> Iterator[Columns]:
         since, until = span
         while True:
             with self._errors(), self._snapshot():
-                rows = self._ladder.readings.rows(series, since, until, page)
-            yield rows
-            if len(rows) < page:
+                columns = self._ladder.readings.page(series, since, until, page)
+            yield columns
+            if len(columns[0]) < page:
                 return
-            since = rows[-1][0] + 1
+            since = columns[0][-1] + 1
 
     def _tagged(
         self, series: int, asset: str, metric: str, *, span: tuple[Instant, Instant], page: int
     ) -> Iterator[tuple[Any, ...]]:
-        for at, arrival, *rest in chain.from_iterable(self._pages(series, span, page)):
-            yield at, asset, arrival, metric, *rest
+        for at, arrival, *rest in self._pages(series, span, page):
+            yield from zip(at, repeat(asset), arrival, repeat(metric), *rest)
 
-    def _windows(self, series: int, level: Level, since: Instant, until: Instant) -> Iterator[list[Row]]:
+    def _windows(self, series: int, level: Level, since: Instant, until: Instant) -> Iterator[Columns]:
         while since < until:
             with self._errors(), self._snapshot():
-                rows, since = self._ladder.window(series, level, since, until)
-            yield rows
+                columns, since = self._ladder.window(series, level, since, until)
+            yield columns
 
     def _prepare(self, read_only: bool) -> None:
         version = int(self._one("PRAGMA user_version"))
@@ -261,5 +267,7 @@ class EmbeddedStore:
 
 
 def _ordered(rows: list[Row]) -> list[Row]:
-    last = {row[0]: row for row in rows}
-    return sorted(rows if len(last) == len(rows) else last.values())
+    times = [row[0] for row in rows]
+    if all(map(lt, times, times[1:])):
+        return rows
+    return sorted({row[0]: row for row in rows}.values())

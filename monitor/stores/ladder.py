@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 from monitor.codecs.timestamps import EARLIEST
 from monitor.settings import Keep
 from monitor.stores import rollups
-from monitor.stores.columns import Row
+from monitor.stores.columns import Columns, Row
 from monitor.stores.rollups import HOUR, MINUTE
 from monitor.stores.tiers import MOST_AT_ONCE, Tier
 from rules.events import Duration, Instant
@@ -87,19 +87,20 @@ class Ladder:
             self._relieve(level.tier, level.tier.seal)
         return gone
 
-    def window(self, series: int, level: Level, since: Instant, until: Instant) -> tuple[list[Row], Instant]:
+    def window(self, series: int, level: Level, since: Instant, until: Instant) -> tuple[Columns, Instant]:
         """The next rollups of a span that begins and ends where one of them does, and how far they go."""
-        kept = level.tier.rows(series, since, until, WINDOW)
-        stop = kept[-1][0] + level.width if len(kept) == WINDOW else until
+        kept = level.tier.page(series, since, until, WINDOW)
+        stop = kept[0][-1] + level.width if len(kept[0]) >= WINDOW else until
         fresh = self.readings.front(series, since, stop, MOST_AT_ONCE)
+        if not fresh:
+            return kept, stop
         if len(fresh) == MOST_AT_ONCE:
             stop = max(rollups.start_of(fresh[-1][0], level.width), since + level.width)
             fresh = self.readings.front(series, since, stop)
-        rows = {row[0]: row for row in kept if row[0] < stop}
-        if fresh:
-            source = self._of_readings(series, level)
-            rows |= {row[0]: row for row in self._renewed(series, level, fresh, source, self.readings)}
-        return [rows[at] for at in sorted(rows)], stop
+        rows = {row[0]: row for row in zip(*kept, strict=True) if row[0] < stop}
+        source = self._of_readings(series, level)
+        rows |= {row[0]: row for row in self._renewed(series, level, fresh, source, self.readings)}
+        return list(zip(*(rows[at] for at in sorted(rows)), strict=True)) or kept, stop
 
     def _seal(self, series: int, more: Sequence[Row] = ()) -> int:
         fresh = self.readings.seal(series, more)
@@ -127,7 +128,7 @@ class Ladder:
             yield from source(start, stop)
 
     def _added(self, series: int, level: Level, fresh: list[Row]) -> Iterator[Row]:
-        more = {row[0]: row for row in rollups.of_readings(fresh, level.width)}
+        more = {row[0]: row for row in rollups.of_readings(list(zip(*fresh, strict=True)), level.width)}
         known = [row for row in level.tier.rows(series, min(more), max(more) + 1) if row[0] in more]
         return rollups.of_buckets(sorted([*known, *more.values()], key=lambda row: row[0]), level.width)
 
@@ -139,7 +140,7 @@ class Ladder:
         return lambda start, stop: rollups.of_buckets(minutes.rows(series, start, stop), HOUR)
 
     def _of_readings(self, series: int, level: Level) -> Source:
-        return lambda start, stop: rollups.of_readings(self.readings.rows(series, start, stop), level.width)
+        return lambda start, stop: rollups.of_readings(self.readings.page(series, start, stop), level.width)
 
     def _relieve(self, tier: Tier, seal: Callable[[int], int | list[Row]]) -> int:
         """Seal the longest series if there is too much before the chunks; returns how many readings went out for it."""

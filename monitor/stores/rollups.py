@@ -8,11 +8,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from monitor.codecs.timestamps import EARLIEST, LATEST
 from monitor.stores.base import Bucket
-from monitor.stores.columns import Row
+from monitor.stores.columns import Columns, Row
 from rules.events import SECOND, Duration, Instant, Quality
 
 MINUTE: Final[Duration] = 60 * SECOND
@@ -24,20 +24,27 @@ def start_of(at: Instant, width: Duration) -> Instant:
     return max(at // width * width, EARLIEST)
 
 
-def of_readings(rows: Sequence[Row], width: Duration) -> Iterator[Row]:
-    """Rows (at, arrival, value, text, quality) in order as (bucket, least, most, total, last, count, left out)."""
-    times = [row[0] for row in rows]
+def of_readings(columns: Columns, width: Duration) -> Iterator[Row]:
+    """Columns at, arrival, value, text, quality as rows (bucket, least, most, total, last, count, left out)."""
+    times, _, values, _, qualities = columns
+    plain = qualities.count(Quality.GOOD) == len(times) and None not in values
     low = 0
-    while low < len(rows):
+    while low < len(times):
         bucket = start_of(times[low], width)
         high = bisect_left(times, bucket + width, low)
-        good = [row[2] for row in rows[low:high] if row[4] == Quality.GOOD and row[2] is not None]
+        good = values[low:high] if plain else _good(values[low:high], qualities[low:high])
         left_out = high - low - len(good)
         if good:
             yield bucket, min(good), max(good), sum(good), good[-1], len(good), left_out
         else:
             yield bucket, None, None, None, None, 0, left_out
         low = high
+
+
+def _good(values: Sequence[Any], qualities: Sequence[int]) -> list[float]:
+    return [
+        value for value, quality in zip(values, qualities, strict=True) if quality == Quality.GOOD and value is not None
+    ]
 
 
 def of_buckets(rows: Iterable[Row], width: Duration) -> Iterator[Row]:
@@ -57,11 +64,17 @@ def _together(bucket: Instant, rows: list[Row]) -> Row:
     return bucket, min(least), max(most), sum(total), last[-1], sum(count), left_out
 
 
-def bucket_of(row: Row) -> Bucket:
-    """The row as a person asks for it; rounding never brings the mean out of its bounds."""
-    at, least, most, total, last, count, left_out = row
-    mean = None if total is None else max(least, min(most, total / count))
-    return Bucket(at, least, most, mean, last, count, left_out)
+def buckets_of(columns: Columns) -> Iterator[Bucket]:
+    """Columns of rollups as a person asks for them; rounding never brings the mean out of its bounds."""
+    at, least, most, total, last, count, left_out = columns
+    return map(Bucket, at, least, most, map(_mean, least, most, total, count), last, count, left_out)
+
+
+def _mean(least: float | None, most: float | None, total: float | None, count: int) -> float | None:
+    if least is None or most is None or total is None:
+        return None
+    mean = total / count
+    return mean if least <= mean <= most else max(least, min(most, mean))
 
 
 def runs(buckets: Sequence[Instant], width: Duration) -> Iterator[tuple[Instant, Instant]]:

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from monitor.codecs.timestamps import EARLIEST, LATEST
-from monitor.stores.columns import Row, packed, unpacked
+from monitor.stores.columns import Columns, Row, packed, unpacked
 from rules.events import Instant
 
 CHUNK: Final = 1_000
 SMALL: Final = CHUNK // 4
 """A last chunk with fewer rows is taken along into the next one."""
+WORTH_SEALING: Final = CHUNK // 10
+"""So many rows of a series in one write are sealed at once: cheaper than to make rows of them first."""
 MOST_AT_ONCE: Final = 100 * CHUNK
 
 ALL: Final = 2**63 - 1
@@ -58,7 +60,7 @@ class Tier:
         self._sql = {key: q.format(name=name, columns=", ".join(columns), marks=marks) for key, q in SQL.items()}
         self.unsealed: dict[int, int] = {}
         """Rows in the table by series, at most."""
-        self._recent: dict[int | None, Sequence[Sequence[Any]]] = {}
+        self._recent: dict[int | None, Columns] = {}
         """The columns of the chunks that were made last."""
 
     def reload(self) -> None:
@@ -72,22 +74,37 @@ class Tier:
 
     def rows(self, series: int, since: Instant, until: Instant, most: int = ALL) -> list[Row]:
         """The first rows with since <= at < until, in order; all of them if there are fewer than `most`."""
-        return _over(self.sealed(series, since, until, most), self.front(series, since, until, most))[:most]
+        return list(zip(*self.page(series, since, until, most), strict=True))
+
+    def page(self, series: int, since: Instant, until: Instant, most: int = ALL) -> Columns:
+        """The same by columns; perhaps more than `most`."""
+        sealed, front = self.sealed(series, since, until, most), self.front(series, since, until, most)
+        if not front:
+            return sealed
+        if sealed[0] and front[0][0] <= sealed[0][-1]:
+            front, sealed = _over(list(zip(*sealed, strict=True)), front), self._empty()
+        return [(*old, *new)[:most] for old, new in zip(sealed, zip(*front, strict=True), strict=True)]
 
     def front(self, series: int, since: Instant, until: Instant, most: int = ALL) -> list[Row]:
         """Those of the rows that lie in the table."""
         return self._db.execute(self._sql["front"], (series, since, until, most)).fetchall()
 
-    def sealed(self, series: int, since: Instant, until: Instant, most: int = ALL) -> list[Row]:
-        """Those of the rows that lie in chunks, with what is outdated among them; perhaps more than `most`."""
-        found: list[Row] = []
-        for chunk, *_ in self._chunks(series, since, until - 1):
+    def sealed(self, series: int, since: Instant, until: Instant, most: int = ALL) -> Columns:
+        """Those that lie in chunks, by columns, with what is outdated among them; perhaps more than `most`."""
+        found = self._empty()
+        for chunk, _, stop, _ in self._chunks(series, since, until - 1):
+            if stop < since:
+                continue
             columns = self._columns(chunk)
             low, high = bisect_left(columns[0], since), bisect_left(columns[0], until)
-            found += zip(*(column[low:high] for column in columns), strict=True)
-            if len(found) >= most:
+            for kept, column in zip(found, columns, strict=True):
+                kept.extend(column[low:high])
+            if len(found[0]) >= most:
                 break
         return found
+
+    def _empty(self) -> list[list[Any]]:
+        return [[] for _ in range(len(self._kinds) + 1)]
 
     def known(self, series: int, times: Sequence[Instant]) -> int:
         """How many of the times, given in order, have a row already."""
@@ -99,7 +116,7 @@ class Tier:
 
     def is_due(self, series: int, more: Sequence[Row]) -> bool:
         """Whether a series is to be sealed with these rows more: they are many, or there is enough for a chunk."""
-        return len(more) >= SMALL or self.unsealed.get(series, 0) + len(more) > CHUNK
+        return len(more) >= WORTH_SEALING or self.unsealed.get(series, 0) + len(more) > CHUNK
 
     def put(self, found: dict[int, list[Row]]) -> None:
         """Keep rows of several series, each series' in order, in place of earlier ones of the same time."""
@@ -159,7 +176,7 @@ class Tier:
         """Chunks that begin in the span (both ends included), and the one before."""
         return self._db.execute(self._sql["chunks"], {"series": series, "since": since, "until": until}).fetchall()
 
-    def _columns(self, chunk: int, kinds: str | None = None) -> Sequence[Sequence[Any]]:
+    def _columns(self, chunk: int, kinds: str | None = None) -> Columns:
         if chunk in self._recent:
             return self._recent[chunk]
         data = self._db.execute(self._sql["data"], (chunk,)).fetchone()[0]

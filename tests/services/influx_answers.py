@@ -20,6 +20,10 @@ Script: TypeAlias = "Callable[[list[bytes]], Answer]"
 KEPT: Answer = (204, {}, b"")
 
 
+CUT_AFTER_KEEPING: Answer = (0, {}, b"")
+"""The lines are kept, and nobody learns of it."""
+
+
 def refused(reason: str, status: int = 400) -> Answer:
     """What InfluxDB says to lines it will not have."""
     return status, {}, json.dumps({"code": "invalid", "message": reason}).encode()
@@ -62,9 +66,9 @@ class AnsweringServer:
         self.writes += 1
         self.headers.append({"path": handler.path, **{k.lower(): v for k, v in handler.headers.items()}})
         answer = self.script(lines)
-        if answer == KEPT:
+        if answer in (KEPT, CUT_AFTER_KEEPING):
             self.lines += lines
-        return answer
+        return None if answer == CUT_AFTER_KEEPING else answer
 
     def _handler(server) -> Any:  # noqa: N805 - the handler's own self comes below
         class Handler(BaseHTTPRequestHandler):

@@ -34,6 +34,7 @@ dir = "{directory}/meta"
 [data]
 dir = "{directory}/data"
 wal-dir = "{directory}/wal"
+{more}
 [monitor]
 store-enabled = false
 [http]
@@ -45,13 +46,17 @@ auth-enabled = {auth}
 
 
 class InfluxDB:
-    """One server process. With `auth` there is one user, `andon`, whose password is `secret99`."""
+    """One server process. With `auth` there is one user, `andon`, whose password is `secret99`.
+
+    `data` are lines more for that part of its configuration.
+    """
 
     token = "andon:secret99"
 
-    def __init__(self, executable: str, directory: Path, *, auth: bool = False) -> None:
+    def __init__(self, executable: str, directory: Path, *, auth: bool = False, data: tuple[str, ...] = ()) -> None:
         self._executable = executable
-        self._directory = directory
+        self.directory = directory
+        self._data = data
         directory.mkdir(parents=True, exist_ok=True)
         self._auth = auth
         self._process: subprocess.Popen[bytes] | None = None
@@ -68,7 +73,7 @@ class InfluxDB:
     @property
     def log(self) -> str:
         """What the server has written so far."""
-        return (self._directory / "log").read_text(errors="replace")
+        return (self.directory / "log").read_text(errors="replace")
 
     def start(self) -> None:
         """Start and wait until it answers; keeps what it stored, and its port once it has one."""
@@ -82,10 +87,11 @@ class InfluxDB:
         raise RuntimeError(f"InfluxDB does not start: {self.log}")
 
     def _start_on(self, port: int, rpc: int) -> None:
-        configuration = self._directory / "influxdb.conf"
-        values = {"directory": self._directory, "port": port, "rpc": rpc, "auth": str(self._auth).lower()}
+        configuration = self.directory / "influxdb.conf"
+        values = {"directory": self.directory, "port": port, "rpc": rpc, "auth": str(self._auth).lower()}
+        values["more"] = "\n".join(self._data)
         configuration.write_text(CONFIGURATION.format(**values))
-        with (self._directory / "log").open("ab") as log:
+        with (self.directory / "log").open("ab") as log:
             command = [self._executable, "run", "-config", str(configuration)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 

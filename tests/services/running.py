@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -17,7 +18,9 @@ import pytest
 from monitor.database.queries import AlarmReader
 from monitor.errors import AndonError
 from monitor.journal.reader import journal_end
-from monitor.stores.embedded import EmbeddedStore
+from monitor.settings import Settings
+from monitor.site import load_site
+from monitor.stores.opening import stored_offset
 from rules.alarms import Transition
 from tests.services.mosquitto import free_port
 
@@ -37,7 +40,15 @@ class RunningSite:
     """`start` and `kill` as often as a test likes; `settle` waits until all that arrived is decided, stored and sent."""
 
     def __init__(
-        self, directory: Path, broker: str, rules: str, gateways: str, *, hook: str = "console://", assets: str = ""
+        self,
+        directory: Path,
+        broker: str,
+        rules: str,
+        gateways: str,
+        *,
+        hook: str = "console://",
+        assets: str = "",
+        store: str = "{type: embedded}",
     ) -> None:
         self.directory = directory
         self.data = directory / "data"
@@ -47,7 +58,7 @@ class RunningSite:
             (directory / "assets.yaml").write_text(assets)
         self.web = free_port()
         (directory / "andon.yaml").write_text(
-            f"site: test\ndata_dir: data\nbroker: {broker}\ngateways:\n{gateways}\n"
+            f"site: test\ndata_dir: data\nbroker: {broker}\nstore: {store}\ngateways:\n{gateways}\n"
             f'notify: {{teams: {{all: {{channels: ["{hook}"]}}}}, routes: [{{match: {{}}, to: all}}]}}\n'
             f"web: {{port: {self.web}}}\n"
         )
@@ -65,6 +76,29 @@ class RunningSite:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
             )
+
+    def child(self, name: str) -> int | None:
+        """The process id of the line, the store writer or the web, if it runs."""
+        return next((pid for pid, command in self._processes() if name.encode() in command), None)
+
+    def kill_child(self, name: str) -> None:
+        """`kill -9` of one of the three, as soon as it runs."""
+        until(lambda: self.child(name) is not None, 60, f"the process {name}")
+        os.kill(self.child(name) or 0, signal.SIGKILL)
+
+    def kill_supervisor(self) -> None:
+        """`kill -9` of it alone; its children have to end by themselves."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+        until(lambda: not list(self._processes()), 5, "the children to follow their supervisor")
+
+    def _processes(self) -> Iterator[tuple[int, list[bytes]]]:
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+                if b"monitor.processes" in command and bytes(self.directory) in command:
+                    yield int(entry.name), command
 
     def kill(self) -> None:
         """`kill -9` of the whole process group, if it runs."""
@@ -86,6 +120,13 @@ class RunningSite:
             self._process.terminate()
             self._process.wait(10)
 
+    @cached_property
+    def settings(self) -> Settings:
+        """As the monitor reads them."""
+        site = load_site(self.directory, {}).site
+        assert site is not None
+        return site.settings
+
     def received(self) -> int:
         """Journal entries so far."""
         return journal_end(self.data / "journal")
@@ -94,8 +135,7 @@ class RunningSite:
         """Whether decider and store have caught up with the journal, and nothing waits in the outbox."""
         try:
             end = self.received()
-            with closing(EmbeddedStore(self.data / "store.db", read_only=True)) as store:
-                stored = store.offset()
+            stored = stored_offset(self.settings)
             with closing(AlarmReader(self.data / "alarms.db")) as alarms:
                 pending = sum(n for (_, state), n in alarms.outbox_counts().items() if state == "pending")
                 return bool(end == stored == alarms.position() and not pending)

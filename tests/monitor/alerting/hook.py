@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ class Hook:
     script: list[Behaviour] = field(default_factory=list)
     then: Behaviour = 200
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    """When each request had been read, on the monotonic clock."""
     released: threading.Event = field(default_factory=threading.Event)
     busy: int = 0
     most_busy: int = 0
@@ -71,6 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
             hook.most_busy = max(hook.most_busy, hook.busy)
         try:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            hook.times.append(time.monotonic())
             hook.requests.append((self.path, dict(self.headers), body))
             self._behave(hook, hook.next())
         finally:

@@ -211,3 +211,11 @@ def test_what_a_message_says_does_not_depend_on_those_before_it(first: bytes, se
     used, fresh = decoder(), decoder()
     used.decode("main", b"wide/press", first, RECEIVED)
     assert used.decode("main", b"wide/press", second, RECEIVED) == fresh.decode("main", b"wide/press", second, RECEIVED)
+
+
+@pytest.mark.parametrize(
+    "values", ["[" + "0," * 10_000 + "0]", "{" + ",".join(f'"k{n}": 1' for n in range(10_001)) + "}"]
+)
+def test_a_message_of_very_many_values_is_refused_as_a_whole(values: str) -> None:
+    payload = values if values.startswith("{") else f'{{"x": {values}}}'
+    assert reasons(decoder().decode("main", b"wide/press", payload.encode(), RECEIVED)) == ["too-many-values"]

@@ -27,7 +27,7 @@ QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of four rows: a handful of points seals, merges and splits them."""
-    for name, value in (("CHUNK", 4), ("SMALL", 2), ("MOST_AT_ONCE", 7)):
+    for name, value in (("CHUNK", 4), ("SMALL", 2), ("WORTH_SEALING", 2), ("MOST_AT_ONCE", 7)):
         monkeypatch.setattr(tiers, name, value)
     monkeypatch.setattr(ladder, "FRONT", 12)
     monkeypatch.setattr(ladder, "MOST_AT_ONCE", 7)
