@@ -36,6 +36,10 @@ ACKNOWLEDGED: Final = Counter("andon_acknowledged_total", "Messages acknowledged
 DUPLICATES: Final = Counter("andon_duplicates_total", "Redeliveries that stood in the journal already.")
 DECODED_READINGS: Final = Counter("andon_decoded_readings_total", "Readings decoded for detection.")
 QUARANTINED: Final = Counter("andon_quarantined_total", "Messages that could not be decoded.", ["gateway", "reason"])
+QUARANTINE_DROPPED: Final = Counter(
+    "andon_quarantine_dropped_total", "Messages that quarantine had no room for, or that made room for others."
+)
+QUARANTINE_FED: Final = Counter("andon_quarantine_fed_total", "Messages fed again from quarantine.", ["outcome"])
 EVALUATED: Final = Counter("andon_evaluated_total", "Observations that went through the rules.")
 TRANSITIONS: Final = Counter("andon_transitions_total", "Alarm transitions committed.", ["event", "kind"])
 STORED_POINTS: Final = Counter("andon_stored_points_total", "Readings written to the store.")

@@ -53,6 +53,13 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     readings: tuple[Reading, ...]
 
 
+class Refed(msgspec.Struct, frozen=True, gc=False):
+    """An observation fed again after it could not be read: it has the `received` that it had then, this one is now's."""
+
+    received: Instant
+    observation: Observation
+
+
 class Tick(msgspec.Struct, frozen=True, gc=False):
     """Time has passed up to `received` and nothing else happened."""
 
@@ -87,4 +94,4 @@ class Revision(msgspec.Struct, frozen=True, gc=False):
     rules: RuleSet
 
 
-Event: TypeAlias = Observation | Tick | Link | Command | Revision
+Event: TypeAlias = Observation | Refed | Tick | Link | Command | Revision

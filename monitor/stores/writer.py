@@ -11,7 +11,8 @@ import structlog
 
 from monitor.clock import seconds
 from monitor.codecs import Decoder
-from monitor.journal.entries import Entry, Message, Offset, RevisionEntry
+from monitor.codecs.base import Decoded
+from monitor.journal.entries import Entry, FedEntry, Message, Offset, RevisionEntry
 from monitor.journal.segments import JournalError, JournalGap
 from monitor.stores.base import Point, Store, StoreError, points_of
 from monitor.telemetry import STORE_REPLACED, STORED_POINTS
@@ -88,9 +89,14 @@ class StoreWriter:
     def _points(self, entry: Entry) -> list[Point]:
         if isinstance(entry, RevisionEntry):
             self._decoder = self._decoder_for(entry.texts)
-        if not isinstance(entry, Message):
+        if isinstance(entry, FedEntry):
+            decoded: Decoded | None = self._decoder.decode_again(
+                entry.broker, entry.topic, entry.payload, entry.first, entry.metrics
+            )
+        elif isinstance(entry, Message):
+            decoded = self._decoder.decode(entry.broker, entry.topic, entry.payload, entry.received)
+        else:
             return []
-        decoded = self._decoder.decode(entry.broker, entry.topic, entry.payload, entry.received)
         observations = decoded.observations if decoded else ()
         return [point for observation in observations for point in points_of(observation, self._max_ahead)]
 
