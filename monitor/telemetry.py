@@ -47,6 +47,9 @@ STORE_REPLACED: Final = Counter("andon_store_replaced_total", "Readings that rep
 STORE_REJECTED: Final = Counter(
     "andon_store_rejected_total", "Readings that the store refused for good; kept with the reason in store-rejects.db."
 )
+STORE_REJECTS_DROPPED: Final = Counter(
+    "andon_store_rejects_dropped_total", "Refused readings that had to make room for others."
+)
 NOTIFICATIONS: Final = Counter("andon_notifications_total", "Attempts to tell a person.", ["outcome"])
 READER_LAG: Final = Gauge(
     "andon_reader_lag_entries",

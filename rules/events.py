@@ -54,7 +54,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
 
 
 class Refed(msgspec.Struct, frozen=True, gc=False):
-    """An observation fed again after it could not be read: it has the `received` that it had then, this one is now's."""
+    """An observation fed again that could not be read before; its own `received` is that of then."""
 
     received: Instant
     observation: Observation

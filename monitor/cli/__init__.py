@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from monitor.cli import alarms, data, site
+from monitor.cli import alarms, data, quarantine, site
 from monitor.errors import EXIT_CRASHED, AndonError, ConfigurationError
 
 
@@ -62,6 +62,7 @@ app: Final = typer.Typer(
 for command in (site.demo, site.init, site.check, site.run, data.replay, data.export, alarms.alarms):
     app.command()(command)
 app.add_typer(alarms.alarm_app)
+app.add_typer(quarantine.quarantine_app)
 
 
 @app.callback()

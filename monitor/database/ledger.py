@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from monitor import clock
 from monitor.database.migrate import open_for_writing
-from monitor.database.quarantine import Fed, Insert, QuarantineRow, QuarantineTable, Room
+from monitor.database.quarantine import ROOM, Fed, Insert, QuarantineRow, QuarantineTable, Room
 from monitor.database.records import Identity, Notification, Purpose, Recipient, began
 from monitor.database.schema import (
     alarms,
@@ -59,7 +59,7 @@ class Step:
 class Ledger:
     """The alarm database's single writer of decisions. Synchronous; never called by two threads at once."""
 
-    def __init__(self, path: Path, now: Callable[[], Instant] = clock.now, room: Room = Room()) -> None:
+    def __init__(self, path: Path, now: Callable[[], Instant] = clock.now, room: Room = ROOM) -> None:
         """Open or make the database, with so much room for quarantine.
 
         Raises:

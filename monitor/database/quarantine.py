@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from monitor.codecs.base import Decoded
 from monitor.database.schema import quarantine, quarantine_counts
 from monitor.journal.entries import FedEntry, Message, Offset
-from rules.events import Duration, Instant
+from rules.events import Instant
 
 QUARANTINE_ROWS: Final = 10_000
 QUARANTINE_PAYLOAD: Final = 1_048_576
@@ -30,7 +30,6 @@ STEP_BYTES: Final = 4 * 1024**2
 """No more goes into one transaction: the alarms that are committed with it must not wait for garbage."""
 VICTIMS: Final = 500
 """Rows looked at in one go when room is made."""
-DAY: Final[Duration] = 86_400 * 1_000_000_000
 
 Insert: TypeAlias = sqlite.Insert | postgresql.Insert
 Group: TypeAlias = tuple[str, str]
@@ -38,11 +37,13 @@ Group: TypeAlias = tuple[str, str]
 
 
 class Room(NamedTuple):
-    """How much is kept at most, and for how long."""
+    """How much is kept at most."""
 
     rows: int = QUARANTINE_ROWS
-    size: int = 256 * 1024**2
-    keep: Duration = 30 * DAY
+    size: int = 256_000_000
+
+
+ROOM: Final = Room()
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,15 @@ class Fed(NamedTuple):
 
 def rows_of(offset: Offset, message: Message | FedEntry, decoded: Decoded) -> tuple[QuarantineRow, ...]:
     """The rejects of a message as rows; one that was fed again keeps its first place and time."""
-    fed = isinstance(message, FedEntry)
+    if isinstance(message, FedEntry):
+        offset, received, before = message.entry, message.first, bool(message.metrics)
+    else:
+        received, before = message.received, False
     return tuple(
         QuarantineRow(
-            offset=message.entry if fed else offset,
+            offset=offset,
             ordinal=ordinal,
-            received=message.first if fed else message.received,
+            received=received,
             gateway=reject.gateway or "",
             topic=message.topic,
             reason=reject.reason,
@@ -89,7 +93,7 @@ def rows_of(offset: Offset, message: Message | FedEntry, decoded: Decoded) -> tu
             broker=message.broker,
             asset=reject.asset or "",
             metric=reject.metric or "",
-            partly=reject.metric is not None and bool(decoded.observations or (fed and message.metrics)),
+            partly=reject.metric is not None and bool(decoded.observations or before),
         )
         for ordinal, reject in enumerate(decoded.rejects)
     )
@@ -98,7 +102,7 @@ def rows_of(offset: Offset, message: Message | FedEntry, decoded: Decoded) -> tu
 class QuarantineTable:
     """What is done to the table; every method runs within the transaction of the connection that it is given."""
 
-    def __init__(self, insert: Callable[[Table], Insert], room: Room = Room()) -> None:
+    def __init__(self, insert: Callable[[Table], Insert], room: Room = ROOM) -> None:
         self._room = room
         self._reject = insert(quarantine).on_conflict_do_nothing(index_elements=["offset", "ordinal"])
         count = insert(quarantine_counts)
@@ -168,7 +172,7 @@ class QuarantineTable:
             connection.execute(self._reject, [_values(row) for row in rows])
             self._add(connection, (((row.gateway, row.reason), {"rows": 1, "bytes": _bytes(row)}) for row in rows))
 
-    def _delete(self, connection: Connection, wanted: ColumnElement[bool], counted: str) -> Sequence[Row[Any]]:
+    def _delete(self, connection: Connection, wanted: ColumnElement[bool], counted: str) -> Sequence[Any]:
         """Delete and count under a name (none: not counted); the gateway and reason of what went."""
         columns = (quarantine.c.gateway, quarantine.c.reason, quarantine.c.kept)
         gone = connection.execute(delete(quarantine).where(wanted).returning(*columns)).all()
