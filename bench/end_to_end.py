@@ -114,7 +114,7 @@ class Andon:
         with self.log.open("wb") as log:
             command = [sys.executable, "-m", "monitor.cli", "run", "--site", str(directory)]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        wait(lambda: b"mqtt.connected" in self.log.read_bytes(), 60)
+        wait(lambda: b"mqtt_connected" in self.log.read_bytes(), 60)
 
     def journalled(self) -> int:
         return journal_end(self.data / "journal")

@@ -89,7 +89,12 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 dispatcher.wake()
 
         async def health(_: dict[str, Any]) -> dict[str, Any]:
-            return {"lag_entries": decider.lag(intake), "links": ticker.links, "assets": len(decider.fleet.monitors)}
+            return {
+                "links": ticker.links,
+                "waiting": {name: collector.waiting for name, collector in zip(brokers, collectors, strict=True)},
+                "lag_entries": decider.lag(intake),
+                "assets": len(decider.fleet.monitors),
+            }
 
         handlers: dict[str, linesocket.Handler] = {
             "health": health,

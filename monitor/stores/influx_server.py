@@ -45,6 +45,8 @@ _DROPPED: Final = re.compile(r"\bdropped=([0-9]{1,9})\b")
 class DeniedError(StoreError):
     """The server answers, and will not let us in: wrong token, organisation or bucket, until somebody mends it."""
 
+    kind = "denied"
+
 
 class Rejected(Exception):  # noqa: N818 - it is an answer, not a failure
     """The server will never take these lines as they are; `dropped` is how many it blames, if it counts them."""

@@ -108,7 +108,7 @@ def site_of(folder: Path, broker: Mosquitto, rules: str, gateway: str, hook: Hoo
 def run_under_kills(site: RunningSite, broker: Mosquitto, make: Callable[[int], tuple[str, str]], kills: int) -> int:
     rng = random.Random(kills)
     site.start()
-    until(lambda: "mqtt.connected" in site.log, 60, "the first connection")
+    until(lambda: "mqtt_connected" in site.log, 60, "the first connection")
     load = Load(broker.port, make)
     try:
         for _ in range(kills):
