@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "monitor").rglob("*.py"))
 METHODS = {"debug": 0, "info": 0, "warning": 0, "error": 0, "exception": 0, "critical": 0, "log": 1}
 """Methods of a logger, and where the name of the event stands among their arguments."""
-ROW = re.compile(r"^\| `([^`]+)` \| ([^|]*) \| ([^|]+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `([^`]+)` \|([^|]*)\|[^|]+\|$", re.MULTILINE)
 
 
 class Call(NamedTuple):
@@ -53,7 +53,7 @@ def constants(event: ast.expr) -> Iterator[object]:
 CALLS = list(calls())
 DOCUMENTED = {
     name: {field.strip() for field in fields.split(",") if field.strip()}
-    for name, fields, _ in ROW.findall((ROOT / "docs" / "logs.md").read_text(encoding="utf-8"))
+    for name, fields in ROW.findall((ROOT / "docs" / "logs.md").read_text(encoding="utf-8"))
 }
 
 
