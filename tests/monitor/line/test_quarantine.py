@@ -224,6 +224,7 @@ def test_feeding_survives_a_crash_before_the_decision_and_goes_in_once(
     on(site, cut_short, deciding=False)
     assert len(fed_entries(site.settings.data_dir)) == 1
     assert len(kept(site.settings.data_dir)) == 1
+    monkeypatch.undo()
 
     async def again(running: Line) -> None:
         assert await running.feed() == {"read": 0, "again": {}, "cut": 0}
