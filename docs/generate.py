@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from prometheus_client import Counter, Gauge
 from pydantic import BaseModel
 
+from monitor import telemetry
 from rules.alarms import JOURNALLED, LIFE_CYCLE, SUPPRESSIONS, Act, State
 from rules.commands import NOTHING_TO_DO
 from rules.detectors import CONFIGS
@@ -117,7 +119,44 @@ def _named(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     return words.get(kind, str(kind))
 
 
-PAGES: Final[dict[str, Callable[[], str]]] = {"alarm-states.md": alarm_states, "rules.md": rule_reference}
+METRICS_HEAD: Final = """\
+# Metrics
+
+Drawn from `monitor/telemetry.py` by `make docs`. `GET /metrics` of the web process shows those of all processes (line,
+store, web) in the format of Prometheus: counters go on counting when a process is restarted and begin at 0 with the
+monitor; gauges of a process that is gone disappear. What is measured from outside (lag, disk, outbox, quarantine) is
+measured when you ask, at most once a second.
+
+The way of a reading, hop by hop: received, journalled, acknowledged, decoded or quarantined, evaluated, raised
+(`andon_transitions_total{event="raised"}`), stored, notified.
+"""
+METRICS_END: Final = """\
+Worth an alert of your own: `andon_hop_status == 2` for a minute; `andon_reader_lag_seconds{reader="decide"} > 5`;
+`andon_oldest_unstored_seconds > 300`; `andon_outbox_oldest_seconds > 60`; `andon_disk_free_bytes < 2e9`; any increase
+of `andon_quarantine_dropped_total`, or of `andon_notifications_total{outcome="given_up"}`.
+"""
+
+
+def metrics() -> str:
+    """Every metric, in the order of the hops."""
+    found = (thing for thing in vars(telemetry).values() if isinstance(thing, (Counter, Gauge)))
+    rows = ((*_metric(metric),) for metric in found)
+    return "\n".join((METRICS_HEAD, _lines(*_table(("metric", "kind", "labels", "says"), rows)), METRICS_END))
+
+
+def _metric(metric: Counter | Gauge) -> Iterator[str]:
+    (family,) = metric.describe()
+    yield f"`{family.name}{'_total' if family.type == 'counter' else ''}`"
+    yield family.type
+    yield ", ".join(f"`{label}`" for label in metric._labelnames)  # noqa: SLF001 - it has no public name
+    yield family.documentation
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "alarm-states.md": alarm_states,
+    "rules.md": rule_reference,
+    "metrics.md": metrics,
+}
 """Every generated page and what draws it."""
 
 

@@ -19,11 +19,13 @@ from monitor.collectors.acks import REDELIVERY_WINDOW
 from monitor.collectors.embedded import embedded_broker
 from monitor.collectors.mqtt import Collector
 from monitor.database.ledger import Ledger, Step
+from monitor.database.quarantine import Room
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
 from monitor.line.commands import CommandDesk
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
+from monitor.line.quarantine import QuarantineDesk
 from monitor.line.retention import Retention
 from monitor.line.ticker import Ticker
 from monitor.settings import Broker
@@ -37,7 +39,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
     """Collect, journal, decide, alert, until `stop`."""
     settings, data = site.settings, site.settings.data_dir
     async with AsyncExitStack() as stack:
-        ledger = Ledger(data / ALARMS)
+        ledger = Ledger(data / ALARMS, room=Room(size=settings.quarantine.max_size))
         stack.callback(ledger.close)
         writer = JournalWriter(data / JOURNAL)
         stamp = clock.Stamper(writer.last_received)
@@ -52,6 +54,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         outbox = Outbox(data / ALARMS)
         stack.callback(outbox.close)
         dispatcher = Dispatcher(outbox, open_channels(settings.notify), random=random.random)
+        quarantine = QuarantineDesk(decider, intake, settings)
         table = AlarmTable(data / ALARMS)
         stack.callback(table.close)
 
@@ -86,11 +89,20 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 dispatcher.wake()
 
         async def health(_: dict[str, Any]) -> dict[str, Any]:
-            return {"lag_entries": decider.lag(intake), "links": ticker.links, "assets": len(decider.fleet.monitors)}
+            return {
+                "links": ticker.links,
+                "waiting": {name: collector.waiting for name, collector in zip(brokers, collectors, strict=True)},
+                "lag_entries": decider.lag(intake),
+                "assets": len(decider.fleet.monitors),
+            }
 
-        await stack.enter_async_context(
-            linesocket.serving(data, {"health": health, "command": CommandDesk(decider, intake)})
-        )
+        handlers: dict[str, linesocket.Handler] = {
+            "health": health,
+            "command": CommandDesk(decider, intake),
+            "quarantine-feed": quarantine.feed,
+            "quarantine-expire": quarantine.expire,
+        }
+        await stack.enter_async_context(linesocket.serving(data, handlers))
         async with asyncio.TaskGroup() as tasks:
             receiving = [tasks.create_task(collector.run()) for collector in collectors]
             others = [
@@ -101,6 +113,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                     dispatcher.run(),
                     publisher.run(),
                     retention.run(),
+                    quarantine.run(),
                 )
             ]
             await stop.wait()

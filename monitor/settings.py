@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
+from monitor.sizes import SizeField, format_size
 from rules.durations import DurationField
 from rules.events import SECOND, Duration
 from rules.problems import InputError, quoted, unknown
@@ -22,6 +23,7 @@ STORE_URL_HINT: Final = "write http://host:8086 or https://host:8086"
 
 HOUR: Final[Duration] = 3_600 * SECOND
 DAY: Final[Duration] = 24 * HOUR
+LEAST_ROOM: Final = 1_000_000
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*", re.DOTALL)
@@ -92,6 +94,18 @@ def _worth_keeping(duration: Duration | None) -> Duration | None:
     if duration is not None and duration < HOUR:
         raise InputError("readings are kept for an hour at least", "write 90d, or forever")
     return duration
+
+
+def _worth_quarantine(duration: Duration) -> Duration:
+    if duration < HOUR:
+        raise InputError("quarantine is kept for an hour at least", "write 30d")
+    return duration
+
+
+def _room(size: int) -> int:
+    if size < LEAST_ROOM:
+        raise InputError("quarantine needs room for some messages", f"write {format_size(LEAST_ROOM)} or more")
+    return size
 
 
 Name: TypeAlias = Annotated[str, AfterValidator(_name)]
@@ -196,6 +210,13 @@ class Store(Section):
         return self
 
 
+class Quarantine(Section):
+    """How much of what could not be read is kept, and for how long; the oldest go first."""
+
+    keep: Annotated[DurationField, AfterValidator(_worth_quarantine)] = 30 * DAY
+    max_size: Annotated[SizeField, AfterValidator(_room)] = 256_000_000
+
+
 class Team(Section):
     """People who are told together; channels are Apprise addresses or `console://`."""
 
@@ -236,6 +257,7 @@ class SiteFile(Section):
     brokers: dict[Name, Broker] = {}
     gateways: tuple[Gateway, ...] = ()
     store: Store = Store()
+    quarantine: Quarantine = Quarantine()
     notify: Notify = Notify()
     web: Web = Web()
     max_ahead: DurationField = 5 * SECOND
@@ -251,6 +273,7 @@ class Settings(Section):
     brokers: dict[str, Broker]
     gateways: tuple[Gateway, ...]
     store: Store = Store()
+    quarantine: Quarantine = Quarantine()
     notify: Notify = Notify()
     web: Web = Web()
     max_ahead: Duration = 5 * SECOND

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from sqlalchemy import select
 
+from monitor import clock, linesocket
 from monitor.codecs import Decoder
 from monitor.database.migrate import open_for_reading
 from monitor.database.schema import positions, revisions
@@ -21,7 +22,7 @@ from monitor.journal.entries import Offset, RevisionEntry
 from monitor.journal.reader import JournalReader
 from monitor.journal.segments import JournalGap, segment_offsets
 from monitor.stores.opening import open_store
-from monitor.stores.writer import run_writer
+from monitor.stores.writer import Condition, run_writer
 
 if TYPE_CHECKING:
     from monitor.settings import Settings
@@ -40,18 +41,28 @@ async def run_store(settings: Settings, stop: asyncio.Event) -> None:
     Raises:
         StoreError, JournalError, AlarmDatabaseError: something cannot be opened; trying again later may help.
     """
-    ended = threading.Event()
-    writing = _in_thread(partial(_write, settings, ended))
+    ended, condition = threading.Event(), Condition()
+    writing = _in_thread(partial(_write, settings, ended, condition))
     stopping = asyncio.create_task(stop.wait())
     try:
-        either: set[asyncio.Future[Any]] = {writing, stopping}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        async with linesocket.serving(settings.data_dir, {"health": partial(_health, condition)}, "store"):
+            either: set[asyncio.Future[Any]] = {writing, stopping}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
         ended.set()
     done, _ = await asyncio.wait({writing}, timeout=LAST_WORDS_SECONDS)
     if done:
         await writing
+
+
+async def _health(condition: Condition, _: dict[str, Any]) -> dict[str, Any]:
+    """Seconds for which writing has failed without a break (null: it does not), and the kind of the last error."""
+    since = condition.failing_since
+    return {
+        "failing_s": None if since is None else clock.seconds(clock.elapsed() - since),
+        "last_error": condition.error,
+    }
 
 
 def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:
@@ -76,14 +87,14 @@ def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:
     return future
 
 
-def _write(settings: Settings, ended: threading.Event) -> None:
+def _write(settings: Settings, ended: threading.Event, condition: Condition) -> None:
     journal = settings.data_dir / "journal"
     with closing(open_store(settings)) as store:
         start = store.offset()
         texts = texts_before(settings.data_dir, max(start, min(segment_offsets(journal), default=0)))
         decoder = decoder_for(texts) if texts else Decoder((), lambda _, __: False)
         with JournalReader(journal, start) as reader:
-            run_writer(reader, store, decoder, decoder_for, ended, max_ahead=settings.max_ahead)
+            run_writer(reader, store, decoder, decoder_for, ended, max_ahead=settings.max_ahead, condition=condition)
 
 
 def texts_before(data_dir: Path, offset: Offset) -> dict[str, str]:

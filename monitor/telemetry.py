@@ -12,7 +12,7 @@ import os
 import re
 import struct
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -36,21 +36,50 @@ ACKNOWLEDGED: Final = Counter("andon_acknowledged_total", "Messages acknowledged
 DUPLICATES: Final = Counter("andon_duplicates_total", "Redeliveries that stood in the journal already.")
 DECODED_READINGS: Final = Counter("andon_decoded_readings_total", "Readings decoded for detection.")
 QUARANTINED: Final = Counter("andon_quarantined_total", "Messages that could not be decoded.", ["gateway", "reason"])
+QUARANTINE_DROPPED: Final = Counter(
+    "andon_quarantine_dropped_total", "Messages that quarantine had no room for, or that made room for others."
+)
+QUARANTINE_FED: Final = Counter("andon_quarantine_fed_total", "Messages fed again from quarantine.", ["outcome"])
 EVALUATED: Final = Counter("andon_evaluated_total", "Observations that went through the rules.")
 TRANSITIONS: Final = Counter("andon_transitions_total", "Alarm transitions committed.", ["event", "kind"])
 STORED_POINTS: Final = Counter("andon_stored_points_total", "Readings written to the store.")
 STORE_REPLACED: Final = Counter("andon_store_replaced_total", "Readings that replaced one of the same key.")
+STORE_FAILURES: Final = Counter(
+    "andon_store_failures_total", "Writes to the store that failed as a whole and are tried again."
+)
 STORE_REJECTED: Final = Counter(
     "andon_store_rejected_total", "Readings that the store refused for good; kept with the reason in store-rejects.db."
 )
-NOTIFICATIONS: Final = Counter("andon_notifications_total", "Attempts to tell a person.", ["outcome"])
-READER_LAG: Final = Gauge(
-    "andon_reader_lag_entries",
-    "Journal entries a reader has yet to work off.",
-    ["reader"],
-    multiprocess_mode="livemostrecent",
+STORE_REJECTS_DROPPED: Final = Counter(
+    "andon_store_rejects_dropped_total", "Refused readings that had to make room for others."
 )
-LINK_UP: Final = Gauge("andon_link_up", "1 while connected to it.", ["broker"], multiprocess_mode="livemostrecent")
+NOTIFICATIONS: Final = Counter("andon_notifications_total", "Attempts to tell a person.", ["outcome"])
+
+
+def _gauge(name: str, about: str, labels: Sequence[str] = ()) -> Gauge:
+    """A gauge whose latest value counts, whichever process set it; that of a dead process is forgotten."""
+    return Gauge(name, about, labels, multiprocess_mode="livemostrecent")
+
+
+READER_LAG: Final = _gauge(
+    "andon_reader_lag_entries", "Journal entries a reader (decide, store) has yet to work off.", ["reader"]
+)
+READER_LAG_SECONDS: Final = _gauge(
+    "andon_reader_lag_seconds", "How long ago the first of them was received; 0 if there is none.", ["reader"]
+)
+OLDEST_UNSTORED: Final = _gauge("andon_oldest_unstored_seconds", "Age of the oldest reading that is not stored yet.")
+LINK_UP: Final = _gauge("andon_link_up", "1 while connected to it.", ["broker"])
+UNCOMMITTED: Final = _gauge("andon_uncommitted_messages", "Messages received that wait for their commit.", ["broker"])
+ASSETS: Final = _gauge("andon_assets", "Assets that are watched.")
+JOURNAL_BYTES: Final = _gauge("andon_journal_bytes", "What the journal takes on disk.")
+DISK_FREE: Final = _gauge("andon_disk_free_bytes", "Room on the disk of the data directory that we may use.")
+OUTBOX_PENDING: Final = _gauge("andon_outbox_pending", "Notifications that were not delivered yet.")
+OUTBOX_OLDEST: Final = _gauge("andon_outbox_oldest_seconds", "Age of the oldest of them; 0 if there is none.")
+CHANNELS_FAILING: Final = _gauge("andon_channels_failing", "Channels whose last attempt failed and that owe a message.")
+QUARANTINE_ROWS: Final = _gauge("andon_quarantine_rows", "What stands in quarantine now.", ["gateway", "reason"])
+QUARANTINE_BYTES: Final = _gauge("andon_quarantine_bytes", "What quarantine takes, about.")
+STORE_REJECTS: Final = _gauge("andon_store_rejects", "Readings that the store refused and that are kept beside it.")
+HOP_STATUS: Final = _gauge("andon_hop_status", "Of each hop of /health: 0 ok, 1 degraded, 2 ill.", ["hop"])
 
 
 def prepare_metrics(data_dir: Path) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from rules.alarms import State, Transition
 from rules.builtin import OWN_ASSET, Flag
 from rules.clock import AssetClock, settled
 from rules.deadlines import Deadlines
-from rules.events import Command, Event, Instant, Link, Observation, Quality, Reading, Revision, Tick, Value
+from rules.events import Command, Event, Instant, Link, Observation, Quality, Reading, Refed, Revision, Tick, Value
 from rules.gate import Gate
 from rules.problems import quoted
 from rules.roster import Roster, identity
@@ -144,11 +144,29 @@ class AssetMonitor:
             return None
         return at, False
 
+    def _observe_again(self, event: Refed) -> None:
+        """What is fed again takes its place in time as any straggler; it is no sign of life and begins no timeline."""
+        observation, clock = event.observation, self.clock
+        at, ahead = settled(observation.at, observation.received, self.rules.max_ahead)
+        if not clock.trusted:
+            clock.trusted = True
+            self._rebase(at, observation.received)
+        elif at >= clock.latest:
+            clock.advance(at, observation.received)
+        elif not self._straggles(observation, at):
+            self.late += len(observation.readings)
+            return
+        moment = max(at, clock.now)
+        self._pass(moment)
+        clock.now = moment
+        clock.hear(at)
+        self._apply(observation.readings, at, moment, ahead)
+
     def _fits(self, event: Observation, at: Instant) -> bool:
         """Whether a stamp older than the latest is to be believed: as the first one, a straggler, or a new timeline."""
-        clock, signals = self.clock, self._roster.metrics
+        clock = self.clock
         if clock.trusted:
-            if any((s := signals.get(r.metric)) and (s.at is None or s.at <= at) for r in event.readings):
+            if self._straggles(event, at):
                 return True
             if not clock.relents(event.received):
                 return False
@@ -156,6 +174,11 @@ class AssetMonitor:
         clock.trusted = True
         self._rebase(at, event.received)
         return True
+
+    def _straggles(self, event: Observation, at: Instant) -> bool:
+        """Whether it has a signal that was not heard of since."""
+        signals = self._roster.metrics
+        return any((s := signals.get(r.metric)) and (s.at is None or s.at <= at) for r in event.readings)
 
     def _hear_late(self, event: Observation) -> None:
         """Late readings are kept elsewhere and decide nothing, but they are a sign of life."""
@@ -265,6 +288,9 @@ class AssetMonitor:
     # -- everything else --------------------------------------------------------------------------------------------
 
     def _other(self, event: Event) -> None:
+        if isinstance(event, Refed):
+            self._observe_again(event)
+            return
         moment = self.clock.reads(event.received)
         if isinstance(event, Link):
             self._link(event, moment)

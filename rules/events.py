@@ -53,6 +53,13 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     readings: tuple[Reading, ...]
 
 
+class Refed(msgspec.Struct, frozen=True, gc=False):
+    """An observation fed again that could not be read before; its own `received` is that of then."""
+
+    received: Instant
+    observation: Observation
+
+
 class Tick(msgspec.Struct, frozen=True, gc=False):
     """Time has passed up to `received` and nothing else happened."""
 
@@ -87,4 +94,4 @@ class Revision(msgspec.Struct, frozen=True, gc=False):
     rules: RuleSet
 
 
-Event: TypeAlias = Observation | Tick | Link | Command | Revision
+Event: TypeAlias = Observation | Refed | Tick | Link | Command | Revision

@@ -8,7 +8,7 @@ from typing import Any, Final
 from rules.alarms import Transition
 from rules.asset import AssetMonitor
 from rules.builtin import OWN_ASSET
-from rules.events import Command, Event, Instant, Observation, Revision, Tick
+from rules.events import Command, Event, Instant, Observation, Refed, Revision, Tick
 from rules.problems import quoted
 from rules.ruleset import RuleSet
 
@@ -44,6 +44,9 @@ class Fleet:
         """Take an event in; the transitions of all assets it concerns."""
         if type(event) is Observation:
             monitor = self.monitors.get(event.asset) or self._monitor(event.asset)
+            return [] if monitor is None else self._tell(monitor, event, offset)
+        if isinstance(event, Refed):
+            monitor = self._monitor(event.observation.asset)
             return [] if monitor is None else self._tell(monitor, event, offset)
         if isinstance(event, Revision):
             self.rules = event.rules

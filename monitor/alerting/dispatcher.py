@@ -80,7 +80,7 @@ class Dispatcher:
     async def _strand(self) -> None:
         for key, channel in await self._db(self._outbox.strand, list(self._queues), self._now()):
             telemetry.NOTIFICATIONS.labels(State.GIVEN_UP.value).inc()
-            _log.error("notification given up: its channel is no longer configured", key=key, channel=channel)
+            _log.error("notification_given_up", key=key, channel=channel, why="its channel is no longer configured")
 
     async def _serve(self, queue: _Queue) -> None:
         while True:
@@ -92,7 +92,7 @@ class Dispatcher:
                 else:
                     await self._idle(queue)
             except SQLAlchemyError as error:
-                _log.error("the outbox cannot be used; trying again", channel=queue.name, error=type(error).__name__)
+                _log.error("outbox_failed", channel=queue.name, error=type(error).__name__)
                 await asyncio.sleep(1.0)
 
     async def _idle(self, queue: _Queue) -> None:
@@ -131,9 +131,9 @@ class Dispatcher:
             "answer": answer,
         }
         if last:
-            _log.error("notification given up: nobody was told on this channel", **about)
+            _log.error("notification_given_up", why="nobody was told on this channel", **about)
         else:
-            _log.warning("notification not sent; trying again", **about)
+            _log.warning("notification_not_sent", **about)
         if outcome is not Outcome.REFUSED:
             queue.failures += 1
             await asyncio.sleep(clock.seconds(self._wait(queue.failures - 1, LONGEST_PAUSE)))

@@ -170,7 +170,7 @@ class TopicPublisher:
                 except (aiomqtt.MqttError, OSError, ValueError, SQLAlchemyError) as error:
                     failures = 0 if clock.seconds(clock.elapsed() - began) > LONGEST_WAIT else failures + 1
                     why = f"{type(error).__name__}: {error}"[:200]
-                    _log.warning("alarm topics are not published; trying again", why=why)
+                    _log.warning("alarm_topics_not_published", why=why)
                 await asyncio.sleep(self._wait(failures))
         finally:
             self._database.shutdown(wait=False)
@@ -183,7 +183,7 @@ class TopicPublisher:
             self._shown.clear()
             await self._db(self._table.republish_all)
             await self._publish(client, STATUS, self._status(self._state()))
-            _log.info("alarm topics are published")
+            _log.info("alarm_topics_published")
             try:
                 await _first_to_end(self._beat(client), self._follow(client))
             finally:
@@ -311,7 +311,7 @@ def _area_payload(area: str, active: list[Priority]) -> bytes:
 def _fits(topic: str) -> bool:
     fits = len(topic.encode()) <= LONGEST_TOPIC and topic.count("/") < MOST_LEVELS
     if not fits:
-        _log.error("an alarm's names are too long for a topic; it is not published", topic=topic[:100])
+        _log.error("alarm_topic_too_long", topic=topic[:100])
     return fits
 
 

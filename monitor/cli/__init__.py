@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from monitor.cli import alarms, data, explain, site, states
+from monitor.cli import alarms, data, explain, quarantine, site, states
 from monitor.errors import EXIT_CRASHED, AndonError, ConfigurationError
 
 
@@ -73,6 +73,7 @@ COMMANDS: Final = (
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(alarms.alarm_app)
+app.add_typer(quarantine.quarantine_app)
 
 
 @app.callback()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
+
+import msgspec
 
 from monitor import settings
 from monitor.codecs.base import LONGEST_NAME, Claim, Codec, Decoded, Numeric, Reject
 from monitor.codecs.json_values import JsonCodec
 from monitor.codecs.topics import NameTemplate, TopicTemplate
-from rules.events import Instant
+from rules.events import Instant, Observation
 
 FORMATS: Final[dict[str, Callable[[settings.Gateway, Numeric], Codec]]] = {
     "json": JsonCodec,
@@ -21,6 +23,7 @@ NOT_TELEMETRY: Final = ("andon/v1/", "$SYS/")
 
 MOST_TOPICS: Final = 100_000
 LONGEST_TOPIC: Final = 512
+NOTHING_READ: Final = Decoded((), (Reject(None, "nothing-read", "what was refused is not among what is read now"),))
 
 
 class _Gateway:
@@ -66,6 +69,17 @@ class Decoder:
             return _rejected(claim, "too-large", detail)
         return gateway.codec.decode(claim, payload, received)
 
+    def decode_again(
+        self, broker: str, topic: bytes, payload: bytes, received: Instant, metrics: Collection[str]
+    ) -> Decoded:
+        """What a message says that was refused before; where `metrics` are named, only what it says of these."""
+        decoded = self.decode(broker, topic, payload, received) or NOTHING_READ
+        if not metrics:
+            return decoded
+        observations = tuple(only for o in decoded.observations if (only := _only(o, metrics)).readings)
+        rejects = tuple(r for r in decoded.rejects if r.metric is None or r.metric in metrics)
+        return Decoded(observations, rejects) if observations or rejects else NOTHING_READ
+
     def _remembered(self, broker: str, topic: bytes) -> tuple[_Gateway, Claim] | Decoded | None:
         claimed = self._claimed(broker, topic)
         if len(topic) <= LONGEST_TOPIC:
@@ -86,6 +100,11 @@ class Decoder:
             if levels is not None:
                 return _claim(gateway, levels)
         return Decoded((), (Reject(None, "no-gateway", "no gateway in andon.yaml claims this topic"),))
+
+
+def _only(observation: Observation, metrics: Collection[str]) -> Observation:
+    wanted = tuple(reading for reading in observation.readings if reading.metric in metrics)
+    return msgspec.structs.replace(observation, readings=wanted)
 
 
 def _claim(gateway: _Gateway, levels: dict[str, str]) -> tuple[_Gateway, Claim] | Decoded:

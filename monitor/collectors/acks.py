@@ -112,6 +112,11 @@ class Intake:
         """Whether reading should stop until a batch has been taken."""
         return len(self._batches) > WAITING_BATCHES
 
+    @property
+    def waiting(self) -> int:
+        """Messages that no commit was begun for."""
+        return sum(len(batch.messages) for batch in self._batches)
+
     def begin(self, generation: int, *, session_present: bool) -> None:
         """A connection was accepted: what arrives from now on is acknowledged on it, and on no other."""
         self.generation = generation

@@ -61,6 +61,11 @@ class Collector:
         self._up: bool | None = None
         self._reported: Problem | None = None
 
+    @property
+    def waiting(self) -> int:
+        """Messages that were received and not yet handed to `commit`."""
+        return self._intake.waiting
+
     async def run(self) -> None:
         """Collect until cancelled; then commit and acknowledge what has arrived and take leave of the broker.
 
@@ -158,9 +163,9 @@ class Collector:
 
     def _accept(self, session_present: bool) -> None:
         if self._intake.generation and not session_present:
-            self._log.warning("mqtt.session_lost", problem=FORGOTTEN, mend="turn on the broker's persistence")
+            self._log.warning("mqtt_session_lost", problem=FORGOTTEN, mend="turn on the broker's persistence")
         self._intake.begin(self._generation, session_present=session_present)
-        self._log.info("mqtt.connected", session="resumed" if session_present else "new")
+        self._log.info("mqtt_connected", session="resumed" if session_present else "new")
 
     def _publish(self, publish: Publish) -> None:
         self._intake.receive(Message(self._stamp(), self._name, *publish))
@@ -180,9 +185,9 @@ class Collector:
         """One line for each new problem, not for each attempt."""
         if problem != self._reported:
             self._reported = problem
-            event = "mqtt.connection_lost" if was_up else "mqtt.connection_failed"
-            self._log.warning(event, problem=problem.what, mend=problem.mend)
+            about = {"problem": problem.what, "mend": problem.mend}
+            self._log.warning("mqtt_connection_lost" if was_up else "mqtt_connection_failed", **about)
 
     def _report_refused(self, filters: list[str]) -> None:
         mend = "give this user the right to read these topics, in the broker's access control"
-        self._log.error("mqtt.subscription_refused", filters=filters, mend=mend)
+        self._log.error("mqtt_subscription_refused", filters=filters, mend=mend)

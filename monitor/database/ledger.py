@@ -6,25 +6,23 @@ a crash.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Row, Table, case, delete, exists, func, select
+from sqlalchemy import Row, Table, case, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from monitor import clock
 from monitor.database.migrate import open_for_writing
+from monitor.database.quarantine import ROOM, Fed, Insert, QuarantineRow, QuarantineTable, Room
 from monitor.database.records import Identity, Notification, Purpose, Recipient, began
 from monitor.database.schema import (
     alarms,
     outbox,
     positions,
-    quarantine,
-    quarantine_counts,
     revisions,
     snapshots,
     transitions,
@@ -33,31 +31,10 @@ from monitor.journal.entries import Offset
 from rules.alarms import State, Transition
 from rules.events import Instant
 
-QUARANTINE_ROWS: Final = 10_000
-"""Older rejects are dropped; their counts are kept for ever."""
-QUARANTINE_PAYLOAD: Final = 65_536
-"""Bytes kept of a rejected payload; the journal has the whole of it."""
-LONGEST_DETAIL: Final = 1_000
-
 NEXT: Final = "next"
 FLOOR: Final = "floor"
 
-Insert: TypeAlias = sqlite.Insert | postgresql.Insert
-_INSERTS: Final[dict[str, Callable[[Table], Insert]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-
-
-@dataclass(frozen=True)
-class QuarantineRow:
-    """A delivery that could not be decoded: where it stands in the journal, whose it was, and why."""
-
-    offset: Offset
-    ordinal: int
-    received: Instant
-    gateway: str
-    topic: bytes
-    reason: str
-    detail: str
-    payload: bytes
+INSERTS: Final[dict[str, Callable[[Table], Insert]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass
@@ -76,13 +53,14 @@ class Step:
     snapshots: Sequence[tuple[str, Offset, bytes]] = ()
     revision: tuple[Offset, str, Mapping[str, str]] | None = None
     rejects: Sequence[QuarantineRow] = ()
+    fed: Sequence[Fed] = ()
 
 
 class Ledger:
     """The alarm database's single writer of decisions. Synchronous; never called by two threads at once."""
 
-    def __init__(self, path: Path, now: Callable[[], Instant] = clock.now) -> None:
-        """Open or make the database.
+    def __init__(self, path: Path, now: Callable[[], Instant] = clock.now, room: Room = ROOM) -> None:
+        """Open or make the database, with so much room for quarantine.
 
         Raises:
             AlarmDatabaseError: it cannot be opened.
@@ -90,8 +68,11 @@ class Ledger:
         self._engine = open_for_writing(path)
         self._connection = self._engine.connect()
         self._now = now
-        self._insert = _INSERTS[self._engine.dialect.name]
+        self._insert = INSERTS[self._engine.dialect.name]
         self._statements = _Statements(self._insert)
+        self._quarantine = QuarantineTable(self._insert, room)
+        with self._connection.begin():
+            self._quarantine.recount(self._connection)
         self._position = self._offset(NEXT)
 
     def close(self) -> None:
@@ -99,19 +80,25 @@ class Ledger:
         self._connection.close()
         self._engine.dispose()
 
-    def commit(self, step: Step) -> None:
-        """Make the step durable, all of it or nothing; it is on disk on return."""
-        with self._connection.begin():
+    def commit(self, step: Step) -> int:
+        """Make the step durable, all of it or nothing; it is on disk on return.
+
+        Gives how many rejects quarantine dropped for want of room.
+        """
+        connection = self._connection
+        with connection.begin():
             for transition in step.transitions:
                 self._add_transition(transition, step.verdicts.get(transition.id, ""))
             self._add_notifications(step.notifications)
             self._add_snapshots(step.snapshots)
             self._add_revision(step.revision)
-            self._add_rejects([row for row in step.rejects if row.offset >= self._position])
-            self._connection.execute(
+            dropped = self._quarantine.add(connection, [row for row in step.rejects if row.offset >= self._position])
+            self._quarantine.settle(connection, step.fed)
+            connection.execute(
                 self._statements.position, [_position(NEXT, step.next_offset), _position(FLOOR, step.floor)]
             )
         self._position = step.next_offset
+        return dropped
 
     def position(self) -> Offset:
         """The first journal entry that no commit covers; 0 in a new database."""
@@ -189,15 +176,6 @@ class Ledger:
             row = {"offset": offset, "hash": digest, "texts": msgspec.json.encode(texts).decode()}
             self._connection.execute(self._insert(revisions).on_conflict_do_nothing(), row)
 
-    def _add_rejects(self, rejects: Sequence[QuarantineRow]) -> None:
-        if not rejects:
-            return
-        counts = Counter((row.gateway, row.reason) for row in rejects)
-        named = [{"gateway": gateway, "reason": reason, "count": n} for (gateway, reason), n in counts.items()]
-        self._connection.execute(self._statements.quarantine_count, named)
-        self._connection.execute(self._statements.reject, [_reject_row(row) for row in rejects[-QUARANTINE_ROWS:]])
-        _trim(self._connection)
-
 
 class _Statements:
     """What every commit runs, built once so that SQLAlchemy finds it compiled."""
@@ -205,14 +183,9 @@ class _Statements:
     def __init__(self, insert: Callable[[Table], Insert]) -> None:
         self.transition = insert(transitions).on_conflict_do_nothing(index_elements=["id"])
         self.notification = insert(outbox).on_conflict_do_nothing(index_elements=["key"])
-        self.reject = insert(quarantine).on_conflict_do_nothing(index_elements=["offset", "ordinal"])
         self.position = _upsert(insert(positions), ["name"], ["offset"])
         self.snapshot = _upsert(insert(snapshots), ["asset"], ["offset", "body"])
         self.alarm = _upsert_alarm(insert(alarms))
-        count = insert(quarantine_counts)
-        self.quarantine_count = count.on_conflict_do_update(
-            index_elements=["gateway", "reason"], set_={"count": quarantine_counts.c.count + count.excluded.count}
-        )
 
 
 def _upsert(insert: Insert, key: list[str], values: list[str]) -> Insert:
@@ -287,21 +260,3 @@ def _outbox_row(notification: Notification, created: Instant) -> dict[str, Any]:
         "received": notification.received,
         "created": created,
     }
-
-
-def _reject_row(row: QuarantineRow) -> dict[str, Any]:
-    return {
-        "offset": row.offset,
-        "ordinal": row.ordinal,
-        "received": row.received,
-        "gateway": row.gateway,
-        "topic": row.topic[:QUARANTINE_PAYLOAD],
-        "reason": row.reason,
-        "detail": row.detail[:LONGEST_DETAIL],
-        "payload": row.payload[:QUARANTINE_PAYLOAD],
-    }
-
-
-def _trim(connection: Connection) -> None:
-    last = select(func.max(quarantine.c.seq)).scalar_subquery()
-    connection.execute(delete(quarantine).where(quarantine.c.seq <= last - QUARANTINE_ROWS))

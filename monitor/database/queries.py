@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select
 
 from monitor.database.migrate import open_for_reading
 from monitor.database.records import Suppression, because
@@ -63,6 +63,14 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     attempts: int
     answers: tuple[tuple[Instant, str, str], ...] = ()
+
+
+class Undelivered(msgspec.Struct, frozen=True):
+    """How many notifications wait, since when the oldest of them does, and how many channels failed lately."""
+
+    count: int
+    oldest: Instant | None
+    failing_channels: int
 
 
 class AlarmReader:
@@ -193,6 +201,15 @@ class AlarmReader:
         """The newest refused deliveries, newest first, as the columns of their table."""
         rows = self._rows(select(quarantine).order_by(quarantine.c.seq.desc()).limit(limit))
         return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
+
+    def undelivered(self) -> Undelivered:
+        """What waits in the outbox."""
+        waiting = outbox.c.state == "pending"
+        failing = case((outbox.c.attempts > 0, outbox.c.channel))
+        wanted = (func.count(), func.min(outbox.c.created), func.count(failing.distinct()))
+        figures: list[ColumnElement[Any]] = list(wanted)
+        count, oldest, channels = self._rows(select(*figures).where(waiting))[0]
+        return Undelivered(count, oldest, channels)
 
     def outbox_counts(self) -> dict[tuple[str, str], int]:
         """How many notifications there are, by channel and state (pending, sent, given_up)."""

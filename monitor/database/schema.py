@@ -18,6 +18,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    false,
 )
 
 metadata: Final = MetaData()
@@ -137,7 +138,14 @@ quarantine: Final = Table(
     Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("payload", LargeBinary, nullable=False),
+    Column("broker", Text, nullable=False, server_default="main"),
+    Column("asset", Text, nullable=False, server_default=""),
+    Column("metric", Text, nullable=False, server_default=""),
+    Column("partly", Boolean, nullable=False, server_default=false(), comment="the rest of the message was read"),
+    Column("size", BigInteger, nullable=False, server_default="0", comment="of the payload as delivered, in bytes"),
+    Column("kept", BigInteger, nullable=False, server_default="0", comment="bytes that count against max_size"),
     Index("ix_quarantine_entry", "offset", "ordinal", unique=True),
+    Index("ix_quarantine_group", "gateway", "reason", "seq"),
     sqlite_autoincrement=True,
 )
 
@@ -146,6 +154,11 @@ quarantine_counts: Final = Table(
     metadata,
     Column("gateway", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("count", BigInteger, nullable=False),
+    Column("count", BigInteger, nullable=False, comment="refused since the beginning"),
+    Column("rows", BigInteger, nullable=False, server_default="0", comment="kept now"),
+    Column("bytes", BigInteger, nullable=False, server_default="0", comment="kept now"),
+    Column("dropped", BigInteger, nullable=False, server_default="0", comment="gone for want of room"),
+    Column("expired", BigInteger, nullable=False, server_default="0"),
+    Column("fed", BigInteger, nullable=False, server_default="0", comment="read when fed again"),
     PrimaryKeyConstraint("gateway", "reason", name="pk_quarantine_counts"),
 )

@@ -31,6 +31,21 @@ class Message(msgspec.Struct, frozen=True, gc=False, tag="m", array_like=True):
     user_properties: tuple[tuple[str, str], ...] = ()
 
 
+class FedEntry(msgspec.Struct, frozen=True, gc=False, tag="f", array_like=True):
+    """The message that stood at `entry` and could not be read, given again by a person; `first` is its `received`.
+
+    Where `metrics` are named, the others of the message were read at the time.
+    """
+
+    received: Instant
+    entry: Offset
+    first: Instant
+    broker: str
+    topic: bytes
+    payload: bytes
+    metrics: tuple[str, ...] = ()
+
+
 class TickEntry(msgspec.Struct, frozen=True, gc=False, tag="t", array_like=True):
     """A deadline had come due; time passed up to `received`."""
 
@@ -61,4 +76,4 @@ class RevisionEntry(msgspec.Struct, frozen=True, gc=False, tag="r", array_like=T
     texts: dict[str, str]
 
 
-Entry: TypeAlias = Message | TickEntry | LinkEntry | CommandEntry | RevisionEntry
+Entry: TypeAlias = Message | FedEntry | TickEntry | LinkEntry | CommandEntry | RevisionEntry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -13,18 +13,18 @@ import structlog
 
 from monitor import clock, telemetry
 from monitor.alerting.policy import AssetFacts, Notification, Notifier
-from monitor.codecs.base import Reject
 from monitor.codecs.decoder import Decoder
-from monitor.database.ledger import Ledger, QuarantineRow, Step
+from monitor.database.ledger import Ledger, Step
+from monitor.database.quarantine import Fed, QuarantineRow, rows_of
 from monitor.decoding import decoder_of
-from monitor.journal.entries import CommandEntry, Entry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
+from monitor.journal.entries import CommandEntry, Entry, FedEntry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
 from monitor.journal.reader import JournalReader
 from monitor.journal.segments import JournalGap
 from monitor.line.intake import Intake
 from monitor.site import ruleset_from_texts
 from rules.alarms import Transition
 from rules.builtin import BUILTIN
-from rules.events import SECOND, Command, Duration, Event, Instant, Link, Revision, Tick
+from rules.events import SECOND, Command, Duration, Event, Instant, Link, Refed, Revision, Tick
 from rules.fleet import Fleet
 from rules.ruleset import EMPTY, RuleSet
 
@@ -49,13 +49,14 @@ class _Undone:
     notifications: list[Notification] = field(default_factory=list)
     verdicts: dict[str, str] = field(default_factory=dict)
     rejects: list[QuarantineRow] = field(default_factory=list)
+    fed: list[Fed] = field(default_factory=list)
     revision: tuple[Offset, str, dict[str, str]] | None = None
     outcomes: list[tuple[asyncio.Future[Outcome], Outcome]] = field(default_factory=list)
 
     @property
     def urgent(self) -> bool:
         """Whether it should not wait for the next second."""
-        return bool(self.transitions or self.rejects or self.revision or self.outcomes)
+        return bool(self.transitions or self.rejects or self.fed or self.revision or self.outcomes)
 
     def tell(self) -> None:
         """It is durable: whoever waits for a command to take effect may know."""
@@ -138,6 +139,11 @@ class Decider:
         waiting = self._waiting[received] = asyncio.get_running_loop().create_future()
         return waiting
 
+    @property
+    def committed(self) -> Offset:
+        """The first journal entry that no commit covers."""
+        return self._committed
+
     def lag(self, intake: Intake) -> int:
         """Entries that stand in the journal and were not decided yet."""
         return intake.head - self.next
@@ -171,8 +177,9 @@ class Decider:
             snapshots=snapshots,
             revision=undone.revision,
             rejects=undone.rejects,
+            fed=undone.fed,
         )
-        await asyncio.to_thread(self._ledger.commit, step)
+        telemetry.QUARANTINE_DROPPED.inc(await asyncio.to_thread(self._ledger.commit, step))
         self._committed, self.floor = end, step.floor
         committed(step)
         undone.tell()
@@ -193,6 +200,9 @@ class Decider:
     def _take(self, offset: Offset, entry: Entry) -> None:
         if isinstance(entry, Message):
             self._message(offset, entry)
+            return
+        if isinstance(entry, FedEntry):
+            self._fed(offset, entry)
             return
         if isinstance(entry, RevisionEntry):
             rules = self._ruleset(entry.hash, entry.texts)
@@ -229,7 +239,9 @@ class Decider:
             self._readings += len(observation.readings)
         self._observations += len(decoded.observations)
         if decoded.rejects and offset >= self._committed:
-            self._reject(offset, message, decoded.rejects)
+            self._undone.rejects += rows_of(offset, message, decoded)
+            for reject in decoded.rejects:
+                telemetry.QUARANTINED.labels(reject.gateway or "", reject.reason).inc()
 
     def _count(self) -> None:
         """Once for many entries: a counter that other processes can read costs as much as deciding on a message."""
@@ -237,22 +249,14 @@ class Decider:
         telemetry.EVALUATED.inc(self._observations)
         self._readings = self._observations = 0
 
-    def _reject(self, offset: Offset, message: Message, rejects: Sequence[Reject]) -> None:
-        self._undone.rejects += [
-            QuarantineRow(
-                offset=offset,
-                ordinal=ordinal,
-                received=message.received,
-                gateway=reject.gateway or "",
-                topic=message.topic,
-                reason=reject.reason,
-                detail=reject.detail,
-                payload=message.payload,
-            )
-            for ordinal, reject in enumerate(rejects)
-        ]
-        for reject in rejects:
-            telemetry.QUARANTINED.labels(reject.gateway or "", reject.reason).inc()
+    def _fed(self, offset: Offset, entry: FedEntry) -> None:
+        """A message from quarantine: whether it is read this time is committed with the offset."""
+        decoded = self._decoder.decode_again(entry.broker, entry.topic, entry.payload, entry.first, entry.metrics)
+        for observation in decoded.observations:
+            self._emit(offset, self.fleet.handle(Refed(entry.received, observation), offset))
+        if offset >= self._committed:
+            self._undone.fed.append(Fed(entry.entry, rows_of(offset, entry, decoded)))
+            telemetry.QUARANTINE_FED.labels("refused" if decoded.rejects else "read").inc()
 
     def _emit(self, offset: Offset, transitions: list[Transition]) -> None:
         """What lies before the committed offset was told before the restart."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 import msgspec
 
@@ -18,8 +18,10 @@ TRUTHS: Final = {"true": True, "false": False}
 class StoreError(AndonError):
     """The store cannot do what it was asked, and trying again later may help; the offset has not moved.
 
-    `retry_after` is how long the store asked to be left alone, if it did.
+    `retry_after` is how long the store asked to be left alone, if it did. `kind` says in a word what it was.
     """
+
+    kind: ClassVar[str] = "failed"
 
     def __init__(self, message: str, retry_after: Duration | None = None) -> None:
         super().__init__(message)

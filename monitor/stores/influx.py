@@ -21,9 +21,9 @@ from monitor.settings import Store as StoreSettings
 from monitor.stores.base import Bucket, Point, StoreError
 from monitor.stores.influx_lines import Key, LineEncoder, carried, named
 from monitor.stores.influx_progress import Progress
-from monitor.stores.influx_rejects import Refused, Rejects
+from monitor.stores.influx_rejects import MOST_BYTES, Refused, Reject, Rejects
 from monitor.stores.influx_server import InfluxServer, Rejected
-from monitor.telemetry import STORE_REJECTED
+from monitor.telemetry import STORE_REJECTED, STORE_REJECTS_DROPPED
 from rules.events import Duration, Instant
 
 MOST_LINES: Final = 5_000
@@ -47,10 +47,17 @@ Line: TypeAlias = "tuple[Key, str]"
 class InfluxStore:
     """A `Store` in a bucket of an InfluxDB; `write` fails with `read_only`."""
 
-    def __init__(self, settings: StoreSettings, data_dir: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        settings: StoreSettings,
+        data_dir: Path,
+        *,
+        read_only: bool = False,
+        most_rejected: int = MOST_BYTES,
+    ) -> None:
         self._server = InfluxServer(settings)
         self._progress = Progress(data_dir, settings)
-        self._rejects = Rejects(data_dir)
+        self._rejects = Rejects(data_dir, most_bytes=most_rejected)
         self._encoder = LineEncoder()
         self._read_only = read_only
 
@@ -68,6 +75,24 @@ class InfluxStore:
             self._set_aside(refused)
         self._progress.save(next_offset)
         return len(points) - len(lines)
+
+    def write_again(self, rejects: Sequence[Reject]) -> int:
+        """Offer refused readings once more; how many are kept now. Others stay, with what the server says this time.
+
+        Raises:
+            StoreError: the server does not answer as it should; what it was not offered stays as it was.
+        """
+        whole = {(r.asset, r.metric, r.at): r for r in rejects if not r.cut}
+        taken = 0
+        for batch in _portions((key, reject.line) for key, reject in whole.items()):
+            refused = list(self._deliver(batch))
+            minded = {key for key, _, _ in refused}
+            if refused:
+                self._rejects.keep(refused, clock.now())
+            kept = [whole[key] for key, _ in batch if key not in minded]
+            self._rejects.forget(kept, "read")
+            taken += len(kept)
+        return taken
 
     def read(
         self,
@@ -127,7 +152,7 @@ class InfluxStore:
             yield from self._deliver(batch[middle:])
 
     def _set_aside(self, refused: Sequence[Refused]) -> None:
-        self._rejects.keep(refused, clock.now())
+        STORE_REJECTS_DROPPED.inc(self._rejects.keep(refused, clock.now()))
         STORE_REJECTED.inc(len(refused))
         (asset, metric, at), _, reason = refused[0]
         log.error("readings_refused_by_store", count=len(refused), asset=asset, metric=metric, at=at, reason=reason)

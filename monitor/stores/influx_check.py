@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from threading import Thread
@@ -15,12 +16,15 @@ from monitor.journal.segments import JournalGap
 from monitor.settings import Settings
 from monitor.stores.base import StoreError
 from monitor.stores.influx_progress import Progress
+from monitor.stores.influx_rejects import Rejects
 from monitor.stores.influx_server import DeniedError, InfluxServer, Rejected
 from rules.durations import format_duration
 from rules.events import SECOND, Duration
 
 PATIENCE_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 3.0
+LONGEST: Final = 200
+"""Characters of a reason that are shown."""
 OLDEST: Final = (1, 8)
 """The first version that takes writes in the form of version 2."""
 
@@ -65,6 +69,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             return
         yield from _unreadable(server)
         yield from _too_short(settings, server)
+        yield from _set_aside(settings)
 
 
 def _refusal(server: InfluxServer) -> Finding | None:
@@ -101,6 +106,18 @@ def _too_short(settings: Settings, server: InfluxServer) -> Iterator[Finding]:
         message = f"the bucket {settings.store.bucket} keeps readings for {format_duration(kept)}"
         wait = f"; some that wait in the journal are {format_duration(waiting)} old and will be refused"
         yield Finding(message + wait, "let the bucket keep them for longer", "warning")
+
+
+def _set_aside(settings: Settings) -> Iterator[Finding]:
+    """What the server has refused so far, and said why."""
+    try:
+        last = deque(Rejects(settings.data_dir).all(), maxlen=1)
+        count = Rejects(settings.data_dir).counts()["kept"]
+    except StoreError:
+        return
+    for reject in last:
+        message = f"{count:,} readings were refused by the server, the last one since: {reject.reason[:LONGEST]}"
+        yield Finding(message, "mend that, then andon quarantine feed --gateway store:", "warning")
 
 
 def _oldest_waiting(settings: Settings) -> Duration:

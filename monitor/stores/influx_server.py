@@ -38,12 +38,16 @@ HINTS: Final[Mapping[int, str]] = {
     403: "give the token the right to read and write the bucket",
     404: "create the bucket (1.8 and 3: the database), or mend store: {org: ..., bucket: ...}",
 }
+NO_POLICY: Final = "retention policy not found"
+"""What 1.8 says with a status of 500."""
 MAPPING_HINT: Final = "before InfluxDB 2.4 a bucket needs a DBRP mapping to be queried (influx v1 dbrp create)"
 _DROPPED: Final = re.compile(r"\bdropped=([0-9]{1,9})\b")
 
 
 class DeniedError(StoreError):
     """The server answers, and will not let us in: wrong token, organisation or bucket, until somebody mends it."""
+
+    kind = "denied"
 
 
 class Rejected(Exception):  # noqa: N818 - it is an answer, not a failure
@@ -165,11 +169,10 @@ class InfluxServer:
             reason = self._reason(problem)
             if refusable and problem.status in REFUSED and (reason or problem.status == 413):
                 raise Rejected(reason or "too large for the server") from None
-            hint = HINTS.get(problem.status, "the log of the server may say more")
+            status = 404 if NO_POLICY in reason else problem.status
+            hint = HINTS.get(status, "the log of the server may say more")
             said = self._said(f"answered {problem.status} ({reason or 'no reason given'}); {hint}")
-            raise (DeniedError if problem.status in HINTS else StoreError)(
-                said, _retry_after(problem.headers)
-            ) from None
+            raise (DeniedError if status in HINTS else StoreError)(said, _retry_after(problem.headers)) from None
         except (HTTPError, OSError, ValueError) as problem:
             reason = type(problem).__name__.removesuffix("Error")
             raise StoreError(self._said(f"does not answer ({reason}); is it running, and is the url right?")) from None

@@ -16,7 +16,8 @@ def open_store(settings: Settings, *, read_only: bool = False) -> Store:
     if settings.store.type == "influxdb":
         from monitor.stores.influx import InfluxStore
 
-        return InfluxStore(settings.store, settings.data_dir, read_only=read_only)
+        most = settings.quarantine.max_size
+        return InfluxStore(settings.store, settings.data_dir, read_only=read_only, most_rejected=most)
     from monitor.stores.embedded import EmbeddedStore
 
     return EmbeddedStore(settings.data_dir / EMBEDDED_FILE, read_only=read_only, keep=settings.store.keep)

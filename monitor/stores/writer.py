@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from random import random
 from threading import Event
 from typing import Final, Protocol, TypeAlias
 
 import structlog
 
-from monitor.clock import seconds
+from monitor.clock import elapsed, seconds
 from monitor.codecs import Decoder
-from monitor.journal.entries import Entry, Message, Offset, RevisionEntry
+from monitor.codecs.base import Decoded
+from monitor.journal.entries import Entry, FedEntry, Message, Offset, RevisionEntry
 from monitor.journal.segments import JournalError, JournalGap
 from monitor.stores.base import Point, Store, StoreError, points_of
-from monitor.telemetry import STORE_REPLACED, STORED_POINTS
+from monitor.telemetry import STORE_FAILURES, STORE_REPLACED, STORED_POINTS
 from rules.events import SECOND, Duration
 
 BATCH: Final = 1_000
@@ -30,6 +32,14 @@ DecoderFor: TypeAlias = Callable[[dict[str, str]], Decoder]
 """The decoder of a revision's configuration texts; it must accept whatever once was in force."""
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Condition:
+    """How writing goes, for other threads to see: since when (steady clock) it fails without a break, and the kind."""
+
+    failing_since: Duration | None = None
+    error: str = ""
 
 
 class Reader(Protocol):
@@ -48,13 +58,21 @@ class StoreWriter:
     """
 
     def __init__(
-        self, reader: Reader, store: Store, decoder: Decoder, decoder_for: DecoderFor, *, max_ahead: Duration
+        self,
+        reader: Reader,
+        store: Store,
+        decoder: Decoder,
+        decoder_for: DecoderFor,
+        *,
+        max_ahead: Duration,
+        condition: Condition | None = None,
     ) -> None:
         self._reader = reader
         self._store = store
         self._decoder = decoder
         self._decoder_for = decoder_for
         self._max_ahead = max_ahead
+        self._condition = condition or Condition()
 
     def run(self, stop: Event) -> None:
         """Until `stop` is set, at the latest one batch later. A failing store or journal is tried again, for ever."""
@@ -70,9 +88,9 @@ class StoreWriter:
         try:
             return self._reader.read(BATCH)
         except JournalGap as gap:
-            _log.error("readings lost to retention before they were stored", start=gap.start, end=gap.end)
+            _log.error("readings_lost", start=gap.start, end=gap.end)
         except JournalError as problem:
-            _log.error("journal cannot be read, trying again", error=str(problem))
+            _log.error("journal_unreadable", error=str(problem), retry_after_s=seconds(JOURNAL_PAUSE))
             stop.wait(seconds(JOURNAL_PAUSE))
         return []
 
@@ -88,9 +106,14 @@ class StoreWriter:
     def _points(self, entry: Entry) -> list[Point]:
         if isinstance(entry, RevisionEntry):
             self._decoder = self._decoder_for(entry.texts)
-        if not isinstance(entry, Message):
+        if isinstance(entry, FedEntry):
+            decoded: Decoded | None = self._decoder.decode_again(
+                entry.broker, entry.topic, entry.payload, entry.first, entry.metrics
+            )
+        elif isinstance(entry, Message):
+            decoded = self._decoder.decode(entry.broker, entry.topic, entry.payload, entry.received)
+        else:
             return []
-        decoded = self._decoder.decode(entry.broker, entry.topic, entry.payload, entry.received)
         observations = decoded.observations if decoded else ()
         return [point for observation in observations for point in points_of(observation, self._max_ahead)]
 
@@ -102,14 +125,22 @@ class StoreWriter:
                 replaced = self._store.write(points, next_offset)
             except StoreError as problem:
                 wait = max(_jittered(pause), problem.retry_after or 0)
-                _log.error("store failed, trying again", error=str(problem), pause=seconds(wait))
+                self._failed(problem)
+                _log.error("store_write_failed", error=str(problem), retry_after_s=seconds(wait))
                 stop.wait(seconds(wait))
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
+                self._condition.failing_since = None
                 STORED_POINTS.inc(len(points))
                 STORE_REPLACED.inc(replaced)
                 return True
         return False
+
+    def _failed(self, problem: StoreError) -> None:
+        STORE_FAILURES.inc()
+        self._condition.error = problem.kind
+        if self._condition.failing_since is None:
+            self._condition.failing_since = elapsed()
 
 
 def _jittered(pause: Duration) -> Duration:
@@ -125,6 +156,7 @@ def run_writer(
     stop: Event,
     *,
     max_ahead: Duration,
+    condition: Condition | None = None,
 ) -> None:
     """Run a StoreWriter until `stop` is set."""
-    StoreWriter(reader, store, decoder, decoder_for, max_ahead=max_ahead).run(stop)
+    StoreWriter(reader, store, decoder, decoder_for, max_ahead=max_ahead, condition=condition).run(stop)

@@ -1,92 +1,193 @@
-"""Is every hop from the broker to the store alive? Silence is an answer too."""
+"""Is every hop from the broker to the person alive? Silence is an answer too. Figures and names only, for anybody."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+import structlog
+from pydantic import BaseModel, Field
 
-from monitor import clock
-from monitor.errors import AndonError
-from monitor.journal.reader import JournalReader, journal_end
-from monitor.linesocket import ask
+from monitor import clock, telemetry
+from monitor.codecs.timestamps import format_iso
 from monitor.settings import Settings
-from monitor.stores.opening import stored_offset
-from monitor.telemetry import READER_LAG
-from rules.events import SECOND, Duration
+from monitor.sizes import format_size
+from monitor.web import vitals as measuring
+from monitor.web.vitals import Backlog, Vitals
+from rules.events import SECOND, Duration, Instant
 
-LATE: Final[Duration] = 30 * SECOND
-"""A store is ill when a journal entry has waited for it longer than this."""
+Status: TypeAlias = Literal["ok", "degraded", "ill"]
+
+ORDER: Final[tuple[Status, ...]] = ("ok", "degraded", "ill")
+LEVELS: Final[Mapping[Status, int]] = {"ok": logging.INFO, "degraded": logging.WARNING, "ill": logging.ERROR}
+FRESH: Final[Duration] = SECOND
+"""An examination answers all who ask within this time."""
+LOOK_EVERY: Final = 5.0
+"""Seconds between examinations while nobody asks, so that `since` is known."""
+
+DECIDE: Final = (5 * SECOND, 30 * SECOND)
+STORE: Final = (30 * SECOND, 300 * SECOND)
+ALERT: Final = (30 * SECOND, 300 * SECOND)
+"""How long something may wait there before the hop is degraded, and before it is ill."""
+FREE: Final = (1_000_000_000, 128_000_000)
+"""Below so many free bytes the journal is degraded, and ill."""
+SILENT: Final = "the line process does not answer"
+
+log = structlog.get_logger()
 
 
 class Hop(BaseModel):
-    """One step on a reading's way; what is beside `ok` explains it, e.g. `lag_entries` or `error`."""
+    """One step on a reading's way: how it is, since when (as far as this process has seen), in words and in figures."""
 
-    model_config = ConfigDict(extra="allow")
-
-    ok: bool
+    status: Status
+    since: str
+    text: str
+    figures: dict[str, float | int | str | None] = {}
 
 
 class Health(BaseModel):
-    """All hops, and the names of those that are ill."""
+    """All hops; the status is the worst of theirs."""
 
-    status: Literal["ok", "ill"]
-    ill: list[str] = Field(description="Names of the hops that are not ok.")
+    status: Status
+    ill: list[str] = Field(description="Names of the hops that are ill.")
+    degraded: list[str] = Field(description="Names of the hops that are degraded.")
     hops: dict[str, Hop]
 
 
-async def examine(settings: Settings) -> Health:
-    """The hops `broker:NAME`, `line` and `store`, looked at anew."""
-    line, store = await asyncio.gather(_line(settings), asyncio.to_thread(_store, settings))
-    hops = {**line, "store": store}
-    ill = [name for name, hop in hops.items() if not hop.ok]
-    return Health(status="ill" if ill else "ok", ill=ill, hops=hops)
+class Verdict(NamedTuple):
+    """What is said of a hop."""
+
+    status: Status
+    text: str
+    figures: dict[str, float | int | str | None] = {}
 
 
-async def _line(settings: Settings) -> dict[str, Hop]:
-    try:
-        answer = await ask(settings.data_dir, "health")
-    except AndonError as error:
-        return {"line": _hop(False, error=str(error))}
-    links = answer.pop("links", None)
-    up: Mapping[str, Any] = links if isinstance(links, dict) else {}
-    brokers = {f"broker:{name}": _broker(bool(up.get(name))) for name in settings.brokers}
-    return {**brokers, "line": _hop(True, **{str(key): value for key, value in answer.items() if key != "ok"})}
+class Examiner:
+    """Looks at the hops when asked, not more often than once a second; remembers since when each is as it is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._looking = asyncio.Lock()
+        self._since: dict[str, tuple[Status, Instant]] = {}
+        self._last: tuple[Duration, Health] | None = None
+
+    async def examine(self) -> Health:
+        """The hops `collect:BROKER`, `journal`, `decide`, `store`, `alerting` and `web`; sets their metrics too."""
+        async with self._looking:
+            if self._last is None or clock.elapsed() - self._last[0] >= FRESH:
+                found = await measuring.measured(self._settings)
+                await asyncio.to_thread(measuring.publish, found)
+                self._last = (clock.elapsed(), self._health(found))
+            return self._last[1]
+
+    async def run(self) -> None:
+        """Keep looking, for ever."""
+        while True:
+            await self.examine()
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _health(self, found: Vitals) -> Health:
+        verdicts = dict(judged(found, self._settings.brokers))
+        hops = {name: self._hop(name, verdict, found.at) for name, verdict in verdicts.items()}
+        named = {status: [name for name, hop in hops.items() if hop.status == status] for status in ORDER}
+        worst = _worst(*(hop.status for hop in hops.values()))
+        return Health(status=worst, ill=named["ill"], degraded=named["degraded"], hops=hops)
+
+    def _hop(self, name: str, verdict: Verdict, now: Instant) -> Hop:
+        before, since = self._since.get(name, (None, now))
+        if before != verdict.status:
+            since = now
+            if before is not None:
+                log.log(LEVELS[verdict.status], "hop_changed", hop=name, status=verdict.status, text=verdict.text)
+        self._since[name] = (verdict.status, since)
+        telemetry.HOP_STATUS.labels(name).set(ORDER.index(verdict.status))
+        return Hop(status=verdict.status, since=format_iso(since), text=verdict.text, figures=verdict.figures)
 
 
-def _broker(up: bool) -> Hop:
-    return _hop(True) if up else _hop(False, error="not connected; the log of the line says why")
+def judged(found: Vitals, brokers: Mapping[str, object]) -> Iterator[tuple[str, Verdict]]:
+    """Each hop and what is to be said of it."""
+    for broker in brokers:
+        yield f"collect:{broker}", _collect(found, broker)
+    yield "journal", _journal(found)
+    yield "decide", _decide(found)
+    yield "store", _store(found)
+    yield "alerting", _alerting(found)
+    yield "web", Verdict("ok", "answers")
 
 
-def _store(settings: Settings) -> Hop:
-    try:
-        lag, waiting = store_lag(settings)
-    except AndonError as error:
-        return _hop(False, error=str(error))
-    if waiting <= LATE:
-        return _hop(True, lag_entries=lag)
-    late = f"readings have waited for {clock.seconds(waiting):.0f} s; the log of the store process says why"
-    return _hop(False, lag_entries=lag, error=late)
+def _collect(found: Vitals, broker: str) -> Verdict:
+    if found.line is None:
+        return Verdict("ill", SILENT)
+    links = found.line.get("links")
+    if isinstance(links, dict) and links.get(broker):
+        return Verdict("ok", "connected")
+    return Verdict("ill", "not connected to the broker; the log of the line says why")
 
 
-def store_lag(settings: Settings) -> tuple[int, Duration]:
-    """How many journal entries the store has yet to take, and how long the first of them has waited; sets the metric.
-
-    Raises:
-        AndonError: journal or store cannot be read.
-    """
-    journal = settings.data_dir / "journal"
-    offset = stored_offset(settings)
-    lag = max(0, journal_end(journal) - offset)
-    READER_LAG.labels("store").set(lag)
-    if not lag:
-        return 0, 0
-    with JournalReader(journal, offset) as reader:
-        first = reader.read(1)
-    return lag, max(0, clock.now() - first[0][1].received) if first else 0
+def _journal(found: Vitals) -> Verdict:
+    figures: dict[str, Any] = {"bytes": found.journal_bytes, "disk_free_bytes": found.disk_free}
+    if found.line is None:
+        return Verdict("ill", SILENT, figures)
+    if found.journal_bytes is None or found.disk_free is None:
+        return Verdict("ill", "the journal cannot be read", figures)
+    status = _grade(-found.disk_free, tuple(-limit for limit in FREE))
+    room = f"{format_size(found.disk_free)} free on the disk"
+    return Verdict(status, f"takes what comes, {room}" if status == "ok" else f"only {room}", figures)
 
 
-def _hop(ok: bool, **details: Any) -> Hop:
-    return Hop.model_validate({"ok": ok, **details})
+def _decide(found: Vitals) -> Verdict:
+    if found.line is None:
+        return Verdict("ill", SILENT, _lag(found.undecided))
+    return _behind(found.undecided, DECIDE, "decided")
+
+
+def _store(found: Vitals) -> Verdict:
+    if found.store is None:
+        return Verdict("ill", "the store process does not answer", _lag(found.unstored))
+    verdict = _behind(found.unstored, STORE, "stored")
+    if (failing := found.store.get("failing_s")) is None:
+        return verdict
+    figures = {**verdict.figures, "failing_s": round(failing, 1), "last_error": str(found.store.get("last_error"))}
+    text = f"writing has failed for {failing:.0f} s; the log of the store process says why"
+    return Verdict(_worst("degraded", verdict.status), text, figures)
+
+
+def _behind(waiting: Backlog | None, limits: tuple[int, int], done: str) -> Verdict:
+    if waiting is None:
+        return Verdict("ill", "cannot tell how far it is")
+    status = _grade(waiting.age, limits)
+    if status == "ok":
+        return Verdict("ok", "keeps up", _lag(waiting))
+    age = clock.seconds(waiting.age)
+    return Verdict(status, f"{waiting.entries:,} entries wait to be {done}, the first for {age:.0f} s", _lag(waiting))
+
+
+def _alerting(found: Vitals) -> Verdict:
+    if found.line is None:
+        return Verdict("ill", SILENT)
+    if found.outbox is None:
+        return Verdict("ill", "the outbox cannot be read")
+    waited, failing = measuring.waited(found), found.outbox.failing_channels
+    figures: dict[str, Any] = {"pending": found.outbox.count, "oldest_s": round(waited, 1), "channels_failing": failing}
+    status = _worst(_grade(int(waited * SECOND), ALERT), "degraded" if failing else "ok")
+    if status == "ok":
+        return Verdict("ok", "tells people", figures)
+    text = f"{found.outbox.count:,} notifications wait, the oldest for {waited:.0f} s; {failing} channels fail"
+    return Verdict(status, text, figures)
+
+
+def _worst(*statuses: Status) -> Status:
+    return max(statuses, key=ORDER.index)
+
+
+def _lag(waiting: Backlog | None) -> dict[str, float | int | str | None]:
+    if waiting is None:
+        return {}
+    return {"lag_entries": waiting.entries, "lag_s": round(clock.seconds(waiting.age), 1)}
+
+
+def _grade(figure: int, limits: tuple[int, ...]) -> Status:
+    """How many of the limits the figure exceeds, as a status."""
+    return ORDER[sum(figure > limit for limit in limits)]

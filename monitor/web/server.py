@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from monitor import telemetry
 from monitor.errors import AddressInUseError, AndonError
 from monitor.settings import Settings
-from monitor.web.health import Health, examine, store_lag
+from monitor.web.health import Examiner, Health
 
 READS: Final = frozenset({"GET", "HEAD"})
 SECURITY_HEADERS: Final = {
@@ -80,35 +80,30 @@ def _is_api(path: str) -> bool:
     return path == "/api/v1" or path.startswith("/api/v1/")
 
 
-def build_api(settings: Settings) -> FastAPI:
+def build_api(settings: Settings, examiner: Examiner) -> FastAPI:
     """The routes alone."""
     api = FastAPI(title="Andon", summary=f"The monitor of {settings.site}", docs_url=None, redoc_url=None)
 
     @api.get("/health", responses={503: {"model": Health, "description": "A hop is ill."}})
     async def health(response: Response) -> Health:
-        """The state of every hop; 503 if one is ill."""
-        found = await examine(settings)
-        response.status_code = 200 if found.status == "ok" else 503
+        """The state of every hop; 503 if one is ill, 200 if none is worse than degraded."""
+        found = await examiner.examine()
+        response.status_code = 503 if found.ill else 200
         return found
 
     @api.get("/metrics", response_class=Response)
     async def metrics(request: Request) -> Response:
         """Counters of every hop over all processes, for Prometheus."""
-        body, media_type = await run_in_threadpool(_metrics, settings, request.headers.get("accept", ""))
+        await examiner.examine()
+        body, media_type = await run_in_threadpool(telemetry.exposition, request.headers.get("accept", ""))
         return Response(body, headers={"content-type": media_type})
 
     return api
 
 
-def _metrics(settings: Settings, accept: str) -> tuple[bytes, str]:
-    with suppress(AndonError):
-        store_lag(settings)
-    return telemetry.exposition(accept)
-
-
-def create_app(settings: Settings) -> ASGIApp:
+def create_app(settings: Settings, examiner: Examiner | None = None) -> ASGIApp:
     """The whole application: routes behind the guards."""
-    return SecurityHeaders(KnownWriters(build_api(settings)))
+    return SecurityHeaders(KnownWriters(build_api(settings, examiner or Examiner(settings))))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -148,9 +143,10 @@ async def run_web(settings: Settings, stop: asyncio.Event) -> None:
         AddressInUseError: the port is taken; the supervisor tries again later.
     """
     listener = listen(settings.web.host, settings.web.port)
+    examiner = Examiner(settings)
     server = _Server(
         uvicorn.Config(
-            create_app(settings),
+            create_app(settings, examiner),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -163,7 +159,9 @@ async def run_web(settings: Settings, stop: asyncio.Event) -> None:
     log.info("web_listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}/")
     serving_task = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
+    looking = asyncio.create_task(examiner.run())
     await asyncio.wait({serving_task, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+    looking.cancel()
     server.should_exit = True
     await serving_task

@@ -69,6 +69,11 @@ class RunningSite:
         """What the monitor has written so far."""
         return (self.directory / "log").read_text(errors="replace")
 
+    @property
+    def status(self) -> int | None:
+        """The exit status of the last run that has ended."""
+        return None if self._process is None else self._process.returncode
+
     def start(self) -> None:
         """Start the monitor; it may take a moment until it is connected."""
         command = [sys.executable, "-m", "monitor.cli", "run", "--site", str(self.directory)]

@@ -88,12 +88,12 @@ class Parts:
 
     def _kill_mosquitto(self) -> None:
         """What it had neither delivered nor saved is gone with it: the gateway sends that again, and nothing before."""
-        connected = self._site.log.count("mqtt.connected")
+        connected = self._site.log.count("mqtt_connected")
         self._broker.kill()
         self._load.cut()
         try:
             self._broker.start()
-            until(lambda: self._site.log.count("mqtt.connected") > connected, 60, "the monitor to connect again")
+            until(lambda: self._site.log.count("mqtt_connected") > connected, 60, "the monitor to connect again")
         finally:
             self._load.go_on(self._arrived())
 
@@ -120,7 +120,7 @@ def run_under_kills(
     rng = random.Random(len(order))
     rng.shuffle(order)
     site.start()
-    until(lambda: "mqtt.connected" in site.log, 60, "the first connection")
+    until(lambda: "mqtt_connected" in site.log, 60, "the first connection")
     load = Load(broker.port, make, RATE)
     parts = Parts(site, broker, load, server)
     try:

@@ -67,7 +67,7 @@ def running(
             site = RunningSite(tmp_path / "site", f'{{url: "{broker.url}"}}', rules, GATEWAY)
             stack.enter_context(site)
             site.start()
-            until(lambda: "mqtt.connected" in site.log, 60, "the connection")
+            until(lambda: "mqtt_connected" in site.log, 60, "the connection")
             return site, broker.port
 
         yield run

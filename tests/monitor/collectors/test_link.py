@@ -29,7 +29,7 @@ def lines() -> Iterator[Lines]:
     assert SECRET not in repr(captured)
 
 
-def problem_of(broker: Broker, lines: Lines, event: str = "mqtt.connection_failed") -> str:
+def problem_of(broker: Broker, lines: Lines, event: str = "mqtt_connection_failed") -> str:
     """What the log says of a broker that cannot be used."""
 
     async def scenario() -> list[bool]:
@@ -72,7 +72,7 @@ def test_an_address_where_nobody_listens_is_reported_once_until_somebody_does(
         return journal
 
     asyncio.run(scenario())
-    assert [line["event"] for line in lines] == ["mqtt.connection_failed", "mqtt.connected"]
+    assert [line["event"] for line in lines] == ["mqtt_connection_failed", "mqtt_connected"]
     assert "nothing listens" in lines[0]["problem"]
 
 
@@ -144,7 +144,7 @@ def test_two_clients_with_one_id_are_told_where_to_look(mosquitto: Mosquitto, li
             await until(lambda: False in journal.links)
 
     asyncio.run(scenario())
-    assert "client_id" in next(line for line in lines if line["event"] == "mqtt.connection_lost")["mend"]
+    assert "client_id" in next(line for line in lines if line["event"] == "mqtt_connection_lost")["mend"]
 
 
 class TestTls:

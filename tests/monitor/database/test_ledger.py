@@ -10,7 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.alerting.policy import CONSOLE, Why, fingerprint
-from monitor.database.ledger import QUARANTINE_ROWS, Ledger, QuarantineRow, Step
+from monitor.database.ledger import Ledger, Step
+from monitor.database.quarantine import QUARANTINE_PAYLOAD, QUARANTINE_ROWS, QuarantineRow
 from monitor.database.queries import AlarmReader
 from monitor.database.records import Recipient
 from rules.alarms import Priority, State, Transition
@@ -143,12 +144,12 @@ def test_quarantine_is_bounded_but_its_counts_are_not(ledger: Ledger, reader: Al
     many = QUARANTINE_ROWS + 50
     ledger.commit(Step(many, 0, rejects=[rejected(offset, payload=b"x" * 9) for offset in range(many)]))
     ledger.commit(
-        Step(many + 1, 0, rejects=[rejected(many, payload=b"y" * 100_000), rejected(many, 1, reason="too_large")])
+        Step(many + 1, 0, rejects=[rejected(many, payload=b"y" * 2_000_000), rejected(many, 1, reason="too_large")])
     )
     assert reader.quarantine_counts() == {("line1", "not_json"): many + 1, ("line1", "too_large"): 1}
     rows = reader.quarantined(limit=QUARANTINE_ROWS * 2)
     assert len(rows) == QUARANTINE_ROWS
-    assert (rows[0]["reason"], len(rows[1]["payload"])) == ("too_large", 65_536)
+    assert (rows[0]["reason"], len(rows[1]["payload"])) == ("too_large", QUARANTINE_PAYLOAD)
 
 
 def test_a_commit_is_durable_when_it_returns(ledger: Ledger) -> None:

@@ -17,6 +17,8 @@ from monitor.journal.writer import JournalWriter
 from monitor.settings import Broker, Settings
 from monitor.settings import Store as StoreSettings
 from monitor.stores import influx_check
+from monitor.stores.base import Point
+from monitor.stores.influx import InfluxStore
 from monitor.stores.influx_check import check_influx
 from monitor.stores.influx_progress import Progress
 from rules.events import SECOND
@@ -54,7 +56,12 @@ def test_a_server_that_only_minds_writing_nothing_is_well(server: AnsweringServe
 
 @pytest.mark.parametrize(
     ("status", "reason"),
-    [(401, "unauthorized access"), (403, "insufficient permissions"), (404, 'bucket "plant" not found')],
+    [
+        (401, "unauthorized access"),
+        (404, 'organization name "acme" not found'),
+        (403, "insufficient permissions"),
+        (404, 'bucket "plant" not found'),
+    ],
 )
 def test_a_refusal_is_an_error_with_the_servers_reason(
     server: AnsweringServer, tmp_path: Path, status: int, reason: str
@@ -158,6 +165,37 @@ def test_a_real_server_with_users_wants_the_right_token(start_influxdb, tmp_path
     assert "error: " in found
     assert "answered 401 (authorization failed); set store: {token: ...}" in found
     assert "wrong99" not in found
+
+
+def test_a_real_server_wants_the_right_to_write(start_influxdb, tmp_path: Path) -> None:
+    server = start_influxdb(auth=True)
+    store = server.database("plant")
+    server.query("CREATE USER reader WITH PASSWORD 'secret99'")
+    server.query('GRANT READ ON "plant" TO "reader"')
+    reading = store.model_copy(update={"token": StoreSettings.model_validate(
+        {"type": "influxdb", "url": store.url, "bucket": "plant", "token": "reader:secret99"}).token})  # fmt: skip
+    (found,) = findings(tmp_path, reading)
+    assert "error: " in found
+    assert "answered 403" in found
+    assert "give the token the right to read and write the bucket" in found
+    assert "secret99" not in found
+
+
+def test_a_real_server_names_the_wrong_retention_policy(influxdb: InfluxDB, tmp_path: Path) -> None:
+    right = influxdb.database("policies")
+    assert findings(tmp_path, right.model_copy(update={"bucket": "policies/autogen"})) == []
+    (found,) = findings(tmp_path, right.model_copy(update={"bucket": "policies/nope"}))
+    assert found.startswith("error: ")
+    assert "answered 500 (retention policy not found: nope); create the bucket" in found
+
+
+def test_readings_that_were_refused_are_told_with_the_reason(influxdb: InfluxDB, tmp_path: Path) -> None:
+    store = influxdb.database("brief", duration="1h")
+    with closing(InfluxStore(store, tmp_path)) as writing:
+        writing.write([Point("oven", "x", clock.now() - 5 * DAY, 1.0, None, 0)], 0)
+    (found,) = findings(tmp_path, store)
+    assert found.startswith("warning: 1 readings were refused by the server, the last one since: ")
+    assert "retention policy" in found
 
 
 SITE = """\

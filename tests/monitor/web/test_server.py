@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from monitor import clock
 from monitor.errors import AddressInUseError, AndonError
-from monitor.journal.entries import TickEntry
-from monitor.journal.writer import JournalWriter
 from monitor.linesocket import serving
-from monitor.settings import Broker, Settings, Store, Web
-from monitor.stores.embedded import EmbeddedStore
-from monitor.stores.influx_progress import Progress
-from monitor.web.health import store_lag
+from monitor.settings import Broker, Settings, Web
 from monitor.web.server import SECURITY_HEADERS, create_app, listen, run_web
-from rules.events import SECOND, Duration
 
 
 def settings(directory: Path, port: int = 0) -> Settings:
@@ -36,16 +29,21 @@ def settings(directory: Path, port: int = 0) -> Settings:
     )
 
 
-def request(directory: Path, method: str, path: str, line: dict[str, Any] | None = None) -> httpx.Response:
-    """The answer to a request while the line answers `health` as given (or is not there)."""
-
-    async def health(_: dict[str, Any]) -> dict[str, Any]:
-        return line or {}
+def request(
+    directory: Path,
+    method: str,
+    path: str,
+    line: dict[str, Any] | None = None,
+    store: dict[str, Any] | None = None,
+) -> httpx.Response:
+    """The answer to a request while line and store answer `health` as given (or are not there)."""
 
     async def run() -> httpx.Response:
         async with AsyncExitStack() as stack:
-            if line is not None:
-                await stack.enter_async_context(serving(directory, {"health": health}))
+            for process, answer in (("line", line), ("store", store)):
+                if answer is not None:
+                    health = partial(answered, answer)
+                    await stack.enter_async_context(serving(directory, {"health": health}, process))
             transport = httpx.ASGITransport(create_app(settings(directory)), raise_app_exceptions=False)
             client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://andon"))
             return await client.request(method, path)
@@ -53,85 +51,8 @@ def request(directory: Path, method: str, path: str, line: dict[str, Any] | None
     return asyncio.run(run())
 
 
-WELL = {"links": {"main": True}, "lag": 0, "head": 3}
-
-
-@pytest.fixture
-def stored(tmp_path: Path) -> Callable[..., Path]:
-    """A data directory whose journal has three entries, received so long ago, of which the store has taken some."""
-
-    def make(taken: int, ago: Duration = 0) -> Path:
-        entries = [TickEntry(clock.now() - ago + n) for n in range(3)]
-        with (
-            closing(JournalWriter(tmp_path / "journal")) as writer,
-            closing(EmbeddedStore(tmp_path / "store.db")) as store,
-        ):
-            writer.append(entries)
-            store.write([], taken)
-        return tmp_path
-
-    return make
-
-
-def test_all_hops_well_is_200(stored) -> None:
-    response = request(stored(3), "GET", "/health", WELL)
-    assert response.status_code == 200
-    assert response.json() == {
-        "status": "ok",
-        "ill": [],
-        "hops": {
-            "broker:main": {"ok": True},
-            "line": {"ok": True, "lag": 0, "head": 3},
-            "store": {"ok": True, "lag_entries": 0},
-        },
-    }
-
-
-def test_store_on_a_server_is_judged_by_what_it_confirmed(stored) -> None:
-    directory = stored(0)
-    influxdb = Store(type="influxdb", url="http://127.0.0.1:1", bucket="plant")
-    elsewhere = settings(directory).model_copy(update={"store": influxdb})
-    Progress(directory, influxdb).save(2)
-    assert store_lag(elsewhere)[0] == 1
-    Progress(directory, influxdb).save(3)
-    assert store_lag(elsewhere) == (0, 0)
-
-
-def test_line_that_is_not_there_is_503_and_named(stored) -> None:
-    response = request(stored(3), "GET", "/health")
-    assert response.status_code == 503
-    assert response.json()["ill"] == ["line"]
-    assert "not running" in response.json()["hops"]["line"]["error"]
-
-
-@pytest.mark.parametrize("links", [{"main": False}, {}, None, "nonsense"])
-def test_broker_that_is_not_connected_is_503_and_named(stored, links: object) -> None:
-    response = request(stored(3), "GET", "/health", {"links": links})
-    assert response.status_code == 503
-    assert response.json()["ill"] == ["broker:main"]
-
-
-def test_store_may_be_a_little_behind(stored) -> None:
-    response = request(stored(1), "GET", "/health", WELL)
-    assert response.status_code == 200
-    assert response.json()["hops"]["store"]["lag_entries"] == 2
-
-
-def test_store_that_does_not_take_what_waits_for_it_is_503_and_named(stored) -> None:
-    response = request(stored(1, ago=60 * SECOND), "GET", "/health", WELL)
-    assert response.status_code == 503
-    assert response.json()["ill"] == ["store"]
-    assert "waited for 60 s" in response.json()["hops"]["store"]["error"]
-
-
-def test_missing_store_is_ill_and_not_an_error_of_ours(tmp_path: Path) -> None:
-    response = request(tmp_path, "GET", "/health", WELL)
-    assert response.status_code == 503
-    assert "no store yet" in response.json()["hops"]["store"]["error"]
-
-
-def test_metrics_show_how_far_the_store_is_behind(stored) -> None:
-    assert 'andon_reader_lag_entries{reader="store"} 2.0' in request(stored(1), "GET", "/metrics").text
+async def answered(answer: dict[str, Any], _: dict[str, Any]) -> dict[str, Any]:
+    return answer
 
 
 def test_metrics_are_prometheus_text(tmp_path: Path) -> None:

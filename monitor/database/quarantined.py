@@ -1,0 +1,172 @@
+"""What stands in quarantine, for other processes: read-only, also while nothing runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, select
+
+from monitor.database.migrate import open_for_reading
+from monitor.database.schema import quarantine, quarantine_counts
+from monitor.journal.entries import Offset
+from rules.events import Instant
+from rules.patterns import matcher
+
+PAGE: Final = 1_000
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Which deliveries: all that are set must fit. `topic` is a pattern (`*` crosses levels), `since` when received."""
+
+    ids: tuple[int, ...] = ()
+    gateway: str | None = None
+    reason: str | None = None
+    topic: str | None = None
+    since: Instant | None = None
+    before: Instant | None = None
+
+
+class Group(msgspec.Struct, frozen=True):
+    """The deliveries of one gateway that were refused for one reason.
+
+    `refused` since the beginning, of which `kept` (in `size` bytes) stand there now, `read` were read when fed again,
+    `expired` were too old or deleted, and for `dropped` there was no room.
+    """
+
+    gateway: str
+    reason: str
+    kept: int
+    size: int
+    refused: int
+    read: int
+    expired: int
+    dropped: int
+
+
+class Quarantined(msgspec.Struct, frozen=True):
+    """One delivery that could not be read; `entry` is its place in the journal, `size` that of its whole payload."""
+
+    id: int
+    entry: Offset
+    received: Instant
+    gateway: str
+    broker: str
+    topic: bytes
+    reason: str
+    detail: str
+    asset: str
+    metric: str
+    partly: bool
+    size: int
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A message to be fed again: `payload` as far as it is kept, `size` the whole; `metrics` if only these are wanted.
+
+    `entry` is its place in the journal.
+    """
+
+    entry: Offset
+    received: Instant
+    broker: str
+    topic: bytes
+    payload: bytes
+    size: int
+    metrics: tuple[str, ...]
+
+
+class QuarantineReader:
+    """Reads the alarm database's quarantine while the line writes it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open what the line made.
+
+        Raises:
+            AlarmDatabaseError: there is none yet, or it is another version's.
+        """
+        self._engine = open_for_reading(path)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    def groups(self) -> list[Group]:
+        """All gateways and reasons there ever were, those that keep most first."""
+        counts = quarantine_counts.c
+        rows = self._rows(select(quarantine_counts).order_by(counts.rows.desc(), counts.gateway, counts.reason))
+        return [Group(r.gateway, r.reason, r.rows, r.bytes, r.count, r.fed, r.expired, r.dropped) for r in rows]
+
+    def find(self, wanted: Wanted) -> Iterator[Quarantined]:
+        """The deliveries that fit, oldest first."""
+        columns = [c for c in quarantine.c if c.name not in {"payload", "kept", "ordinal"}]
+        fits = matcher("*" if wanted.topic is None else wanted.topic)
+        last = 0
+        while True:
+            page = select(*columns).where(*_fitting(wanted), quarantine.c.seq > last).order_by(quarantine.c.seq)
+            rows = self._rows(page.limit(PAGE))
+            for row in rows:
+                if fits(row.topic.decode(errors="replace")):
+                    yield _quarantined(row)
+            if len(rows) < PAGE:
+                return
+            last = rows[-1].seq
+
+    def payload(self, number: int) -> bytes | None:
+        """The payload of a delivery as far as it is kept; None if there is none of this number."""
+        rows = self._rows(select(quarantine.c.payload).where(quarantine.c.seq == number))
+        return bytes(rows[0][0]) if rows else None
+
+    def messages(self, ids: Sequence[int]) -> Iterator[Message]:
+        """The messages that these deliveries came from, each once, in the order of their arrival."""
+        named = select(quarantine.c.offset).where(quarantine.c.seq.in_(ids)).distinct().order_by(quarantine.c.offset)
+        for (entry,) in self._rows(named):
+            rows = self._rows(select(quarantine).where(quarantine.c.offset == entry).order_by(quarantine.c.ordinal))
+            if rows:
+                first, partly = rows[0], all(row.partly for row in rows)
+                metrics = tuple(dict.fromkeys(row.metric for row in rows)) if partly else ()
+                payload = bytes(first.payload)
+                yield Message(entry, first.received, first.broker, first.topic, payload, first.size, metrics)
+
+    def reasons(self, entries: Sequence[Offset]) -> dict[Offset, str]:
+        """Of these messages those that stand here, each with a reason."""
+        found: dict[Offset, str] = {}
+        for row in self._rows(select(quarantine.c.offset, quarantine.c.reason).where(quarantine.c.offset.in_(entries))):
+            found.setdefault(row.offset, row.reason)
+        return found
+
+    def _rows(self, wanted: Select[Any]) -> list[Any]:
+        with self._engine.connect() as connection:
+            return list(connection.execute(wanted))
+
+
+def _fitting(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    if wanted.ids:
+        yield quarantine.c.seq.in_(wanted.ids)
+    if wanted.gateway is not None:
+        yield quarantine.c.gateway == wanted.gateway
+    if wanted.reason is not None:
+        yield quarantine.c.reason == wanted.reason
+    if wanted.since is not None:
+        yield quarantine.c.received >= wanted.since
+    if wanted.before is not None:
+        yield quarantine.c.received < wanted.before
+
+
+def _quarantined(row: Any) -> Quarantined:
+    return Quarantined(
+        id=row.seq,
+        entry=row.offset,
+        received=row.received,
+        gateway=row.gateway,
+        broker=row.broker,
+        topic=bytes(row.topic),
+        reason=row.reason,
+        detail=row.detail,
+        asset=row.asset,
+        metric=row.metric,
+        partly=row.partly,
+        size=row.size,
+    )
