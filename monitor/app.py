@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -24,10 +25,12 @@ from monitor.journal.writer import JournalWriter
 from monitor.line.commands import CommandDesk
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
+from monitor.line.reload import Reload, former_filters, newest_revision
 from monitor.line.retention import Retention
 from monitor.line.ticker import Ticker
 from monitor.settings import Broker
 from monitor.site import Site
+from rules.assetmodel import AssetModel
 
 JOURNAL: Final = "journal"
 ALARMS: Final = "alarms.db"
@@ -45,7 +48,8 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         stack.callback(intake.close)
 
         notifier = Notifier(settings.notify, ZoneInfo(settings.timezone), ledger.told())
-        decider = Decider(ledger, lambda start: JournalReader(data / JOURNAL, start), notifier)
+        reader = partial(JournalReader, data / JOURNAL)
+        decider = Decider(ledger, reader, notifier)
         stack.callback(decider.close)
         ticker = Ticker(decider, intake)
         retention = Retention(intake, decider, settings)
@@ -55,19 +59,22 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         table = AlarmTable(data / ALARMS)
         stack.callback(table.close)
 
-        await intake.begin(site.revision_if_new(ledger.last_revision()), tuple(settings.brokers))
+        await intake.begin(site.revision_if_new(newest_revision(ledger, reader)), tuple(settings.brokers))
         brokers = {name: await _reachable(broker, data, stack) for name, broker in settings.brokers.items()}
-        assets = site.ruleset.assets
+
+        def assets() -> AssetModel:
+            return decider.fleet.rules.assets
+
         publisher = TopicPublisher(
             next(iter(brokers.values())),
             table,
             site=settings.site,
-            area_of=assets.area,
-            areas=assets.areas,
+            area_of=lambda asset: assets().area(asset),
+            areas=lambda: assets().areas(),
             random=random.random,
         )
-        collectors = [
-            Collector(
+        collectors = {
+            name: Collector(
                 broker,
                 name,
                 site.filters(name),
@@ -75,9 +82,10 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 commit=intake.messages,
                 on_link=ticker.on_link(name),
                 known=writer.tail(name, REDELIVERY_WINDOW),
+                former_filters=former_filters(ledger, name),
             )
             for name, broker in brokers.items()
-        ]
+        }
 
         def committed(step: Step) -> None:
             if step.transitions:
@@ -89,10 +97,17 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
             return {"lag_entries": decider.lag(intake), "links": ticker.links, "assets": len(decider.fleet.monitors)}
 
         await stack.enter_async_context(
-            linesocket.serving(data, {"health": health, "command": CommandDesk(decider, intake)})
+            linesocket.serving(
+                data,
+                {
+                    "health": health,
+                    "command": CommandDesk(decider, intake),
+                    "reload": Reload(site, intake, decider, notifier, dispatcher, collectors),
+                },
+            )
         )
         async with asyncio.TaskGroup() as tasks:
-            receiving = [tasks.create_task(collector.run()) for collector in collectors]
+            receiving = [tasks.create_task(collector.run()) for collector in collectors.values()]
             others = [
                 tasks.create_task(work)
                 for work in (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from monitor.codecs.topics import TopicTemplate
+from monitor.codecs.topics import filters_of
 from monitor.errors import ConfigurationError
 from monitor.settings import Gateway, Settings, SiteFile, settled
 from monitor.sitechecks import Parts, check_parts, parts_of
@@ -43,10 +43,17 @@ class Site:
     texts: Mapping[str, str] = field(repr=False)
     revision: str
 
+    def on(self, data_dir: Path) -> Site:
+        """The same on another data directory."""
+        return self.with_settings(data_dir=data_dir)
+
+    def with_settings(self, **others: Any) -> Site:
+        """The same with other values of some settings."""
+        return replace(self, settings=self.settings.model_copy(update=others))
+
     def filters(self, broker: str) -> list[str]:
         """The MQTT subscriptions on a broker, each once."""
-        topics = (gateway.topic for gateway in self.settings.gateways if gateway.broker == broker)
-        return list(dict.fromkeys(TopicTemplate(topic).filter for topic in topics))
+        return filters_of(gateway.topic for gateway in self.settings.gateways if gateway.broker == broker)
 
     def revision_if_new(self, last: str | None) -> tuple[str, dict[str, str]] | None:
         """Hash and texts, unless `last` is the hash: then nothing changed."""

@@ -74,6 +74,6 @@ def run(site: options.Site) -> None:
 
       andon run --site plant
     """
-    from monitor.supervisor import run_site
+    from monitor.running import run_site
 
     raise typer.Exit(run_site(site.absolute(), load(site).settings.data_dir))

@@ -102,6 +102,7 @@ class Connection:
     async def subscribe(self, filters: Sequence[str], former: Sequence[str]) -> None:
         """UNSUBSCRIBE former filters, SUBSCRIBE to all others, wait for the answer; raises LinkError without one."""
         self._filters = list(filters)
+        self._subscribed = self._loop.create_future()
         if former:
             self._client.unsubscribe(list(former))
         if filters:
