@@ -94,6 +94,27 @@ def load_site(directory: Path, environ: Mapping[str, str]) -> LoadedSite:
     return LoadedSite(Site(settings, ruleset, texts, digest([ruleset.revision, texts[READING]])), problems)
 
 
+def configuration_files(directory: Path) -> list[Path]:
+    """The files a site consists of, as far as they are there."""
+    rules = (path for path in (directory / RULES).glob("*") if path.suffix in ENDINGS and path.name[0] != ".")
+    return [path for path in (directory / SITE_FILE, directory / ASSETS_FILE, *sorted(rules)) if path.is_file()]
+
+
+def data_dir_of(directory: Path, environ: Mapping[str, str]) -> Path:
+    """Where a site's data lies, absolute; nothing else of its files has to be right, or its secrets known.
+
+    Raises:
+        ConfigurationError: andon.yaml cannot be read.
+    """
+    problems: list[Problem] = []
+    document, found = read_yaml(SITE_FILE, _text(directory, SITE_FILE, problems) or "")
+    if problems := [*problems, *found]:
+        raise ConfigurationError(problems)
+    data = Substitution(document, directory, environ).fill(document.data)
+    given = data.get("data_dir", SiteFile.model_fields["data_dir"].default) if isinstance(data, dict) else "data"
+    return directory / str(given)
+
+
 def _rules(texts: Mapping[str, str], max_ahead: Duration, *, site: bool = False) -> Loaded:
     files = {name: text for name, text in texts.items() if name not in {ASSETS_FILE, READING}}
     assets = (ASSETS_FILE, texts[ASSETS_FILE]) if ASSETS_FILE in texts else None

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from monitor.cli import alarms, data, site
+from monitor.cli import alarms, backup, data, site
 from monitor.errors import EXIT_CRASHED, AndonError, ConfigurationError
 
 
@@ -59,7 +59,11 @@ app: Final = typer.Typer(
     epilog="Exit status: 0 done, 1 problems found in configuration or data, 2 the command line is wrong. "
     "Logs and progress go to standard error.",
 )
-for command in (site.demo, site.init, site.check, site.run, data.replay, data.export, alarms.alarms):
+COMMANDS: Final = (
+    *(site.demo, site.init, site.check, site.run, site.reload),
+    *(data.replay, data.export, backup.backup, backup.restore, alarms.alarms),
+)
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(alarms.alarm_app)
 
