@@ -1,7 +1,7 @@
 """A site in one file, made while the monitor runs: its configuration as written, and its data as of one moment.
 
-Databases are copied before the journal, so that no reader's offset in them lies beyond the journal's end: a restored
-site works off what is left of the journal and arrives at the same alarms and readings.
+Small files are copied before databases and those before the journal, so that no reader's offset in them lies beyond the
+journal's end: a restored site works off what is left of the journal and arrives at the same alarms and readings.
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ class _Writer:
             self._part.chmod(0o600)
             with tarfile.open(fileobj=file, mode="w:gz", compresslevel=LEVEL, format=tarfile.PAX_FORMAT) as self._tar:
                 segments = segment_offsets(data_dir / JOURNAL)
-                for path in sorted(_files(data_dir), key=lambda path: (path.suffix == SUFFIX, path)):
+                for path in sorted(
+                    _files(data_dir), key=lambda path: (path.suffix == SUFFIX, _is_database(path), path)
+                ):
                     self._data(path, path.relative_to(data_dir).as_posix())
                 self._check(segments)
                 for path in configuration_files(directory):
@@ -154,8 +156,11 @@ def _files(data_dir: Path) -> Iterator[Path]:
 
 
 def _is_database(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(SQLITE)) == SQLITE
+    try:
+        with path.open("rb") as file:
+            return file.read(len(SQLITE)) == SQLITE
+    except FileNotFoundError:
+        return False
 
 
 def _copy_database(path: Path, copy: Path) -> None:

@@ -38,7 +38,7 @@ wal-dir = "{directory}/wal"
 store-enabled = false
 [http]
 bind-address = "127.0.0.1:{port}"
-flux-enabled = false
+flux-enabled = {flux}
 log-enabled = false
 auth-enabled = {auth}
 """
@@ -49,11 +49,12 @@ class InfluxDB:
 
     token = "andon:secret99"
 
-    def __init__(self, executable: str, directory: Path, *, auth: bool = False) -> None:
+    def __init__(self, executable: str, directory: Path, *, auth: bool = False, flux: bool = False) -> None:
         self._executable = executable
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self._auth = auth
+        self._flux = flux
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self.start()
@@ -83,7 +84,8 @@ class InfluxDB:
 
     def _start_on(self, port: int, rpc: int) -> None:
         configuration = self._directory / "influxdb.conf"
-        values = {"directory": self._directory, "port": port, "rpc": rpc, "auth": str(self._auth).lower()}
+        switches = {"auth": str(self._auth).lower(), "flux": str(self._flux).lower()}
+        values = {"directory": self._directory, "port": port, "rpc": rpc, **switches}
         configuration.write_text(CONFIGURATION.format(**values))
         with (self._directory / "log").open("ab") as log:
             command = [self._executable, "run", "-config", str(configuration)]

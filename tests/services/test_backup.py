@@ -25,7 +25,7 @@ def decided(site: RunningSite) -> list[str]:
 
 def states(site: RunningSite) -> dict[tuple[str, str], tuple[str, str]]:
     with closing(AlarmReader(site.data / "alarms.db")) as alarms:
-        return {(row.asset, row.rule): (row.alarm, row.state) for row in alarms.alarms(active_only=False)}
+        return {(alarm.asset, alarm.rule): (alarm.alarm, alarm.state.value) for alarm in alarms.alarms()}
 
 
 def test_a_backup_under_load(tmp_path: Path, start_mosquitto: Callable[..., Mosquitto]) -> None:
