@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -23,7 +23,7 @@ from monitor import clock
 from monitor.codecs.timestamps import format_iso
 from monitor.errors import AndonError
 from monitor.journal.entries import Offset
-from monitor.journal.segments import SUFFIX, segment_offsets
+from monitor.journal.segments import SUFFIX, segment_offsets, segment_path
 from monitor.site import configuration_files
 
 FORMAT: Final = 1
@@ -101,9 +101,7 @@ class _Writer:
             self._part.chmod(0o600)
             with tarfile.open(fileobj=file, mode="w:gz", compresslevel=LEVEL, format=tarfile.PAX_FORMAT) as self._tar:
                 segments = segment_offsets(data_dir / JOURNAL)
-                for path in sorted(
-                    _files(data_dir), key=lambda path: (path.suffix == SUFFIX, _is_database(path), path)
-                ):
+                for path in chain(_others(data_dir), _segments(data_dir)):
                     self._data(path, path.relative_to(data_dir).as_posix())
                 self._check(segments)
                 for path in configuration_files(directory):
@@ -146,13 +144,22 @@ class _Writer:
         self._add(self._copy, MANIFEST)
 
 
-def _files(data_dir: Path) -> Iterator[Path]:
-    """What of a data directory is worth keeping."""
-    for path in data_dir.rglob("*"):
-        within = path.relative_to(data_dir)
-        passing = within.parts[0] in PASSING or any(part.startswith(".") for part in within.parts)
-        if not passing and not path.name.endswith(SIDECARS) and path.is_file() and not path.is_symlink():
-            yield path
+def _others(data_dir: Path) -> list[Path]:
+    """What of a data directory is worth keeping beside the journal: small files, then databases."""
+    found = (
+        path for path in data_dir.rglob("*") if path.suffix != SUFFIX and _is_kept(path, path.relative_to(data_dir))
+    )
+    return sorted(found, key=lambda path: (_is_database(path), path))
+
+
+def _segments(data_dir: Path) -> Iterator[Path]:
+    """The journal as it is by the time it is asked for: one may have begun while databases were copied."""
+    yield from (segment_path(data_dir / JOURNAL, first) for first in segment_offsets(data_dir / JOURNAL))
+
+
+def _is_kept(path: Path, within: Path) -> bool:
+    passing = within.parts[0] in PASSING or any(part.startswith(".") for part in within.parts)
+    return not passing and not path.name.endswith(SIDECARS) and path.is_file() and not path.is_symlink()
 
 
 def _is_database(path: Path) -> bool:

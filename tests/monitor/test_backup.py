@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.backup import MANIFEST, BackupError, Manifest, back_up
+from monitor.backup import MANIFEST, BackupError, Manifest, _copy_database, back_up
 from monitor.journal.entries import TickEntry
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
@@ -181,3 +181,27 @@ def test_a_journal_pruned_during_the_backup_is_noticed(
         back_up(site, site / "data", tmp_path / "b.tar.gz")
     assert not (tmp_path / "b.tar.gz").exists()
     assert not list(tmp_path.glob(".b.tar.gz*"))
+
+
+def test_a_segment_that_begins_while_databases_are_copied_is_in_the_backup(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(sqlite3.connect(site / "data" / "alarms.db")) as database:
+        database.executescript("CREATE TABLE positions (name, offset); INSERT INTO positions VALUES ('floor', 3)")
+    writer = JournalWriter(site / "data" / "journal", segment_bytes=1)
+
+    def copy_after_more_was_decided(path: Path, copy: Path) -> None:
+        if path.name == "alarms.db":
+            head = writer.append([TickEntry(9)]) + 1
+            with closing(sqlite3.connect(path)) as database, database:
+                database.execute("UPDATE positions SET offset = ?", (head,))
+        _copy_database(path, copy)
+
+    monkeypatch.setattr("monitor.backup._copy_database", copy_after_more_was_decided)
+    back_up(site, site / "data", tmp_path / "b.tar.gz")
+    restored = restore(tmp_path / "b.tar.gz", tmp_path / "new").data
+    with closing(sqlite3.connect(restored / "alarms.db")) as database:
+        (start,) = database.execute("SELECT offset FROM positions").fetchone()
+    assert start == 4
+    with JournalReader(restored / "journal", start) as reader:
+        assert reader.read(10) == []
