@@ -98,6 +98,15 @@ class Watch:
                 self._announce(at, why, emit)
             self._feed(flags, at)
         self._announce(at, why, emit)
+        if self.detector.notice is not None:
+            notice, self.detector.notice = self.detector.notice, None
+            emit(self, "commented", self.alarm.shown, self.alarm.shown, at, {"why": why, **notice})
+
+    def close(self, at: Instant, why: str, emit: Emit) -> None:
+        """What was detected is over, whatever the detector and the delays say."""
+        for delay in self.delays:
+            delay.raw = delay.on = False
+        self._announce(at, why, emit)
 
     def _feed(self, flags: tuple[bool, ...], at: Instant) -> None:
         for delay, flag in zip(self.delays, flags, strict=True):
@@ -164,9 +173,7 @@ class Watch:
         for delay in self.delays:
             delay.drop()
         if self.rule.when_false == "clear":
-            for delay in self.delays:
-                delay.raw = delay.on = False
-            self._announce(at, "gate", emit)
+            self.close(at, "gate", emit)
 
     # -- the alarm --------------------------------------------------------------------------------------------------
 
