@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from monitor import clock
 from monitor.database.queries import AlarmReader
@@ -50,9 +51,9 @@ class AlarmHistory:
                 while self.step() and not ended.is_set():
                     pass
                 pause = LOOK_EVERY
-            except AndonError as error:
+            except (AndonError, SQLAlchemyError) as error:
                 pause = min(2 * pause, LONGEST_PAUSE)
-                log.warning("alarms_not_stored", error=str(error), again_after_s=clock.seconds(pause))
+                log.warning("alarms_not_stored", error=str(error)[:LONGEST_TEXT], again_after_s=clock.seconds(pause))
         self._server.close()
 
     def step(self) -> int:

@@ -32,6 +32,8 @@ from tests.monitor.collectors.collecting import Journal, collecting, until
 from tests.prepared import DEPLOY, prepare, prepared_site
 from tests.services.influxdb import InfluxDB
 from tests.services.mosquitto import accepts, found, free_port
+from tests.services.running import until as wait
+from tests.services.test_influxdb import site, while_storing
 
 AGO = 600 * SECOND
 
@@ -170,6 +172,16 @@ def test_each_transition_is_a_point_once_it_is_committed(
         ("raised", "b,1 2", 1),
     ]
     assert {s["tags"]["asset"] for s in series} == {"line1/mill 3"}
+
+
+def test_the_store_process_takes_alarms_along(influxdb: InfluxDB, tmp_path: Path) -> None:
+    settings = site(tmp_path, influxdb, "along")
+    commit(settings.data_dir, [transition("raised", State.UNACKNOWLEDGED, clock.now())], 1)
+
+    def kept() -> bool:
+        return bool(influxdb.query("SELECT state FROM alarms", "along"))
+
+    while_storing(settings, lambda: wait(kept, 30, "the alarm"))
 
 
 def flux_queries() -> list[tuple[str, str]]:
