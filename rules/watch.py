@@ -68,6 +68,22 @@ class Watch:
         """Whether it must look at every observation of the asset."""
         return self._settled and self.detector.vigilant
 
+    @property
+    def armed_since(self) -> Instant | None:
+        """When its gate opened; None while it is closed, or if it has none."""
+        return self._armed_since
+
+    @property
+    def settled(self) -> bool:
+        """Whether it looks at what comes."""
+        return self._settled
+
+    def says(self, level: str, *, on: bool) -> str:
+        """What the condition of a level says now, in words."""
+        if level == BAD_QUALITY:
+            return self._bad_quality_text(on=on)
+        return str(self.detector.describe(level, on=on)["text"])
+
     def band(self, signal: Signal) -> tuple[float, float]:
         """The values of `signal` at which nothing changes."""
         if not self._settled:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from monitor.cli import alarms, backup, data, site
+from monitor.cli import alarms, backup, data, explain, site, states
 from monitor.errors import EXIT_CRASHED, AndonError, ConfigurationError
 
 
@@ -61,7 +61,8 @@ app: Final = typer.Typer(
 )
 COMMANDS: Final = (
     *(site.demo, site.init, site.check, site.run, site.reload),
-    *(data.replay, data.export, backup.backup, backup.restore, alarms.alarms),
+    *(data.replay, data.export, backup.backup, backup.restore),
+    *(alarms.alarms, explain.explain, states.states),
 )
 for command in COMMANDS:
     app.command()(command)
@@ -95,6 +96,11 @@ def andon(
 
       andon alarms --site plant
       andon alarm acknowledge line1/oven:too-hot --site plant --by kim
+
+    Why it came, who was told, or why nothing came:
+
+      andon explain --site plant line1/oven:too-hot
+      andon explain --site plant --rule too-hot --asset line1/oven
 
     Rules can be tried on the past before they wake anybody:
 
