@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -26,10 +27,12 @@ from monitor.line.commands import CommandDesk
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
 from monitor.line.quarantine import QuarantineDesk
+from monitor.line.reload import Reload, former_filters, newest_revision
 from monitor.line.retention import Retention
 from monitor.line.ticker import Ticker
 from monitor.settings import Broker
 from monitor.site import Site
+from rules.assetmodel import AssetModel
 
 JOURNAL: Final = "journal"
 ALARMS: Final = "alarms.db"
@@ -47,7 +50,8 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         stack.callback(intake.close)
 
         notifier = Notifier(settings.notify, ZoneInfo(settings.timezone), ledger.told())
-        decider = Decider(ledger, lambda start: JournalReader(data / JOURNAL, start), notifier)
+        reader = partial(JournalReader, data / JOURNAL)
+        decider = Decider(ledger, reader, notifier)
         stack.callback(decider.close)
         ticker = Ticker(decider, intake)
         retention = Retention(intake, decider, settings)
@@ -58,19 +62,22 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         table = AlarmTable(data / ALARMS)
         stack.callback(table.close)
 
-        await intake.begin(site.revision_if_new(ledger.last_revision()), tuple(settings.brokers))
+        await intake.begin(site.revision_if_new(newest_revision(ledger, reader)), tuple(settings.brokers))
         brokers = {name: await _reachable(broker, data, stack) for name, broker in settings.brokers.items()}
-        assets = site.ruleset.assets
+
+        def assets() -> AssetModel:
+            return decider.fleet.rules.assets
+
         publisher = TopicPublisher(
             next(iter(brokers.values())),
             table,
             site=settings.site,
-            area_of=assets.area,
-            areas=assets.areas,
+            area_of=lambda asset: assets().area(asset),
+            areas=lambda: assets().areas(),
             random=random.random,
         )
-        collectors = [
-            Collector(
+        collectors = {
+            name: Collector(
                 broker,
                 name,
                 site.filters(name),
@@ -78,9 +85,10 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 commit=intake.messages,
                 on_link=ticker.on_link(name),
                 known=writer.tail(name, REDELIVERY_WINDOW),
+                former_filters=former_filters(ledger, name),
             )
             for name, broker in brokers.items()
-        ]
+        }
 
         def committed(step: Step) -> None:
             if step.transitions:
@@ -91,7 +99,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         async def health(_: dict[str, Any]) -> dict[str, Any]:
             return {
                 "links": ticker.links,
-                "waiting": {name: collector.waiting for name, collector in zip(brokers, collectors, strict=True)},
+                "waiting": {name: collector.waiting for name, collector in collectors.items()},
                 "lag_entries": decider.lag(intake),
                 "assets": len(decider.fleet.monitors),
             }
@@ -99,12 +107,13 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         handlers: dict[str, linesocket.Handler] = {
             "health": health,
             "command": CommandDesk(decider, intake),
+            "reload": Reload(site, intake, decider, notifier, dispatcher, collectors),
             "quarantine-feed": quarantine.feed,
             "quarantine-expire": quarantine.expire,
         }
         await stack.enter_async_context(linesocket.serving(data, handlers))
         async with asyncio.TaskGroup() as tasks:
-            receiving = [tasks.create_task(collector.run()) for collector in collectors]
+            receiving = [tasks.create_task(collector.run()) for collector in collectors.values()]
             others = [
                 tasks.create_task(work)
                 for work in (

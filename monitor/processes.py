@@ -58,16 +58,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="monitor.processes", description="One process of a monitor; see `andon run`.")
     parser.add_argument("process", choices=sorted(ENTRIES))
     parser.add_argument("--site", type=Path, required=True)
+    parser.add_argument("--data", type=Path, help="the locked data directory, whatever the file says by now")
     given = parser.parse_args(arguments)
     die_with_parent()
     telemetry.configure_logging(given.process)
-    return run(ENTRIES[given.process], given.site)
+    return run(ENTRIES[given.process], given.site, given.data)
 
 
-def run(entry: Entry, directory: Path) -> int:
+def run(entry: Entry, directory: Path, data_dir: Path | None = None) -> int:
     """Run an entry over a site until SIGTERM; errors become one log line and an exit status."""
     try:
-        asyncio.run(_until_told(entry, _site(directory)))
+        asyncio.run(_until_told(entry, _site(directory, data_dir)))
     except AndonError as error:
         return _report(error)
     except Exception:
@@ -85,14 +86,14 @@ def _report(error: AndonError) -> int:
     return EXIT_MISCONFIGURED
 
 
-def _site(directory: Path) -> Site:
+def _site(directory: Path, data_dir: Path | None) -> Site:
     from monitor.site import load_site
     from rules.problems import errors
 
     site, problems = load_site(directory, os.environ)
     if site is None:
         raise ConfigurationError(errors(problems))
-    return site
+    return site if data_dir is None else site.on(data_dir)
 
 
 async def _until_told(entry: Entry, site: Site) -> None:
@@ -104,8 +105,9 @@ async def _until_told(entry: Entry, site: Site) -> None:
 
 
 def die_with_parent() -> None:
-    """Leave Ctrl-C to the supervisor; when it is gone (end of standard input), end too, at the latest by force."""
+    """Leave Ctrl-C and SIGHUP to the supervisor; when it is gone (end of input), end too, at the latest by force."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     threading.Thread(target=_watch_lifeline, name="lifeline", daemon=True).start()
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from monitor.codecs.topics import TopicTemplate
+from monitor.codecs.topics import filters_of
 from monitor.errors import ConfigurationError
 from monitor.settings import Gateway, Settings, SiteFile, settled
 from monitor.sitechecks import Parts, check_parts, parts_of
@@ -43,10 +43,17 @@ class Site:
     texts: Mapping[str, str] = field(repr=False)
     revision: str
 
+    def on(self, data_dir: Path) -> Site:
+        """The same on another data directory."""
+        return self.with_settings(data_dir=data_dir)
+
+    def with_settings(self, **others: Any) -> Site:
+        """The same with other values of some settings."""
+        return replace(self, settings=self.settings.model_copy(update=others))
+
     def filters(self, broker: str) -> list[str]:
         """The MQTT subscriptions on a broker, each once."""
-        topics = (gateway.topic for gateway in self.settings.gateways if gateway.broker == broker)
-        return list(dict.fromkeys(TopicTemplate(topic).filter for topic in topics))
+        return filters_of(gateway.topic for gateway in self.settings.gateways if gateway.broker == broker)
 
     def revision_if_new(self, last: str | None) -> tuple[str, dict[str, str]] | None:
         """Hash and texts, unless `last` is the hash: then nothing changed."""
@@ -85,6 +92,27 @@ def load_site(directory: Path, environ: Mapping[str, str]) -> LoadedSite:
     settings = settled(file, home)
     texts = files | {READING: _reading(settings)}
     return LoadedSite(Site(settings, ruleset, texts, digest([ruleset.revision, texts[READING]])), problems)
+
+
+def configuration_files(directory: Path) -> list[Path]:
+    """The files a site consists of, as far as they are there."""
+    rules = (path for path in (directory / RULES).glob("*") if path.suffix in ENDINGS and path.name[0] != ".")
+    return [path for path in (directory / SITE_FILE, directory / ASSETS_FILE, *sorted(rules)) if path.is_file()]
+
+
+def data_dir_of(directory: Path, environ: Mapping[str, str]) -> Path:
+    """Where a site's data lies, absolute; nothing else of its files has to be right, or its secrets known.
+
+    Raises:
+        ConfigurationError: andon.yaml cannot be read.
+    """
+    problems: list[Problem] = []
+    document, found = read_yaml(SITE_FILE, _text(directory, SITE_FILE, problems) or "")
+    if problems := [*problems, *found]:
+        raise ConfigurationError(problems)
+    data = Substitution(document, directory, environ).fill(document.data)
+    given = data.get("data_dir", SiteFile.model_fields["data_dir"].default) if isinstance(data, dict) else "data"
+    return directory / str(given)
 
 
 def _rules(texts: Mapping[str, str], max_ahead: Duration, *, site: bool = False) -> Loaded:

@@ -89,6 +89,10 @@ def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:
 
 def _write(settings: Settings, ended: threading.Event, condition: Condition) -> None:
     journal = settings.data_dir / "journal"
+    if settings.store.type == "influxdb":
+        from monitor.stores.influx_alarms import store_alarms  # noqa: PLC0415 - only such sites need it
+
+        store_alarms(settings.store, settings.data_dir, ended)
     with closing(open_store(settings)) as store:
         start = store.offset()
         texts = texts_before(settings.data_dir, max(start, min(segment_offsets(journal), default=0)))

@@ -9,25 +9,21 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
-from monitor import clock, telemetry
-from monitor.datalock import DataLock
+from monitor import clock
 from monitor.errors import EXIT_MISCONFIGURED
-from rules.events import SECOND, Duration
+from monitor.servicemanager import OURS_ALONE
+from rules.events import SECOND, Duration, Instant
 
 GRACE: Final[Duration] = 4 * SECOND
 """From SIGTERM to SIGKILL: what is left of five seconds is for the kernel."""
-PROCESSES: Final = ("line", "store", "web")
 
 log = structlog.get_logger()
 
@@ -56,27 +52,18 @@ class Backoff:
         return pause
 
 
-def site_children(directory: Path) -> tuple[Child, ...]:
-    """The processes of a site's monitor."""
-    command = (sys.executable, "-m", "monitor.processes")
-    return tuple(Child(name, (*command, name, "--site", str(directory))) for name in PROCESSES)
+@dataclass
+class _Life:
+    """One process of a child. `told` is set when it is to end and another to follow: at once, or with its time."""
 
+    process: Process
+    started: Instant
+    told: asyncio.Future[bool]
 
-def run_site(directory: Path, data_dir: Path) -> int:
-    """Run a site's monitor until SIGTERM or SIGINT; the exit status.
-
-    Raises:
-        AlreadyRunningError: another monitor has the data directory.
-    """
-    telemetry.configure_logging("supervisor")
-    with DataLock(data_dir) as lock:
-        supervisor = Supervisor(
-            site_children(directory),
-            environment=telemetry.prepare_metrics(data_dir),
-            inherit=(lock.fileno(),),
-            buried=partial(telemetry.forget_process, data_dir),
-        )
-        return asyncio.run(supervisor.run(asyncio.Event()))
+    @property
+    def ordered(self) -> bool:
+        """Whether it ended because somebody wanted another in its place, and not for a fault."""
+        return self.told.done() and not self.told.result()
 
 
 class Supervisor:
@@ -97,12 +84,25 @@ class Supervisor:
         grace: Duration = GRACE,
     ) -> None:
         self._children = tuple(children)
-        self._environment = {**os.environ, **(environment or {})}
+        ours = {name: value for name, value in os.environ.items() if name not in OURS_ALONE}
+        self._environment = {**ours, **(environment or {})}
         self._inherit = inherit
         self._buried = buried
         self._backoff = backoff
         self._grace = grace
         self._status = 0
+        self._lives: dict[str, _Life] = {}
+
+    def age(self, name: str) -> Duration | None:
+        """How long a child's process has lived; None if there is none now."""
+        life = self._lives.get(name)
+        return None if life is None else clock.elapsed() - life.started
+
+    def restart(self, name: str, *, at_once: bool = False) -> None:
+        """End a child's process, with its grace or `at_once` since it does not listen; another follows."""
+        life = self._lives.get(name)
+        if life is not None and not life.told.done():
+            life.told.set_result(at_once)
 
     async def run(self, stop: asyncio.Event) -> int:
         """Until `stop` is set (SIGTERM and SIGINT set it): 0, or 1 if a child found itself misconfigured."""
@@ -120,26 +120,33 @@ class Supervisor:
         return self._status
 
     async def _keep(self, child: Child, lifeline: int, stop: asyncio.Event) -> None:
-        backoff = self._backoff()
+        backoff, first = self._backoff(), True
         while not stop.is_set():
             started = clock.elapsed()
-            status = await self._live(child, lifeline, stop)
+            life = await self._start(child, lifeline)
+            status = None if life is None else await self._live(child, life, stop)
             self._buried(child.name)
-            if stop.is_set():
+            if stop.is_set() or (first and self._hopeless(child, status, stop)):
                 return
-            if status == EXIT_MISCONFIGURED:
-                log.error(
-                    "process_misconfigured", child=child.name, hint="mend what it reported above, then start again"
-                )
-                self._status = 1
-                stop.set()
-                return
+            first = False
+            if life is not None and life.ordered:
+                log.info("process_replaced", child=child.name)
+                continue
             pause = backoff.pause(clock.elapsed() - started)
             log.warning("process_died", child=child.name, status=status, restart_after_s=clock.seconds(pause))
             await _wait(stop, pause)
 
-    async def _live(self, child: Child, lifeline: int, stop: asyncio.Event) -> int | None:
-        """One life of a child: its exit status (minus the signal's number), or nothing if it could not be started."""
+    def _hopeless(self, child: Child, status: int | None, stop: asyncio.Event) -> bool:
+        """A first life that found itself misconfigured ends the run; a later one waits until the files are mended."""
+        if status != EXIT_MISCONFIGURED:
+            return False
+        log.error("process_misconfigured", child=child.name, hint="mend what it reported above, then start again")
+        self._status = 1
+        stop.set()
+        return True
+
+    async def _start(self, child: Child, lifeline: int) -> _Life | None:
+        """A new process of a child; nothing if it could not be started."""
         try:
             process = await asyncio.create_subprocess_exec(
                 *child.command,
@@ -151,22 +158,32 @@ class Supervisor:
             log.warning("process_not_started", child=child.name, error=str(error))
             return None
         log.info("process_started", child=child.name, pid=process.pid)
-        exited = asyncio.ensure_future(process.wait())
+        return _Life(process, clock.elapsed(), asyncio.get_running_loop().create_future())
+
+    async def _live(self, child: Child, life: _Life, stop: asyncio.Event) -> int:
+        """The rest of a life: its exit status, minus the signal's number if one ended it."""
+        self._lives[child.name] = life
+        exited = asyncio.ensure_future(life.process.wait())
         stopped = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({exited, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        any_of: set[asyncio.Future[Any]] = {exited, stopped, life.told}
+        await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if not exited.done():
-            await self._end(child, process, exited)
+            await self._end(child, life, exited)
+        del self._lives[child.name]
         return await exited
 
-    async def _end(self, child: Child, process: Process, exited: asyncio.Future[int]) -> None:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        done, _ = await asyncio.wait({exited}, timeout=clock.seconds(self._grace))
-        if not done:
-            log.warning("process_killed", child=child.name, after_s=clock.seconds(self._grace))
+    async def _end(self, child: Child, life: _Life, exited: asyncio.Future[int]) -> None:
+        at_once = life.told.done() and life.told.result()
+        if not at_once:
             with suppress(ProcessLookupError):
-                process.kill()
+                life.process.terminate()
+            done, _ = await asyncio.wait({exited}, timeout=clock.seconds(self._grace))
+            if done:
+                return
+            log.warning("process_killed", child=child.name, after_s=clock.seconds(self._grace))
+        with suppress(ProcessLookupError):
+            life.process.kill()
 
 
 async def _wait(stop: asyncio.Event, pause: Duration) -> None:

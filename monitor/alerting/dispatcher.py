@@ -61,6 +61,13 @@ class Dispatcher:
         self._time_limit = time_limit
         self._first_wait = first_wait
         self._database = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        self._replaced = asyncio.Event()
+        self._serving: dict[str, asyncio.Task[None]] = {}
+
+    def replace(self, channels: Mapping[str, Channel]) -> None:
+        """Other channels from now on: those that stay go on undisturbed, what waits for one that goes is given up."""
+        self._queues = {name: self._queues.get(name) or _Queue(name, channel) for name, channel in channels.items()}
+        self._replaced.set()
 
     def wake(self) -> None:
         """New notifications were committed. Call it in the event loop's thread."""
@@ -70,12 +77,26 @@ class Dispatcher:
     async def run(self) -> None:
         """Send for ever; cancel it to stop. What was being sent then is sent again by the next run."""
         try:
-            await self._strand()
             async with asyncio.TaskGroup() as tasks:
-                for queue in self._queues.values():
-                    tasks.create_task(self._serve(queue))
+                while True:
+                    self._replaced.clear()
+                    await self._staff(tasks)
+                    await self._replaced.wait()
         finally:
             self._database.shutdown(wait=False)
+
+    async def _staff(self, tasks: asyncio.TaskGroup) -> None:
+        """A task for every queue, and none for those that are gone."""
+        queues = self._queues
+        gone = [self._serving.pop(name) for name in self._serving.keys() - queues.keys()]
+        for task in gone:
+            task.cancel()
+        if gone:
+            await asyncio.wait(gone)
+        await self._strand()
+        for name, queue in queues.items():
+            if name not in self._serving:
+                self._serving[name] = tasks.create_task(self._serve(queue))
 
     async def _strand(self) -> None:
         for key, channel in await self._db(self._outbox.strand, list(self._queues), self._now()):

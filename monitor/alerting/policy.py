@@ -147,6 +147,13 @@ class Notifier:
             key: dict.fromkeys(who) for key, who in (told or {}).items()
         }
 
+    def replace(self, notify: Notify, zone: tzinfo) -> None:
+        """Other teams and routes from now on. A channel that is gone is not told that an alarm is over."""
+        self.notify, self._zone = notify, zone
+        kept = {recipient.channel for recipient in _channels(notify.teams, notify)} | {fingerprint(CONSOLE)}
+        for identity, told in self._told.items():
+            self._told[identity] = {recipient: None for recipient in told if recipient.channel in kept}
+
     def decide(self, transition: Transition, rule: RuleFacts | None, asset: AssetFacts) -> Decision:
         """As the function of this name, with its memory; call it once for each transition, in order."""
         identity = (transition.asset, transition.rule, transition.part)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from monitor.cli import alarms, data, explain, quarantine, site, states
+from monitor.cli import alarms, backup, data, explain, quarantine, site, states
 from monitor.errors import EXIT_CRASHED, AndonError, ConfigurationError
 
 
@@ -60,15 +60,9 @@ app: Final = typer.Typer(
     "Logs and progress go to standard error.",
 )
 COMMANDS: Final = (
-    site.demo,
-    site.init,
-    site.check,
-    site.run,
-    data.replay,
-    data.export,
-    alarms.alarms,
-    explain.explain,
-    states.states,
+    *(site.demo, site.init, site.check, site.run, site.reload),
+    *(data.replay, data.export, backup.backup, backup.restore),
+    *(alarms.alarms, explain.explain, states.states),
 )
 for command in COMMANDS:
     app.command()(command)

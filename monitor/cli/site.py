@@ -74,6 +74,28 @@ def run(site: options.Site) -> None:
 
       andon run --site plant
     """
-    from monitor.supervisor import run_site
+    from monitor.running import run_site
 
     raise typer.Exit(run_site(site.absolute(), load(site).settings.data_dir))
+
+
+def reload(site: options.Site) -> None:
+    """Let a running monitor read the site's files again.
+
+    Rules, assets, gateways, teams and routes follow at once; alarms, timers
+    and learning of rules that did not change go on. If a file has an error,
+    everything stays as it was and this ends with status 1. What needs a
+    restart instead is named. SIGHUP does the same.
+
+      andon reload --site plant
+    """
+    import asyncio
+
+    from monitor.linesocket import ask
+    from monitor.running import RELOAD_PATIENCE
+
+    data_dir = load(site).settings.data_dir
+    answer = asyncio.run(ask(data_dir, "reload", process="supervisor", timeout=RELOAD_PATIENCE))
+    typer.echo(f"changed: {', '.join(answer['changed']) or 'nothing'}", err=True)
+    if answer["restart_for"]:
+        typer.echo(f"needs a restart: {', '.join(answer['restart_for'])}", err=True)

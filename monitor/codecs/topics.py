@@ -63,6 +63,11 @@ class NameTemplate:
         return LEVEL.sub(lambda found: levels[found[1]], self.text)
 
 
+def filters_of(templates: Iterable[str]) -> list[str]:
+    """The MQTT subscriptions for topic templates, each once."""
+    return list(dict.fromkeys(TopicTemplate(text).filter for text in templates))
+
+
 def _check(text: str, levels: list[str], named: list[re.Match[str] | None]) -> None:
     names = [found[1] for found in named if found]
     if not text:

@@ -68,6 +68,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._accepted: asyncio.Future[None] = self._loop.create_future()
         self._subscribed: asyncio.Future[None] = self._loop.create_future()
+        self._unsubscribed: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[problems.Problem] = self._loop.create_future()
         self._keepalive: asyncio.TimerHandle | None = None
         self._reading = False
@@ -77,6 +78,7 @@ class Connection:
         self._client.on_connect = self._connack
         self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._suback
+        self._client.on_unsubscribe = self._unsuback
 
     async def open(self) -> None:
         """Resolve, connect, shake hands and send CONNECT, all in a thread; raises LinkError."""
@@ -100,13 +102,16 @@ class Connection:
         return await asyncio.shield(self._ended)
 
     async def subscribe(self, filters: Sequence[str], former: Sequence[str]) -> None:
-        """UNSUBSCRIBE former filters, SUBSCRIBE to all others, wait for the answer; raises LinkError without one."""
+        """UNSUBSCRIBE former filters, SUBSCRIBE to all others, wait for the answers; raises LinkError without."""
         self._filters = list(filters)
+        self._subscribed, self._unsubscribed = self._loop.create_future(), self._loop.create_future()
         if former:
             self._client.unsubscribe(list(former))
         if filters:
             self._client.subscribe_all(self._filters)
             await self._answer(self._subscribed)
+        if former:
+            await self._answer(self._unsubscribed)
 
     def send(self, packets: bytes | bytearray) -> bool:
         """Write acknowledgements; False if the connection has ended."""
@@ -197,6 +202,10 @@ class Connection:
             self._on_refused(refused)
         if not self._subscribed.done():
             self._subscribed.set_result(None)
+
+    def _unsuback(self, *_: object) -> None:
+        if not self._unsubscribed.done():
+            self._unsubscribed.set_result(None)
 
     def _disconnected(
         self, _c: object, _d: object, flags: DisconnectFlags, code: ReasonCode, _p: Properties | None

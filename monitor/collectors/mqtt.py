@@ -47,7 +47,9 @@ class Collector:
         self._broker = broker
         self._name = name
         self._filters = tuple(dict.fromkeys(filters))
-        self._former = tuple(former for former in dict.fromkeys(former_filters) if former not in self._filters)
+        self._former = _without(former_filters, self._filters)
+        self._held: tuple[str, ...] = ()
+        self._subscribing = asyncio.Lock()
         self._stamp = stamper
         self._commit = commit
         self._on_link = on_link
@@ -78,6 +80,19 @@ class Collector:
             await asyncio.wait({committing, linking}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self._finish(committing, linking)
+
+    async def resubscribe(self, filters: Sequence[str]) -> None:
+        """Take these topics from now on, on the same session; those no longer named are unsubscribed.
+
+        Returns when the broker has answered, or at once when it is away: then it hears of it on the next connection.
+        """
+        self._former = _without((*self._former, *self._filters), filters)
+        self._filters = tuple(dict.fromkeys(filters))
+        if self._connection is not None and self._reconnect.state in CONNECTED:
+            try:
+                await self._subscribe(self._connection)
+            except LinkError as error:
+                self._log.warning("mqtt_subscription_unanswered", problem=error.problem.what, mend=error.problem.mend)
 
     async def _finish(self, committing: asyncio.Task[None], linking: asyncio.Task[None]) -> None:
         self._stopping = True
@@ -155,11 +170,19 @@ class Collector:
     async def _stay(self, connection: Connection) -> Problem:
         self._reconnect.on(LinkEvent.ACCEPTED)
         self._reported = None
-        await connection.subscribe(self._filters, self._former)
+        self._held = ()
+        await self._subscribe(connection)
         await self._tell(up=True)
         if await connection.lasts(STEADY_AFTER):
             self._reconnect.on(LinkEvent.PROVEN)
         return await connection.ended()
+
+    async def _subscribe(self, connection: Connection) -> None:
+        """Subscribe what this connection has not yet: a repeat would bring retained messages again (MQTT 3.1.1)."""
+        async with self._subscribing:
+            wanted = self._filters
+            await connection.subscribe(_without(wanted, self._held), self._former)
+            self._held = wanted
 
     def _accept(self, session_present: bool) -> None:
         if self._intake.generation and not session_present:
@@ -191,3 +214,8 @@ class Collector:
     def _report_refused(self, filters: list[str]) -> None:
         mend = "give this user the right to read these topics, in the broker's access control"
         self._log.error("mqtt_subscription_refused", filters=filters, mend=mend)
+
+
+def _without(filters: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    known = frozenset(others)
+    return tuple(each for each in dict.fromkeys(filters) if each not in known)

@@ -125,6 +125,11 @@ class Ledger:
         rows = self._read(select(revisions.c.hash).order_by(revisions.c.offset.desc()).limit(1))
         return str(rows[0][0]) if rows else None
 
+    def recent_texts(self, count: int) -> list[dict[str, str]]:
+        """The configurations last decided by, newest first."""
+        rows = self._read(select(revisions.c.texts).order_by(revisions.c.offset.desc()).limit(count))
+        return [msgspec.json.decode(row.texts, type=dict[str, str]) for row in rows]
+
     def active(self) -> dict[Identity, tuple[str, State]]:
         """Every alarm that is not normal: its id and its state."""
         wanted = select(alarms).where(alarms.c.state != State.NORMAL.value)

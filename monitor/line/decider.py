@@ -130,6 +130,10 @@ class Decider:
             log.warning("journal_gap", start=gap.start, end=gap.end, hint="the journal was pruned or lost a segment")
             return []
 
+    def prepare(self, revision: str, rules: RuleSet) -> None:
+        """These are the rules of a revision that is about to be journalled: they need not be read from its texts."""
+        self._rulesets[revision] = rules
+
     def close(self) -> None:
         """Let go of the journal."""
         self._reader.close()

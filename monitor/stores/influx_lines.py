@@ -43,7 +43,7 @@ class LineEncoder:
             head = heads.get((asset, metric)) or self._head(asset, metric)
             fields = f"quality={quality}i"
             if text is not None:
-                fields += f',text="{text.translate(_TEXT)}"'
+                fields += f",text={quoted(text)}"
             if value is not None:
                 fields += f",value={repr(value).removesuffix('.0')}"
             lines[asset, metric, at] = f"{head}{fields} {at}"
@@ -53,9 +53,19 @@ class LineEncoder:
         if len(self._heads) >= MOST_SERIES:
             self._heads.clear()
         tags = (("asset", carried(asset)), ("metric", carried(metric)))
-        head = MEASUREMENT + "".join(f",{key}={name.translate(_TAG)}" for key, name in tags if name) + " "
+        head = MEASUREMENT + "".join(f",{key}={tag(name)}" for key, name in tags if name) + " "
         self._heads[asset, metric] = head
         return head
+
+
+def tag(name: str) -> str:
+    """A carried name as a tag's value."""
+    return name.translate(_TAG)
+
+
+def quoted(text: str) -> str:
+    """A text as a field."""
+    return f'"{text.translate(_TEXT)}"'
 
 
 def carried(name: str) -> str:

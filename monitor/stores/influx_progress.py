@@ -29,8 +29,8 @@ class Progress:
     Another server, organisation or bucket begins at 0 again: what the journal still holds is written there too.
     """
 
-    def __init__(self, data_dir: Path, settings: StoreSettings) -> None:
-        self._path = data_dir / FILE
+    def __init__(self, data_dir: Path, settings: StoreSettings, file: str = FILE) -> None:
+        self._path = data_dir / file
         self._target = f"{settings.url} {settings.org} {settings.bucket}"
 
     def load(self) -> Offset:

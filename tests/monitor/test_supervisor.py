@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from monitor import clock
-from monitor.supervisor import Backoff
+from monitor.supervisor import Backoff, Child, Supervisor
 from rules.events import SECOND
 
 NOTE = "import os, pathlib, sys, signal, threading\npathlib.Path(sys.argv[1]).open('a').write(f'{os.getpid()}\\n')\n"
@@ -24,6 +25,7 @@ STAY = NOTE + "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\nwhile True
 STUBBORN = NOTE + "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: signal.pause()\n"
 DIE = NOTE + "sys.exit(3)\n"
 MISCONFIGURED = NOTE + "sys.exit(78)\n"
+LATER_MISCONFIGURED = NOTE + "sys.exit(3 if len(pathlib.Path(sys.argv[1]).read_text().split()) == 1 else 78)\n"
 FAITHFUL = NOTE + "from monitor.processes import die_with_parent\ndie_with_parent()\nthreading.Event().wait()\n"
 
 
@@ -160,6 +162,13 @@ def test_misconfigured_child_ends_the_run_instead_of_restarting_for_ever(supervi
     assert "process_misconfigured" in {event["event"] for event in run.events()}
 
 
+def test_child_that_becomes_misconfigured_later_waits_until_that_is_mended(supervised) -> None:
+    run = supervised(line=LATER_MISCONFIGURED, store=STAY)
+    assert len(run.lives("line", 4)) >= 4
+    assert len(run.lives("store", 1)) == 1
+    assert run.signal(signal.SIGTERM) == 0
+
+
 def test_children_are_in_the_supervisors_process_group(supervised) -> None:
     run = supervised(line=STAY)
     (pid,) = run.lives("line", 1)
@@ -171,6 +180,26 @@ def test_program_that_cannot_be_started_is_tried_again_and_does_not_hold_up_othe
     run.lives("store", 1)
     run.until(lambda: sum(event["event"] == "process_not_started" for event in run.events()) >= 2)
     assert run.signal(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize(("script", "at_once"), [(STAY, False), (STUBBORN, True)])
+def test_child_is_replaced_without_a_pause_when_somebody_wants_it(tmp_path: Path, script: str, at_once: bool) -> None:
+    note, stop = tmp_path / "line", asyncio.Event()
+    supervisor = Supervisor([Child("line", (sys.executable, "-c", script, str(note)))])
+
+    async def replace() -> int:
+        running = asyncio.create_task(supervisor.run(stop))
+        for lives in (1, 2):
+            async with asyncio.timeout(15):
+                while not (note.exists() and len(note.read_text().split()) == lives):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            assert supervisor.age("line") is not None
+            supervisor.restart("line", at_once=at_once) if lives == 1 else stop.set()
+        return await running
+
+    assert asyncio.run(replace()) == 0
+    assert supervisor.age("line") is None
+    supervisor.restart("line")
 
 
 def test_pause_doubles_to_its_longest_and_starts_anew_after_health() -> None:

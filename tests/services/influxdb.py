@@ -39,7 +39,7 @@ wal-dir = "{directory}/wal"
 store-enabled = false
 [http]
 bind-address = "127.0.0.1:{port}"
-flux-enabled = false
+flux-enabled = {flux}
 log-enabled = false
 auth-enabled = {auth}
 """
@@ -53,12 +53,15 @@ class InfluxDB:
 
     token = "andon:secret99"
 
-    def __init__(self, executable: str, directory: Path, *, auth: bool = False, data: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, executable: str, directory: Path, *, auth: bool = False, flux: bool = False, data: tuple[str, ...] = ()
+    ) -> None:
         self._executable = executable
         self.directory = directory
         self._data = data
         directory.mkdir(parents=True, exist_ok=True)
         self._auth = auth
+        self._flux = flux
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self.start()
@@ -88,8 +91,8 @@ class InfluxDB:
 
     def _start_on(self, port: int, rpc: int) -> None:
         configuration = self.directory / "influxdb.conf"
-        values = {"directory": self.directory, "port": port, "rpc": rpc, "auth": str(self._auth).lower()}
-        values["more"] = "\n".join(self._data)
+        switches = {"auth": str(self._auth).lower(), "flux": str(self._flux).lower()}
+        values = {"directory": self.directory, "port": port, "rpc": rpc, "more": "\n".join(self._data), **switches}
         configuration.write_text(CONFIGURATION.format(**values))
         with (self.directory / "log").open("ab") as log:
             command = [self._executable, "run", "-config", str(configuration)]

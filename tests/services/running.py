@@ -132,6 +132,11 @@ class RunningSite:
         assert site is not None
         return site.settings
 
+    def hang_up(self) -> None:
+        """Ask it to read its configuration again, as a service manager would."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def received(self) -> int:
         """Journal entries so far."""
         return journal_end(self.data / "journal")

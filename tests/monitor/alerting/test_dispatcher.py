@@ -306,3 +306,21 @@ def test_a_real_webhook_gets_everything_once_while_one_that_drips_gets_its_share
         assert good.most_busy == 1
         assert len(set(good.keys)) == 10
         assert len(good.keys) == 12
+
+
+def test_other_channels_take_over_and_what_waits_for_one_that_is_gone_is_given_up(house: House) -> None:
+    async def scenario() -> None:
+        a, b, slow = Recorder(), Recorder(), Stuck()
+        async with dispatching(house, {A: slow, "test://gone": Recorder(ChannelError("later"))}) as dispatcher:
+            first = house.tell(A)
+            dispatcher.wake()
+            await until(lambda: bool(slow.got))
+            lost, late = house.tell("test://gone"), house.tell(B)
+            dispatcher.replace({fingerprint(A): a, fingerprint(B): b})
+            await until(lambda: house.delivery(late).state == "sent")
+            await until(lambda: house.delivery(lost).state == "given_up")
+            slow.released.set()
+            await until(lambda: house.delivery(first).state == "sent")
+        assert (len(slow.got), len(a.got), len(b.got)) == (1, 0, 1)
+
+    asyncio.run(scenario())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -195,3 +197,16 @@ def test_hostile_names_and_texts_make_one_bounded_line_each(name: str, text: str
     assert len(made.title) <= 160
     assert all(len(line) <= 500 for line in made.body.splitlines())
     assert not any(ord(c) < 32 for c in made.body.replace("\n", ""))
+
+
+def test_other_teams_are_told_from_now_on_and_a_channel_that_is_gone_hears_nothing_more() -> None:
+    def teams(address: str) -> Notify:
+        return Notify.model_validate({"teams": {"default": {"channels": [address]}}})
+
+    notifier = Notifier(teams(MAIL))
+    notifier.decide(transition(), None, MILL)
+    notifier.replace(teams(HOOK), UTC)
+    over = notifier.decide(transition("cleared", State.RETURNED_UNACKNOWLEDGED, second=1), None, MILL)
+    assert over.notifications == ()
+    again = notifier.decide(transition(second=2, alarm="line1/mill3:too-hot:2:0"), None, MILL)
+    assert [notification.channel for notification in again.notifications] == [fingerprint(HOOK)]
