@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from paho.mqtt import client as paho
@@ -20,8 +21,8 @@ PAUSE_SECONDS = 0.005
 class Load:
     """Publishes message after message at QoS 1, `rate` a second, until told to stop; every one reaches the broker.
 
-    What paho's own queue refuses (it holds 65,535) is not counted as sent and comes again. After `cut`, `go_on` begins
-    again at an earlier message on a new connection, as a gateway does that keeps what was not confirmed.
+    What paho's own queue refuses (it holds 65,535) is not counted as sent and comes again. After `cut` it
+    may begin again at an earlier message, as a gateway does that keeps what was not confirmed.
     """
 
     def __init__(self, port: int, make: Callable[[int], tuple[str, str]], rate: int) -> None:
@@ -36,17 +37,15 @@ class Load:
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
-    def cut(self) -> None:
-        """Send nothing more, not even what was not confirmed, until `go_on`."""
-        self._lock.acquire()
-        self._client.loop_stop()
-        self._client.disconnect()
-
-    def go_on(self, number: int) -> None:
-        """Publish this message next, and from there on."""
-        self.sent = number
-        self._connect()
-        self._lock.release()
+    @contextmanager
+    def cut(self) -> Iterator[None]:
+        """Nothing is sent inside, not even what was not confirmed; behind it comes `sent`, which may be set."""
+        with self._lock:
+            self._client.loop_stop()
+            self._client.disconnect()
+            self._last = None
+            yield
+            self._connect()
 
     def stop(self) -> int:
         """The number of messages that were sent."""

@@ -96,7 +96,7 @@ class RunningSite:
         assert self._process is not None
         self._process.kill()
         self._process.wait(10)
-        until(lambda: not list(self._processes()), 5, "the children to follow their supervisor")
+        until(lambda: not list(self._processes()), 60, "the children to follow their supervisor")
 
     def _processes(self) -> Iterator[tuple[int, list[bytes]]]:
         for entry in Path("/proc").glob("[0-9]*"):

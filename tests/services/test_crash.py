@@ -90,12 +90,10 @@ class Parts:
         """What it had neither delivered nor saved is gone with it: the gateway sends that again, and nothing before."""
         connected = self._site.log.count("mqtt_connected")
         self._broker.kill()
-        self._load.cut()
-        try:
+        with self._load.cut():
             self._broker.start()
             until(lambda: self._site.log.count("mqtt_connected") > connected, 60, "the monitor to connect again")
-        finally:
-            self._load.go_on(self._arrived())
+            self._load.sent = self._arrived()
 
     def _arrived(self) -> int:
         """How many messages are journalled as soon as no more come."""
