@@ -123,7 +123,7 @@ async def until_watching(monitor: Monitor, stop: asyncio.Event) -> bool:
 
 def _healthy(monitor: Monitor) -> bool:
     try:
-        return bool(msgspec.json.decode(fetched(f"{monitor.web}/health"))["status"] == "ok")
+        return bool(msgspec.json.decode(fetched(f"{monitor.web}/health"))["status"] != "ill")
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

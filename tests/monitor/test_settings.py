@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from monitor.settings import Broker, Gateway, Notify, Settings, SiteFile, Store, settled
+from monitor.settings import Broker, Gateway, Notify, Quarantine, Settings, SiteFile, Store, settled
 from rules.events import SECOND
 
 
@@ -128,3 +128,18 @@ def test_readings_are_kept_as_long_as_the_site_says() -> None:
 def test_a_retention_that_makes_no_sense_is_refused(wrong: Any) -> None:
     with pytest.raises(ValidationError):
         Store.model_validate({"keep": {"raw": wrong}})
+
+
+def test_quarantine_is_bounded_unless_the_site_says_otherwise() -> None:
+    assert settled(site_file(), Path("/s")).quarantine == Quarantine(keep="30d", max_size="256MB")
+    file = site_file(quarantine={"keep": "7d", "max_size": "64MiB"})
+    chosen = settled(file, Path("/s")).quarantine
+    assert (chosen.keep, chosen.max_size) == (7 * 86_400 * SECOND, 67_108_864)
+
+
+@pytest.mark.parametrize(
+    "data", [{"keep": "1m"}, {"max_size": "1kB"}, {"max_size": 64}, {"max_size": "lots"}, {"keep": 7}, {"rows": 5}]
+)
+def test_quarantine_without_sense_is_refused(data: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        site_file(quarantine=data)
