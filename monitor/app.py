@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from monitor import clock, linesocket
 from monitor.alerting.channels import open_channels
 from monitor.alerting.dispatcher import Dispatcher
@@ -19,18 +21,23 @@ from monitor.collectors.acks import REDELIVERY_WINDOW
 from monitor.collectors.embedded import embedded_broker
 from monitor.collectors.mqtt import Collector
 from monitor.database.ledger import Ledger, Step
+from monitor.journal.integrity import mended
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
 from monitor.line.commands import CommandDesk
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
-from monitor.line.retention import Retention
+from monitor.line.retention import Retention, stored
+from monitor.line.room import Room
 from monitor.line.ticker import Ticker
+from monitor.line.watch import JournalWatch
 from monitor.settings import Broker
 from monitor.site import Site
 
 JOURNAL: Final = "journal"
 ALARMS: Final = "alarms.db"
+
+log = structlog.get_logger()
 
 
 async def run_line(site: Site, stop: asyncio.Event) -> None:
@@ -39,9 +46,14 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         ledger = Ledger(data / ALARMS)
         stack.callback(ledger.close)
-        writer = JournalWriter(data / JOURNAL)
+        found = mended(data / JOURNAL)
+        writer = JournalWriter(data / JOURNAL, at_least=max(ledger.position(), stored(settings)))
+        if writer.head > found.end:
+            log.error("journal_too_short", end=found.end, known=writer.head, hint="what was not yet decided is lost")
         stamp = clock.Stamper(writer.last_received)
-        intake = Intake(writer, stamp)
+        room = Room(data / JOURNAL, settings.journal.reserve)
+        room.look()
+        intake = Intake(writer, stamp, room, settings.when_full)
         stack.callback(intake.close)
 
         notifier = Notifier(settings.notify, ZoneInfo(settings.timezone), ledger.told())
@@ -79,6 +91,21 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
             for name, broker in brokers.items()
         ]
 
+        def hold(held: bool) -> None:
+            for collector in collectors:
+                collector.hold(held)
+
+        watch = JournalWatch(
+            intake,
+            decider,
+            retention,
+            room,
+            data / JOURNAL,
+            settings.when_full,
+            hold,
+            ledger.known_holes(),
+        )
+
         def committed(step: Step) -> None:
             if step.transitions:
                 publisher.wake()
@@ -86,7 +113,12 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 dispatcher.wake()
 
         async def health(_: dict[str, Any]) -> dict[str, Any]:
-            return {"lag_entries": decider.lag(intake), "links": ticker.links, "assets": len(decider.fleet.monitors)}
+            return {
+                "lag_entries": decider.lag(intake),
+                "links": ticker.links,
+                "assets": len(decider.fleet.monitors),
+                "journal": watch.health(),
+            }
 
         await stack.enter_async_context(
             linesocket.serving(data, {"health": health, "command": CommandDesk(decider, intake)})
@@ -101,9 +133,11 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                     dispatcher.run(),
                     publisher.run(),
                     retention.run(),
+                    watch.run(),
                 )
             ]
             await stop.wait()
+            room.close()
             await _cancel(receiving)
             await _cancel(others)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, model_validator
 
 from rules.durations import DurationField
 from rules.events import SECOND, Duration
@@ -22,8 +22,14 @@ STORE_URL_HINT: Final = "write http://host:8086 or https://host:8086"
 
 HOUR: Final[Duration] = 3_600 * SECOND
 DAY: Final[Duration] = 24 * HOUR
+UNITS_OF_SIZE: Final = {
+    "b": 1,
+    **{f"{sign}b": 1_000**power for power, sign in enumerate("kmgt", 1)},
+    **{f"{sign}ib": 1_024**power for power, sign in enumerate("kmgt", 1)},
+}
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,3})?) ?([kmgt]?i?b)", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*", re.DOTALL)
 
 
@@ -94,7 +100,17 @@ def _worth_keeping(duration: Duration | None) -> Duration | None:
     return duration
 
 
+def _size(value: Any) -> int:
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    factor = UNITS_OF_SIZE.get(found[2].lower()) if found else None
+    if found is None or factor is None:
+        raise InputError(f"{quoted(str(value))} is not a size", "write 500MB, 8GB or 1.5TiB")
+    return int(float(found[1]) * factor)
+
+
 Name: TypeAlias = Annotated[str, AfterValidator(_name)]
+Size: TypeAlias = Annotated[int, PlainValidator(_size)]
+"""Written with a unit (kB, MB, GB, TB of 1,000; KiB, MiB, GiB, TiB of 1,024), bytes once read."""
 Kept: TypeAlias = Annotated[DurationField | None, BeforeValidator(_kept), AfterValidator(_worth_keeping)]
 """A duration, or `forever`."""
 
@@ -196,6 +212,18 @@ class Store(Section):
         return self
 
 
+class Journal(Section):
+    """How much of the journal stays once rules and store are done with it: no more than `max_size`, not longer than
+    `keep`. What they still need is never deleted.
+
+    `reserve` bytes of its disk are for deciding, commands and notifications: readings may not take them.
+    """
+
+    max_size: Size = 8 * 1_000**3
+    keep: Annotated[DurationField | None, BeforeValidator(_kept)] = 7 * DAY
+    reserve: Size = 256 * 1_000**2
+
+
 class Team(Section):
     """People who are told together; channels are Apprise addresses or `console://`."""
 
@@ -227,14 +255,14 @@ class Web(Section):
 class SiteFile(Section):
     """andon.yaml as written."""
 
-    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"when_full", "journal"})
-
     site: Annotated[Text, Field(min_length=1)]
     data_dir: Path = Path("data")
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
     broker: Broker | None = None
     brokers: dict[Name, Broker] = {}
     gateways: tuple[Gateway, ...] = ()
+    journal: Journal = Journal()
+    when_full: Literal["decide", "hold"] = "decide"
     store: Store = Store()
     notify: Notify = Notify()
     web: Web = Web()
@@ -250,6 +278,8 @@ class Settings(Section):
     timezone: str = "UTC"
     brokers: dict[str, Broker]
     gateways: tuple[Gateway, ...]
+    journal: Journal = Journal()
+    when_full: Literal["decide", "hold"] = "decide"
     store: Store = Store()
     notify: Notify = Notify()
     web: Web = Web()

@@ -66,6 +66,11 @@ class Decoder:
             return _rejected(claim, "too-large", detail)
         return gateway.codec.decode(claim, payload, received)
 
+    def gateway_of(self, broker: str, topic: bytes) -> str:
+        """The name of the gateway that claims a topic; empty if none does."""
+        claimed = self._claims[broker, topic] if (broker, topic) in self._claims else self._remembered(broker, topic)
+        return claimed[1].gateway if isinstance(claimed, tuple) else ""
+
     def _remembered(self, broker: str, topic: bytes) -> tuple[_Gateway, Claim] | Decoded | None:
         claimed = self._claimed(broker, topic)
         if len(topic) <= LONGEST_TOPIC:

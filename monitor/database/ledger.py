@@ -17,10 +17,12 @@ from sqlalchemy import Connection, Row, Table, case, delete, exists, func, selec
 from sqlalchemy.dialects import postgresql, sqlite
 
 from monitor import clock
-from monitor.database.migrate import open_for_writing
+from monitor.database.gaps import Gap, Why, write_gaps
+from monitor.database.migrate import full_told, open_for_writing
 from monitor.database.records import Identity, Notification, Purpose, Recipient, began
 from monitor.database.schema import (
     alarms,
+    gaps,
     outbox,
     positions,
     quarantine,
@@ -76,6 +78,7 @@ class Step:
     snapshots: Sequence[tuple[str, Offset, bytes]] = ()
     revision: tuple[Offset, str, Mapping[str, str]] | None = None
     rejects: Sequence[QuarantineRow] = ()
+    gaps: Sequence[Gap] = ()
 
 
 class Ledger:
@@ -100,14 +103,19 @@ class Ledger:
         self._engine.dispose()
 
     def commit(self, step: Step) -> None:
-        """Make the step durable, all of it or nothing; it is on disk on return."""
-        with self._connection.begin():
+        """Make the step durable, all of it or nothing; it is on disk on return.
+
+        Raises:
+            AlarmDatabaseFullError: there is no room; nothing was written, and it may be tried again.
+        """
+        with full_told(), self._connection.begin():
             for transition in step.transitions:
                 self._add_transition(transition, step.verdicts.get(transition.id, ""))
             self._add_notifications(step.notifications)
             self._add_snapshots(step.snapshots)
             self._add_revision(step.revision)
             self._add_rejects([row for row in step.rejects if row.offset >= self._position])
+            write_gaps(self._connection, self._insert, step.gaps)
             self._connection.execute(
                 self._statements.position, [_position(NEXT, step.next_offset), _position(FLOOR, step.floor)]
             )
@@ -132,6 +140,10 @@ class Ledger:
         for row in self._read(wanted):
             return row.offset, row.hash, msgspec.json.decode(row.texts, type=dict[str, str])
         return None
+
+    def known_holes(self) -> list[Offset]:
+        """Where the holes in the journal begin that were recorded."""
+        return [row.start for row in self._read(select(gaps.c.start).where(gaps.c.why == Why.UNREADABLE.value))]
 
     def last_revision(self) -> str | None:
         """The hash of the newest rules that were decided by; None in a new database."""

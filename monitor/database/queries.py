@@ -8,9 +8,19 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, func, select
 
+from monitor.database.gaps import Gap
 from monitor.database.migrate import open_for_reading
 from monitor.database.records import Suppression, because
-from monitor.database.schema import alarms, attempts, outbox, positions, quarantine, quarantine_counts, transitions
+from monitor.database.schema import (
+    alarms,
+    attempts,
+    gaps,
+    outbox,
+    positions,
+    quarantine,
+    quarantine_counts,
+    transitions,
+)
 from monitor.journal.entries import Offset
 from rules.alarms import Kind, Priority, State, Transition
 from rules.events import Instant
@@ -128,6 +138,11 @@ class AlarmReader:
         """The newest refused deliveries, newest first, as the columns of their table."""
         rows = self._rows(select(quarantine).order_by(quarantine.c.seq.desc()).limit(limit))
         return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
+
+    def gaps(self, limit: int = 100) -> list[Gap]:
+        """What is missing from the stored readings, newest first."""
+        rows = self._rows(select(gaps).order_by(gaps.c.until.desc(), gaps.c.gateway).limit(limit))
+        return [msgspec.convert(dict(row._mapping), Gap) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
 
     def outbox_counts(self) -> dict[tuple[str, str], int]:
         """How many notifications there are, by channel and state (pending, sent, given_up)."""

@@ -31,6 +31,15 @@ class Message(msgspec.Struct, frozen=True, gc=False, tag="m", array_like=True):
     user_properties: tuple[tuple[str, str], ...] = ()
 
 
+class UnkeptEntry(msgspec.Struct, frozen=True, gc=False, tag="u", array_like=True):
+    """In place of `count` messages, received from `since` on, that were decided on without room to keep them."""
+
+    received: Instant
+    broker: str
+    count: int
+    since: Instant
+
+
 class TickEntry(msgspec.Struct, frozen=True, gc=False, tag="t", array_like=True):
     """A deadline had come due; time passed up to `received`."""
 
@@ -71,4 +80,4 @@ class RevisionEntry(msgspec.Struct, frozen=True, gc=False, tag="r", array_like=T
     texts: dict[str, str]
 
 
-Entry: TypeAlias = Message | TickEntry | LinkEntry | FaultEntry | CommandEntry | RevisionEntry
+Entry: TypeAlias = Message | UnkeptEntry | TickEntry | LinkEntry | FaultEntry | CommandEntry | RevisionEntry

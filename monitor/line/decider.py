@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import msgspec
@@ -15,7 +15,9 @@ from monitor import clock, telemetry
 from monitor.alerting.policy import AssetFacts, Notification, Notifier
 from monitor.codecs.base import Reject
 from monitor.codecs.decoder import Decoder
+from monitor.database.gaps import Gap
 from monitor.database.ledger import Ledger, QuarantineRow, Step
+from monitor.database.migrate import AlarmDatabaseFullError
 from monitor.decoding import decoder_of
 from monitor.journal.entries import (
     CommandEntry,
@@ -26,10 +28,12 @@ from monitor.journal.entries import (
     Offset,
     RevisionEntry,
     TickEntry,
+    UnkeptEntry,
 )
 from monitor.journal.reader import JournalReader
-from monitor.journal.segments import JournalGap
+from monitor.journal.segments import JournalDamagedError, JournalError, JournalGap
 from monitor.line.intake import Intake
+from monitor.line.unkept import Shortfall, Unkept
 from monitor.site import ruleset_from_texts
 from rules.alarms import Transition
 from rules.builtin import BUILTIN
@@ -39,6 +43,8 @@ from rules.ruleset import EMPTY, RuleSet
 
 MOST_ENTRIES: Final = 200
 """Entries decided before the event loop gets its turn."""
+RETRY_SECONDS: Final = 1.0
+"""Before what the disk refused is tried again."""
 COMMIT_EVERY: Final[Duration] = SECOND
 """How often the offset is committed while nothing is decided."""
 SNAPSHOT_CYCLE: Final = 10
@@ -60,17 +66,22 @@ class _Undone:
     rejects: list[QuarantineRow] = field(default_factory=list)
     revision: tuple[Offset, str, dict[str, str]] | None = None
     outcomes: list[tuple[asyncio.Future[Outcome], Outcome]] = field(default_factory=list)
+    gaps: dict[tuple[str, str, Offset], Gap] = field(default_factory=dict)
+    unkept: list[asyncio.Future[None]] = field(default_factory=list)
 
     @property
     def urgent(self) -> bool:
         """Whether it should not wait for the next second."""
-        return bool(self.transitions or self.rejects or self.revision or self.outcomes)
+        return bool(self.transitions or self.rejects or self.revision or self.outcomes or self.gaps or self.unkept)
 
     def tell(self) -> None:
-        """It is durable: whoever waits for a command to take effect may know."""
+        """It is durable: whoever waits for a command to take effect, or to acknowledge messages, may know."""
         for waiting, outcome in self.outcomes:
             if not waiting.done():
                 waiting.set_result(outcome)
+        for decided in self.unkept:
+            if not decided.done():
+                decided.set_result(None)
 
 
 class Decider:
@@ -86,6 +97,8 @@ class Decider:
         self._waiting: dict[Instant, asyncio.Future[Outcome]] = {}
         self._saved_at = clock.elapsed()
         self._decoder = Decoder((), _never_numeric)
+        self._shortfall = Shortfall()
+        self._unkept: dict[Offset, Unkept] = {}
         self.fleet = self._recover()
         self._reader = reader(ledger.floor())
         self.next = ledger.floor()
@@ -119,8 +132,9 @@ class Decider:
 
     async def run(self, intake: Intake, committed: Callable[[Step], None]) -> None:
         """Work off the journal for ever; `committed` is told of every step that is durable."""
+        self._unkept = intake.unkept
         while True:
-            entries = self._read() if self.lag(intake) else []
+            entries = await self._read(intake) if self.lag(intake) else []
             for offset, entry in entries:
                 self._take(offset, entry)
             self.next = max(self.next, self._reader.position)
@@ -129,12 +143,29 @@ class Decider:
             telemetry.READER_LAG.labels("decide").set(self.lag(intake))
             await (asyncio.sleep(0) if entries else self._wait(intake))
 
-    def _read(self) -> list[tuple[Offset, Entry]]:
+    async def _read(self, intake: Intake) -> list[tuple[Offset, Entry]]:
         try:
             return self._reader.read(MOST_ENTRIES)
         except JournalGap as gap:
             log.warning("journal_gap", start=gap.start, end=gap.end, hint="the journal was pruned or lost a segment")
-            return []
+        except JournalDamagedError as damage:
+            await self._set_aside(intake, damage)
+        return []
+
+    async def _set_aside(self, intake: Intake, damage: JournalDamagedError) -> None:
+        """Go on behind what cannot be read; if even that cannot be done now, try again."""
+        log.error("journal_damaged", error=str(damage))
+        try:
+            aside = await intake.set_aside(self._reader.directory, self._reader.segment)
+        except JournalError as error:
+            aside = None
+            log.warning("journal_not_set_aside", error=str(error))
+        if aside is None:
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def lost(self, gaps: Sequence[Gap]) -> None:
+        """What was found missing from the journal: kept with the next commit."""
+        self._undone.gaps |= {(gap.why, gap.gateway, gap.start): gap for gap in gaps}
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -165,8 +196,8 @@ class Decider:
     async def _commit(self, committed: Callable[[Step], None]) -> None:
         undone, self._undone = self._undone, _Undone()
         snapshots = []
-        if clock.elapsed() - self._saved_at >= COMMIT_EVERY:
-            snapshots = self._snapshots()
+        if undone.unkept or clock.elapsed() - self._saved_at >= COMMIT_EVERY:
+            snapshots = self._snapshots(everything=bool(undone.unkept))
             self._saved_at = clock.elapsed()
         end = max(self.next, self._committed)
         step = Step(
@@ -178,16 +209,30 @@ class Decider:
             snapshots=snapshots,
             revision=undone.revision,
             rejects=undone.rejects,
+            gaps=tuple(undone.gaps.values()),
         )
-        await asyncio.to_thread(self._ledger.commit, step)
+        await self._write(step)
         self._committed, self.floor = end, step.floor
         committed(step)
         undone.tell()
 
-    def _snapshots(self) -> list[tuple[str, Offset, bytes]]:
-        """Of the assets whose changes are longest unsaved, a share; what was decided up to now is in them."""
+    async def _write(self, step: Step) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._ledger.commit, step)
+            except AlarmDatabaseFullError as error:
+                log.warning("decisions_wait_for_room", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    def _snapshots(self, *, everything: bool) -> list[tuple[str, Offset, bytes]]:
+        """Of the assets whose changes are longest unsaved, a share; what was decided up to now is in them.
+
+        Of all where the journal could not repeat what changed them.
+        """
         touched = self.fleet.touched
-        share = list(touched)[: max(100, len(touched) // SNAPSHOT_CYCLE)]
+        share = list(touched)[: len(touched) if everything else max(100, len(touched) // SNAPSHOT_CYCLE)]
         taken = []
         for asset in share:
             monitor = self.fleet.monitors[asset]
@@ -199,7 +244,12 @@ class Decider:
 
     def _take(self, offset: Offset, entry: Entry) -> None:
         if isinstance(entry, Message):
+            if self._shortfall:
+                self._shortfall.end()
             self._message(offset, entry)
+            return
+        if isinstance(entry, UnkeptEntry):
+            self._not_kept(offset)
             return
         if isinstance(entry, RevisionEntry):
             rules = self._ruleset(entry.hash, entry.texts)
@@ -239,6 +289,21 @@ class Decider:
         telemetry.EVALUATED.inc(len(decoded.observations))
         if decoded.rejects and offset >= self._committed:
             self._reject(offset, message, decoded.rejects)
+
+    def _not_kept(self, offset: Offset) -> None:
+        """Messages that have no place in the journal; after a restart they are known already, or come again."""
+        unkept = self._unkept.pop(offset, None)
+        if unkept is None:
+            return
+        before = len(self._undone.rejects)
+        for message in unkept.messages:
+            self._message(offset, message)
+            gateway = self._decoder.gateway_of(message.broker, message.topic)
+            self.lost([self._shortfall.add(gateway, offset, message.received)])
+            telemetry.UNKEPT.labels(gateway).inc()
+        rejects = self._undone.rejects
+        rejects[before:] = [replace(row, ordinal=number) for number, row in enumerate(rejects[before:])]
+        self._undone.unkept.append(unkept.decided)
 
     def _reject(self, offset: Offset, message: Message, rejects: Sequence[Reject]) -> None:
         self._undone.rejects += [

@@ -38,7 +38,7 @@ class Health(BaseModel):
 
 
 async def examine(settings: Settings) -> Health:
-    """The hops `broker:NAME`, `line` and `store`, looked at anew."""
+    """The hops `broker:NAME`, `journal`, `line` and `store`, looked at anew."""
     line, store = await asyncio.gather(_line(settings), asyncio.to_thread(_store, settings))
     hops = {**line, "store": store}
     ill = [name for name, hop in hops.items() if not hop.ok]
@@ -50,10 +50,24 @@ async def _line(settings: Settings) -> dict[str, Hop]:
         answer = await ask(settings.data_dir, "health")
     except AndonError as error:
         return {"line": _hop(False, error=str(error))}
+    journal = answer.pop("journal", None)
     links = answer.pop("links", None)
     up: Mapping[str, Any] = links if isinstance(links, dict) else {}
     brokers = {f"broker:{name}": _broker(bool(up.get(name))) for name in settings.brokers}
-    return {**brokers, "line": _hop(True, **{str(key): value for key, value in answer.items() if key != "ok"})}
+    return {
+        **brokers,
+        **_journal(journal),
+        "line": _hop(True, **{str(key): value for key, value in answer.items() if key != "ok"}),
+    }
+
+
+def _journal(told: Any) -> dict[str, Hop]:
+    """Ill while there is no room for readings, or while damaged files lie aside; absent if the line does not say."""
+    if not isinstance(told, dict):
+        return {}
+    problems = [f"no room for readings ({told['why']})"] if told.get("full") else []
+    problems += [f"damaged files were set aside: {', '.join(told['aside'])}"] if told.get("aside") else []
+    return {"journal": _hop(not problems, **told, **({"error": "; ".join(problems)} if problems else {}))}
 
 
 def _broker(up: bool) -> Hop:

@@ -16,6 +16,7 @@ from monitor.journal.entries import (
     Offset,
     RevisionEntry,
     TickEntry,
+    UnkeptEntry,
 )
 from monitor.journal.reader import JournalReader
 
@@ -37,6 +38,7 @@ messages = st.builds(
 entries = st.one_of(
     messages,
     st.builds(TickEntry, received=instants),
+    st.builds(UnkeptEntry, received=instants, broker=texts, count=st.integers(1, 1000), since=instants),
     st.builds(LinkEntry, received=instants, broker=texts, up=st.booleans(), since=instants),
     st.builds(FaultEntry, received=instants, rule=texts, part=st.none() | texts, active=st.booleans(), text=texts),
     st.builds(CommandEntry, received=instants, body=st.binary(max_size=32)),

@@ -159,7 +159,7 @@ def test_an_unreadable_segment_is_a_journal_error_or_no_segment_at_all(tmp_path:
     segment_path(tmp_path, 0).write_bytes(damage * 200)
     if damage:
         for attempt in (JournalWriter, JournalReader):
-            with pytest.raises(JournalError, match="move it away"):
+            with pytest.raises(JournalError, match=r"move (it|the file) away"):
                 attempt(tmp_path)
     else:
         assert JournalReader(tmp_path).read(1) == []
