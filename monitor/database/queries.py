@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, func, select
 
-from monitor.database.gaps import Gap
+from monitor.database.gaps import Gap, Why
 from monitor.database.migrate import open_for_reading
 from monitor.database.records import Suppression, because
 from monitor.database.schema import (
@@ -142,7 +142,7 @@ class AlarmReader:
     def gaps(self, limit: int = 100) -> list[Gap]:
         """What is missing from the stored readings, newest first."""
         rows = self._rows(select(gaps).order_by(gaps.c.until.desc(), gaps.c.gateway).limit(limit))
-        return [msgspec.convert(dict(row._mapping), Gap) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
+        return [Gap(Why(r.why), r.gateway, r.start, r.since, r.until, r.messages) for r in rows]
 
     def outbox_counts(self) -> dict[tuple[str, str], int]:
         """How many notifications there are, by channel and state (pending, sent, given_up)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,7 @@ class Room:
         self._reserve = reserve
         self._free = free
         self._failed: Duration | None = None
+        self._closed = False
         self._waiting: set[asyncio.Future[None]] = set()
 
     def free(self) -> int:
@@ -65,17 +67,22 @@ class Room:
 
     async def pause(self) -> None:
         """A moment, or until there is room; cancelled by `close`."""
-        await asyncio.wait({self._pending()}, timeout=PAUSE)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PAUSE):
+                await self._pending()
 
     def close(self) -> None:
         """Nobody needs to wait any longer: what waits to be kept is given up, unacknowledged."""
-        for waiting in self._waiting:
+        self._closed = True
+        for waiting in tuple(self._waiting):
             waiting.cancel()
 
     def _pending(self) -> asyncio.Future[None]:
         waiting = asyncio.get_running_loop().create_future()
         self._waiting.add(waiting)
         waiting.add_done_callback(self._waiting.discard)
+        if self._closed:
+            waiting.cancel()
         return waiting
 
     def _turn(self, full: bool, why: str) -> None:
