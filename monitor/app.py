@@ -120,8 +120,14 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 "journal": watch.health(),
             }
 
+        async def set_aside(wish: dict[str, Any]) -> dict[str, Any]:
+            await intake.set_aside(data / JOURNAL, int(wish.get("segment", -1)))
+            return {}
+
         await stack.enter_async_context(
-            linesocket.serving(data, {"health": health, "command": CommandDesk(decider, intake)})
+            linesocket.serving(
+                data, {"health": health, "command": CommandDesk(decider, intake), "set_aside": set_aside}
+            )
         )
         async with asyncio.TaskGroup() as tasks:
             receiving = [tasks.create_task(collector.run()) for collector in collectors]

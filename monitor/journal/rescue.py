@@ -5,11 +5,9 @@ The steps can be cut short anywhere: once the rescued copy is whole, `finish` do
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -34,21 +32,19 @@ from monitor.journal.segments import checksum as proof_of
 
 COPYING: Final = ".rescuing"
 COPIED: Final = ".rescued"
-LOCK: Final = "rescue.lock"
 
 
 def set_aside(directory: Path, first: Offset) -> Path | None:
     """Rename a damaged segment to `*.unreadable`; its sound batches are in a new segment of the old name.
 
-    Nobody may be writing to the segment; several processes may find its damage at once. Returns the new name of the
-    damaged file, None if no damage is (any longer) found.
+    Nobody may be writing to the segment, and only one thread of one process, the line's, may do this. Returns the new
+    name of the damaged file, None if no damage is (any longer) found.
 
     Raises:
         JournalFullError: there is no room for the copy; nothing has changed.
     """
-    with _alone(directory):
-        path = segment_path(directory, first)
-        return _rescue(directory, path) if path.exists() and not _is_sound(path) else None
+    path = segment_path(directory, first)
+    return _rescue(directory, path) if path.exists() and not _is_sound(path) else None
 
 
 def _rescue(directory: Path, path: Path) -> Path:
@@ -72,17 +68,6 @@ def finish(directory: Path) -> None:
 def set_aside_files(directory: Path) -> list[str]:
     """The names of the files that were set aside and still lie there, without what SQLite keeps beside them."""
     return sorted(path.name for path in directory.glob(f"*{SUFFIX}{UNREADABLE}*") if not path.name.endswith(SIDECARS))
-
-
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """No other process rescues meanwhile."""
-    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _is_sound(path: Path) -> bool:

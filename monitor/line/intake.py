@@ -55,6 +55,7 @@ class Intake:
         self._when_full = when_full
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._turn = asyncio.Lock()
+        self._mending = asyncio.Lock()
         self._stuck = ""
         self._grown = asyncio.Event()
 
@@ -129,8 +130,10 @@ class Intake:
         return await self._in_worker(self._writer.size)
 
     async def set_aside(self, directory: Path, first: Offset) -> Path | None:
-        """Put a damaged segment aside, with nobody writing to it; see `rescue.set_aside`."""
-        return await self._in_worker(self._set_aside, directory, first)
+        """Put a damaged segment aside, with nobody writing to it; see `rescue.set_aside`. Writing goes on meanwhile."""
+        async with self._mending:
+            await self._in_worker(self._leave, first)
+            return await asyncio.to_thread(rescue.set_aside, directory, first)
 
     def close(self) -> None:
         """Finish what was given, then let go of the files."""
@@ -187,10 +190,9 @@ class Intake:
         finally:
             self._stuck = ""
 
-    def _set_aside(self, directory: Path, first: Offset) -> Path | None:
+    def _leave(self, first: Offset) -> None:
         with suppress(JournalDamagedError):
             self._writer.leave(first)
-        return rescue.set_aside(directory, first)
 
     async def _in_worker(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, work, *arguments)

@@ -58,6 +58,11 @@ class RunningSite:
         """What the monitor has written so far."""
         return (self.directory / "log").read_text(errors="replace")
 
+    @property
+    def pid(self) -> int:
+        """Of the supervisor; 0 before the first start."""
+        return self._process.pid if self._process is not None else 0
+
     def start(self) -> None:
         """Start the monitor; it may take a moment until it is connected."""
         command = [sys.executable, "-m", "monitor.cli", "run", "--site", str(self.directory)]
