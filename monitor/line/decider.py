@@ -43,6 +43,8 @@ from rules.ruleset import EMPTY, RuleSet
 
 MOST_ENTRIES: Final = 200
 """Entries decided before the event loop gets its turn."""
+REBUILT_FROM: Final = 1_000_000
+"""So many journal entries before the present are decided again for an asset whose snapshot cannot be read."""
 RETRY_SECONDS: Final = 1.0
 """Before what the disk refused is tried again."""
 COMMIT_EVERY: Final[Duration] = SECOND
@@ -85,7 +87,10 @@ class _Undone:
 
 
 class Decider:
-    """Owns the fleet. What it commits can be decided again from the journal, with the same result, at any time."""
+    """Owns the fleet. What it commits can be decided again from the journal, with the same result, at any time.
+
+    `begun_anew` are the assets whose snapshots could not be read.
+    """
 
     def __init__(self, ledger: Ledger, reader: Callable[[Offset], JournalReader], notifier: Notifier) -> None:
         self._ledger = ledger
@@ -99,15 +104,20 @@ class Decider:
         self._decoder = Decoder((), _never_numeric)
         self._shortfall = Shortfall()
         self._unkept: dict[Offset, Unkept] = {}
-        self.fleet = self._recover()
-        self._reader = reader(ledger.floor())
+        self.begun_anew: list[str] = []
         self.next = ledger.floor()
+        self.fleet = self._recover()
+        if self.begun_anew:
+            self.next = max(0, self.next - REBUILT_FROM)
+            self.fleet = self._recover()
+        self._reader = reader(self.next)
 
     # -- recovery ---------------------------------------------------------------------------------------------------
 
     def _recover(self) -> Fleet:
-        """The fleet as of the floor: each asset from its own snapshot, which may already know more than the floor."""
-        found = self._ledger.revision_at(self._ledger.floor() - 1)
+        """The fleet as of `next`: each asset from its own snapshot, which may already know more than that."""
+        found = self._ledger.revision_at(self.next - 1)
+        self.begun_anew = []
         fleet = Fleet(EMPTY if found is None else self._ruleset(found[1], found[2]))
         if found is not None:
             self._decoder = decoder_of(found[2], fleet.rules)
@@ -121,7 +131,8 @@ class Decider:
         try:
             fleet.adopt(rules, msgspec.json.decode(body), offset)
         except (ValueError, KeyError, TypeError) as error:
-            log.warning("snapshot_unreadable", asset=asset, error=str(error), hint="the asset begins anew")
+            self.begun_anew.append(asset)
+            log.warning("snapshot_unreadable", asset=asset, error=str(error), hint="decided again from the journal")
 
     def _ruleset(self, digest: str, texts: dict[str, str]) -> RuleSet:
         if digest not in self._rulesets:
@@ -174,6 +185,7 @@ class Decider:
     def outcome(self, received: Instant) -> asyncio.Future[Outcome]:
         """What becomes of the command that is about to be journalled with this `received`; known once it is durable."""
         waiting = self._waiting[received] = asyncio.get_running_loop().create_future()
+        waiting.add_done_callback(lambda _: self._waiting.pop(received, None))
         return waiting
 
     def lag(self, intake: Intake) -> int:
@@ -244,7 +256,7 @@ class Decider:
 
     def _take(self, offset: Offset, entry: Entry) -> None:
         if isinstance(entry, Message):
-            if self._shortfall:
+            if self._shortfall.gaps:
                 self._shortfall.end()
             self._message(offset, entry)
             return

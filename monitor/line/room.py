@@ -47,6 +47,7 @@ class Room:
         telemetry.JOURNAL_FREE.set(free)
         wanted = self._reserve * (1 + MARGIN * self.full)
         if free < wanted:
+            self._failed = None
             self._turn(
                 True, f"{_shown(free)} are free on the disk of {self._directory}, {_shown(self._reserve)} are kept"
             )

@@ -22,22 +22,18 @@ class Unkept:
 
 
 class Shortfall:
-    """The gaps of a time without room, by gateway, growing until messages are kept again."""
+    """The gaps of a time without room, by gateway, growing until messages are kept again; none outside such a time."""
 
     def __init__(self) -> None:
-        self._gaps: dict[str, Gap] = {}
-
-    def __bool__(self) -> bool:
-        """Whether such a time lasts."""
-        return bool(self._gaps)
+        self.gaps: dict[str, Gap] = {}
 
     def add(self, gateway: str, offset: Offset, received: Instant) -> Gap:
         """One message more; returns the gap it belongs to."""
-        gap = self._gaps.get(gateway) or Gap(Why.NO_ROOM, gateway, offset, received, received, 0)
+        gap = self.gaps.get(gateway) or Gap(Why.NO_ROOM, gateway, offset, received, received, 0)
         grown = msgspec.structs.replace(gap, until=received, messages=gap.messages + 1)
-        self._gaps[gateway] = grown
+        self.gaps[gateway] = grown
         return grown
 
     def end(self) -> None:
         """Messages are kept again: the next gap is another one."""
-        self._gaps.clear()
+        self.gaps.clear()

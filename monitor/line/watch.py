@@ -22,6 +22,8 @@ from monitor.line.room import Room
 from rules.builtin import JOURNAL_DAMAGED, JOURNAL_FULL
 
 LOOK_EVERY: Final = 1.0
+MOST_NAMES: Final = 20
+"""Assets that are named where there may be thousands."""
 WHAT_HAPPENS: Final = {
     "decide": "readings are decided on but not kept for the store",
     "hold": "the brokers have to keep what comes",
@@ -62,6 +64,7 @@ class JournalWatch:
 
     async def run(self) -> None:
         """For ever."""
+        await self._tell_of_snapshots()
         while True:
             await self._look_at_room()
             await self._look_at_files()
@@ -77,18 +80,30 @@ class JournalWatch:
             "free_bytes": self._room.free(),
             "aside": list(report.aside) if report else [],
             "lost_entries": _entries(report) if report else 0,
+            "begun_anew": self._decider.begun_anew[:MOST_NAMES],
         }
+
+    async def _tell_of_snapshots(self) -> None:
+        """It is past: raised and cleared, the alarm stands until somebody acknowledges it."""
+        if names := self._decider.begun_anew:
+            shown = ", ".join(names[:MOST_NAMES])
+            text = (
+                f"the state of {len(names)} assets could not be read; they were decided anew from the journal: {shown}"
+            )
+            for active in (True, False):
+                await self._intake.fault(JOURNAL_DAMAGED, "snapshots", active, text)
 
     async def _look_at_room(self) -> None:
         if self._room.look() and await self._retention.make_room():
             self._room.look()
         if self._room.full is self._told:
             return
-        self._told = full = self._room.full
+        full = self._room.full
         if self._when_full == "hold":
             self._hold(full)
         text = f"{self._room.why}: {WHAT_HAPPENS[self._when_full]}" if full else "there is room for readings again"
         await self._intake.fault(JOURNAL_FULL, None, full, text)
+        self._told = full
 
     async def _look_at_files(self) -> None:
         aside = await asyncio.to_thread(set_aside_files, self._directory)

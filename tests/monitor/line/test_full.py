@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -372,3 +373,26 @@ def test_a_journal_damaged_while_the_line_runs_is_told_and_gone_on_with(site: Si
         (gap,) = reader.gaps()
     assert (gap.why, gap.messages) == (Why.UNREADABLE, 1)
     assert gap.until - gap.since < 60 * SECOND
+
+
+def test_an_asset_whose_snapshot_cannot_be_read_is_decided_again_from_the_journal(site: Site) -> None:
+    async def first(running: Line) -> None:
+        await running.see(99)
+        await running.see(20, topic="plant/press")
+        await running.settled()
+
+    on(site, first)
+    with closing(sqlite3.connect(site.settings.data_dir / "alarms.db")) as database:
+        assert database.execute("UPDATE snapshots SET body = 'spoiled' WHERE asset = 'oven'").rowcount == 1
+        database.execute("UPDATE positions SET offset = (SELECT offset FROM positions WHERE name = 'next')")
+        database.commit()
+
+    async def second(running: Line) -> None:
+        assert running.watch.health()["begun_anew"] == ["oven"]
+        await running.until(lambda: ("system.journal-damaged", "cleared") in alarms(site))
+        await running.see(98)
+        await running.see(10)
+        await running.settled()
+
+    on(site, second)
+    assert [alarm for alarm in alarms(site) if alarm[0] == "hot"] == [("hot", "raised"), ("hot", "cleared")]
