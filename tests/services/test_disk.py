@@ -32,6 +32,7 @@ rules:
   - {id: hot, kind: equipment, notice: true, assets: press, detect: {type: limits, signal: level, high: 50}}
 """
 GATEWAY = '  - {name: g, format: json, topic: "plant/{machine}", asset: "{machine}"}'
+pytestmark = pytest.mark.timeout(300)
 DISK = 64_000_000
 RESERVE = 12_000_000
 
@@ -223,9 +224,10 @@ def spoil(path: Path, marker: bytes) -> None:
     path.write_bytes(content)
 
 
-def run_for_a_while(site: RunningSite, plant: Plant, level: float) -> None:
+def run_for_a_while(site: RunningSite, plant: Plant, level: float, times: int) -> None:
     """Start, take in three hundred messages in several batches, stop."""
     site.start()
+    until(lambda: connected(site, times), 60, "a connection")
     for _ in range(3):
         plant.send(100, level=level)
         until(lambda: len(stored(site)) == plant.sent and site.settled(), 60, "all that was sent")
@@ -236,20 +238,17 @@ def test_spoiled_pages_of_the_journal_cost_their_batches_and_nothing_else(tmp_pa
     plant = Plant(broker)
     with site_on(tmp_path, broker) as site:
         journal = site.data / "journal"
-        site.start()
-        until(lambda: connected(site), 60, "the session at the broker")
-        site.stop()
-        run_for_a_while(site, plant, level=20)
+        run_for_a_while(site, plant, level=20, times=1)
         with closing(JournalWriter(journal)) as writer:
             writer.leave(0)
-        run_for_a_while(site, plant, level=99)
+        run_for_a_while(site, plant, level=99, times=2)
         closed, newest = segment_offsets(journal)
         spoil(segment_path(journal, closed), b'"seq": 150,')
         spoil(segment_path(journal, newest), b'"seq": 450,')
         for file in site.data.glob("store.db*"):
             file.unlink()
         site.start()
-        until(lambda: site.settled() and len(story(site, "system.journal-damaged")) >= 1, 90, "the rest to be stored")
+        until(lambda: site.settled() and len(story(site, "system.journal-damaged")) >= 1, 120, "the rest to be stored")
         plant.send(100, level=10)
         until(lambda: story(site, "hot") == ["raised", "cleared"] and site.settled(), 60, "the end of the alarm")
         until(lambda: sum(gap.messages for gap in gaps(site)) == plant.sent - len(stored(site)), 30, "the gaps")
