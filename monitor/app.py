@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from monitor import clock, linesocket
 from monitor.alerting.channels import open_channels
 from monitor.alerting.dispatcher import Dispatcher
@@ -20,7 +22,8 @@ from monitor.collectors.acks import REDELIVERY_WINDOW
 from monitor.collectors.embedded import embedded_broker
 from monitor.collectors.mqtt import Collector
 from monitor.database.ledger import Ledger, Step
-from monitor.database.quarantine import Room
+from monitor.database.quarantine import Room as QuarantineRoom
+from monitor.journal.integrity import mended
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
 from monitor.line.commands import CommandDesk
@@ -28,8 +31,10 @@ from monitor.line.decider import Decider
 from monitor.line.intake import Intake
 from monitor.line.quarantine import QuarantineDesk
 from monitor.line.reload import Reload, former_filters, newest_revision
-from monitor.line.retention import Retention
+from monitor.line.retention import Retention, stored
+from monitor.line.room import Room
 from monitor.line.ticker import Ticker
+from monitor.line.watch import JournalWatch
 from monitor.settings import Broker
 from monitor.site import Site
 from rules.assetmodel import AssetModel
@@ -37,16 +42,23 @@ from rules.assetmodel import AssetModel
 JOURNAL: Final = "journal"
 ALARMS: Final = "alarms.db"
 
+log = structlog.get_logger()
+
 
 async def run_line(site: Site, stop: asyncio.Event) -> None:
     """Collect, journal, decide, alert, until `stop`."""
     settings, data = site.settings, site.settings.data_dir
     async with AsyncExitStack() as stack:
-        ledger = Ledger(data / ALARMS, room=Room(size=settings.quarantine.max_size))
+        ledger = Ledger(data / ALARMS, room=QuarantineRoom(size=settings.quarantine.max_size))
         stack.callback(ledger.close)
-        writer = JournalWriter(data / JOURNAL)
+        found = mended(data / JOURNAL)
+        writer = JournalWriter(data / JOURNAL, at_least=max(ledger.position(), stored(settings)))
+        if writer.head > found.end:
+            log.error("journal_too_short", end=found.end, known=writer.head, hint="what was not yet decided is lost")
         stamp = clock.Stamper(writer.last_received)
-        intake = Intake(writer, stamp)
+        room = Room(data / JOURNAL, settings.journal.reserve)
+        room.look()
+        intake = Intake(writer, stamp, room, settings.when_full)
         stack.callback(intake.close)
 
         notifier = Notifier(settings.notify, ZoneInfo(settings.timezone), ledger.told())
@@ -90,6 +102,21 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
             for name, broker in brokers.items()
         }
 
+        def hold(held: bool) -> None:
+            for collector in collectors.values():
+                collector.hold(held)
+
+        watch = JournalWatch(
+            intake,
+            decider,
+            retention,
+            room,
+            data / JOURNAL,
+            settings.when_full,
+            hold,
+            ledger.known_holes(),
+        )
+
         def committed(step: Step) -> None:
             if step.transitions:
                 publisher.wake()
@@ -102,7 +129,12 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 "waiting": {name: collector.waiting for name, collector in collectors.items()},
                 "lag_entries": decider.lag(intake),
                 "assets": len(decider.fleet.monitors),
+                "journal": watch.health(),
             }
+
+        async def set_aside(wish: dict[str, Any]) -> dict[str, Any]:
+            await intake.set_aside(data / JOURNAL, int(wish.get("segment", -1)))
+            return {}
 
         handlers: dict[str, linesocket.Handler] = {
             "health": health,
@@ -110,6 +142,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
             "reload": Reload(site, intake, decider, notifier, dispatcher, collectors),
             "quarantine-feed": quarantine.feed,
             "quarantine-expire": quarantine.expire,
+            "set_aside": set_aside,
         }
         await stack.enter_async_context(linesocket.serving(data, handlers))
         async with asyncio.TaskGroup() as tasks:
@@ -123,9 +156,11 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                     publisher.run(),
                     retention.run(),
                     quarantine.run(),
+                    watch.run(),
                 )
             ]
             await stop.wait()
+            room.close()
             await _cancel(receiving)
             await _cancel(others)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -217,6 +217,18 @@ class Quarantine(Section):
     max_size: Annotated[SizeField, AfterValidator(_room)] = 256_000_000
 
 
+class Journal(Section):
+    """How much of the journal stays once rules and store are done with it: no more than `max_size`, not longer than
+    `keep`. What they still need is never deleted.
+
+    `reserve` bytes of its disk are for deciding, commands and notifications: readings may not take them.
+    """
+
+    max_size: SizeField = 8 * 1_000**3
+    keep: Annotated[DurationField | None, BeforeValidator(_kept)] = 7 * DAY
+    reserve: SizeField = 256 * 1_000**2
+
+
 class Team(Section):
     """People who are told together; channels are Apprise addresses or `console://`."""
 
@@ -248,14 +260,14 @@ class Web(Section):
 class SiteFile(Section):
     """andon.yaml as written."""
 
-    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"when_full", "journal"})
-
     site: Annotated[Text, Field(min_length=1)]
     data_dir: Path = Path("data")
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
     broker: Broker | None = None
     brokers: dict[Name, Broker] = {}
     gateways: tuple[Gateway, ...] = ()
+    journal: Journal = Journal()
+    when_full: Literal["decide", "hold"] = "decide"
     store: Store = Store()
     quarantine: Quarantine = Quarantine()
     notify: Notify = Notify()
@@ -272,6 +284,8 @@ class Settings(Section):
     timezone: str = "UTC"
     brokers: dict[str, Broker]
     gateways: tuple[Gateway, ...]
+    journal: Journal = Journal()
+    when_full: Literal["decide", "hold"] = "decide"
     store: Store = Store()
     quarantine: Quarantine = Quarantine()
     notify: Notify = Notify()

@@ -18,17 +18,24 @@ from monitor.codecs import Decoder
 from monitor.database.migrate import open_for_reading
 from monitor.database.schema import positions, revisions
 from monitor.decoding import decoder_for
-from monitor.journal.entries import Offset, RevisionEntry
+from monitor.errors import RefusedError, UnreachableError
+from monitor.journal.disk import free_bytes
+from monitor.journal.entries import Entry, Offset, RevisionEntry
 from monitor.journal.reader import JournalReader
-from monitor.journal.segments import JournalGap, segment_offsets
+from monitor.journal.segments import JournalDamagedError, JournalGap, segment_offsets
+from monitor.linesocket import ask
+from monitor.stores.base import StoreError
 from monitor.stores.opening import open_store
 from monitor.stores.writer import Condition, run_writer
+from rules.events import SECOND, Duration
 
 if TYPE_CHECKING:
     from monitor.settings import Settings
 
 LAST_WORDS_SECONDS: Final = 2.0
 """How long the batch at hand may still take once the process is told to stop."""
+MENDING: Final[Duration] = 60 * SECOND
+"""How long the line may take to set a damaged segment aside."""
 SCAN: Final = 1_000
 """Journal entries looked at in one go."""
 
@@ -98,7 +105,46 @@ def _write(settings: Settings, ended: threading.Event, condition: Condition) -> 
         texts = texts_before(settings.data_dir, max(start, min(segment_offsets(journal), default=0)))
         decoder = decoder_for(texts) if texts else Decoder((), lambda _, __: False)
         with JournalReader(journal, start) as reader:
-            run_writer(reader, store, decoder, decoder_for, ended, max_ahead=settings.max_ahead, condition=condition)
+            run_writer(
+                _MendedReader(settings.data_dir, reader),
+                store,
+                decoder,
+                decoder_for,
+                ended,
+                max_ahead=settings.max_ahead,
+                condition=condition,
+                allow=partial(leave_reserve, settings),
+            )
+
+
+class _MendedReader:
+    """Asks the line to set aside what cannot be read; the next call goes on behind it."""
+
+    def __init__(self, data_dir: Path, reader: JournalReader) -> None:
+        self._data_dir = data_dir
+        self._reader = reader
+
+    def read(self, limit: int) -> list[tuple[Offset, Entry]]:
+        try:
+            return self._reader.read(limit)
+        except JournalDamagedError:
+            wish = {"segment": self._reader.segment}
+            with suppress(UnreachableError, RefusedError):
+                asyncio.run(ask(self._data_dir, "set_aside", wish, timeout=MENDING))
+            raise
+
+
+def leave_reserve(settings: Settings) -> None:
+    """Half of the reserve may be used to store what then can go from the journal; the rest is not for readings.
+
+    Raises:
+        StoreError: there is too little room for more.
+    """
+    free = free_bytes(settings.data_dir)
+    if settings.store.type == "embedded" and free < settings.journal.reserve // 2:
+        raise StoreError(
+            f"{settings.data_dir}: {free} bytes are free, half of `journal: reserve` is not for readings; free space"
+        )
 
 
 def texts_before(data_dir: Path, offset: Offset) -> dict[str, str]:

@@ -32,6 +32,18 @@ if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
 
 RECEIVED: Final = Counter("andon_received_total", "Messages that a broker delivered to us.")
 JOURNALLED: Final = Counter("andon_journalled_total", "Messages committed to the journal.")
+UNKEPT: Final = Counter(
+    "andon_unkept_total", "Messages decided on without room to keep them: missing from the store.", ["gateway"]
+)
+JOURNAL_FULL: Final = Gauge(
+    "andon_journal_full", "1 while there is no room for readings.", multiprocess_mode="livemostrecent"
+)
+JOURNAL_FREE: Final = Gauge(
+    "andon_journal_free_bytes", "Room on the journal's disk.", multiprocess_mode="livemostrecent"
+)
+JOURNAL_LOST: Final = Gauge(
+    "andon_journal_lost_entries", "Holes in the journal, in entries.", multiprocess_mode="livemostrecent"
+)
 ACKNOWLEDGED: Final = Counter("andon_acknowledged_total", "Messages acknowledged to the broker after their commit.")
 DUPLICATES: Final = Counter("andon_duplicates_total", "Redeliveries that stood in the journal already.")
 DECODED_READINGS: Final = Counter("andon_decoded_readings_total", "Readings decoded for detection.")

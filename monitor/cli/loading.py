@@ -35,11 +35,23 @@ def check_site(directory: Path) -> int:
     from rules.problems import errors
 
     loaded = _loaded(directory)
-    problems = [*loaded.problems, *_store_problems(directory, loaded.site)]
+    problems = [*loaded.problems, *_journal_problems(directory, loaded.site), *_store_problems(directory, loaded.site)]
     show(problems)
     wrong = len(errors(problems))
     typer.echo(f"{directory}: {_count(wrong, 'error')}, {_count(len(problems) - wrong, 'warning')}", err=True)
     return 1 if wrong else 0
+
+
+def _journal_problems(directory: Path, site: Site | None) -> list[Problem]:
+    """What the journal and its disk say, where the monitor has run already."""
+    if site is None:
+        return []
+    from monitor.journal.check import check_journal
+    from monitor.site import SITE_FILE
+    from rules.yamltext import read_yaml
+
+    document, _ = read_yaml(SITE_FILE, _text(directory / SITE_FILE))
+    return [document.problem(("journal",), *finding) for finding in check_journal(site.settings)]
 
 
 def _store_problems(directory: Path, site: Site | None) -> list[Problem]:

@@ -80,6 +80,11 @@ class Decoder:
         rejects = tuple(r for r in decoded.rejects if r.metric is None or r.metric in metrics)
         return Decoded(observations, rejects) if observations or rejects else NOTHING_READ
 
+    def gateway_of(self, broker: str, topic: bytes) -> str:
+        """The name of the gateway that claims a topic; empty if none does."""
+        claimed = self._claims[broker, topic] if (broker, topic) in self._claims else self._remembered(broker, topic)
+        return claimed[1].gateway if isinstance(claimed, tuple) else ""
+
     def _remembered(self, broker: str, topic: bytes) -> tuple[_Gateway, Claim] | Decoded | None:
         claimed = self._claimed(broker, topic)
         if len(topic) <= LONGEST_TOPIC:

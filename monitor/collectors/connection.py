@@ -138,6 +138,12 @@ class Connection:
             await self.lasts(FAREWELL_SECONDS)
         self.abandon()
 
+    def leave(self, problem: problems.Problem) -> None:
+        """End the connection for a reason of our own; the broker keeps the session."""
+        if self._client.is_connected():
+            self._client.send(DISCONNECT)
+        self._end(problem)
+
     def abandon(self) -> None:
         """Drop the socket, whatever state it is in, even one that a thread is still opening."""
         self._abandoned = True

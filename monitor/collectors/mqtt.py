@@ -18,6 +18,7 @@ from monitor.collectors.reconnect import CONNECTED, STEADY_AFTER, LinkEvent, Rec
 from monitor.journal.entries import Message
 from monitor.settings import Broker
 
+HELD: Final = Problem("there is no room for what it sends", "free space on the disk of data_dir")
 FORGOTTEN: Final = "the broker has forgotten our session: what it held while we were away is lost"
 
 log = structlog.get_logger()
@@ -60,6 +61,8 @@ class Collector:
         self._connection: Connection | None = None
         self._generation = 0
         self._stopping = False
+        self._free = asyncio.Event()
+        self._free.set()
         self._up: bool | None = None
         self._reported: Problem | None = None
 
@@ -93,6 +96,15 @@ class Collector:
                 await self._subscribe(self._connection)
             except LinkError as error:
                 self._log.warning("mqtt_subscription_unanswered", problem=error.problem.what, mend=error.problem.mend)
+
+    def hold(self, held: bool) -> None:
+        """Leave the broker, so that it keeps what comes, and stay away until told that it is over."""
+        if held:
+            self._free.clear()
+            if self._connection is not None:
+                self._connection.leave(HELD)
+        else:
+            self._free.set()
 
     async def _finish(self, committing: asyncio.Task[None], linking: asyncio.Task[None]) -> None:
         self._stopping = True
@@ -138,6 +150,7 @@ class Collector:
     async def _keep_linked(self) -> None:
         while True:
             await asyncio.sleep(self._reconnect.delay())
+            await self._free.wait()
             self._reconnect.on(LinkEvent.DUE)
             problem = await self._link_once()
             was_up = self._reconnect.state in CONNECTED

@@ -16,11 +16,13 @@ from sqlalchemy import Row, Table, case, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from monitor import clock
-from monitor.database.migrate import open_for_writing
+from monitor.database.gaps import Gap, Why, write_gaps
+from monitor.database.migrate import full_told, open_for_writing
 from monitor.database.quarantine import ROOM, Fed, Insert, QuarantineRow, QuarantineTable, Room
 from monitor.database.records import Identity, Notification, Purpose, Recipient, began
 from monitor.database.schema import (
     alarms,
+    gaps,
     outbox,
     positions,
     revisions,
@@ -54,6 +56,7 @@ class Step:
     revision: tuple[Offset, str, Mapping[str, str]] | None = None
     rejects: Sequence[QuarantineRow] = ()
     fed: Sequence[Fed] = ()
+    gaps: Sequence[Gap] = ()
 
 
 class Ledger:
@@ -84,9 +87,12 @@ class Ledger:
         """Make the step durable, all of it or nothing; it is on disk on return.
 
         Gives how many rejects quarantine dropped for want of room.
+
+        Raises:
+            AlarmDatabaseFullError: there is no room; nothing was written, and it may be tried again.
         """
         connection = self._connection
-        with connection.begin():
+        with full_told(), connection.begin():
             for transition in step.transitions:
                 self._add_transition(transition, step.verdicts.get(transition.id, ""))
             self._add_notifications(step.notifications)
@@ -94,6 +100,7 @@ class Ledger:
             self._add_revision(step.revision)
             dropped = self._quarantine.add(connection, [row for row in step.rejects if row.offset >= self._position])
             self._quarantine.settle(connection, step.fed)
+            write_gaps(connection, self._insert, step.gaps)
             connection.execute(
                 self._statements.position, [_position(NEXT, step.next_offset), _position(FLOOR, step.floor)]
             )
@@ -119,6 +126,10 @@ class Ledger:
         for row in self._read(wanted):
             return row.offset, row.hash, msgspec.json.decode(row.texts, type=dict[str, str])
         return None
+
+    def known_holes(self) -> list[Offset]:
+        """Where the holes in the journal begin that were recorded."""
+        return [row.start for row in self._read(select(gaps.c.start).where(gaps.c.why == Why.UNREADABLE.value))]
 
     def last_revision(self) -> str | None:
         """The hash of the newest rules that were decided by; None in a new database."""

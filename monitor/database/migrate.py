@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from monitor.errors import AndonError
 
-HEAD: Final = "r0002"
+HEAD: Final = "r0003"
 """The schema revision that this program needs."""
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
+FULL_CODES: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC})
+
+
 class AlarmDatabaseError(AndonError):
     """The alarm database cannot be opened; the message says why and what to do."""
+
+
+class AlarmDatabaseFullError(AlarmDatabaseError):
+    """There is no room to write; nothing of the transaction was, and it may be tried again."""
 
 
 def open_for_writing(path: Path) -> Engine:
@@ -55,6 +64,17 @@ def open_for_reading(path: Path) -> Engine:
         engine.dispose()
         raise
     return engine
+
+
+@contextmanager
+def full_told() -> Iterator[None]:
+    """Turns the database's word for a full disk into ours."""
+    try:
+        yield
+    except OperationalError as error:
+        if getattr(error.orig, "sqlite_errorcode", None) in FULL_CODES:
+            raise AlarmDatabaseFullError(f"alarm database: {error.orig}; free space on its disk") from None
+        raise
 
 
 def revision_of(connection: Connection) -> str | None:

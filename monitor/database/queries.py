@@ -9,11 +9,13 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, Select, case, func, select
 
+from monitor.database.gaps import Gap, Why
 from monitor.database.migrate import open_for_reading
 from monitor.database.records import Suppression, because
 from monitor.database.schema import (
     alarms,
     attempts,
+    gaps,
     outbox,
     positions,
     quarantine,
@@ -210,6 +212,11 @@ class AlarmReader:
         figures: list[ColumnElement[Any]] = list(wanted)
         count, oldest, channels = self._rows(select(*figures).where(waiting))[0]
         return Undelivered(count, oldest, channels)
+
+    def gaps(self, limit: int = 100) -> list[Gap]:
+        """What is missing from the stored readings, newest first."""
+        rows = self._rows(select(gaps).order_by(gaps.c.until.desc(), gaps.c.gateway).limit(limit))
+        return [Gap(Why(r.why), r.gateway, r.start, r.since, r.until, r.messages) for r in rows]
 
     def outbox_counts(self) -> dict[tuple[str, str], int]:
         """How many notifications there are, by channel and state (pending, sent, given_up)."""

@@ -162,3 +162,15 @@ quarantine_counts: Final = Table(
     Column("fed", BigInteger, nullable=False, server_default="0", comment="read when fed again"),
     PrimaryKeyConstraint("gateway", "reason", name="pk_quarantine_counts"),
 )
+
+gaps: Final = Table(
+    "gaps",
+    metadata,
+    Column("why", Text, nullable=False),
+    Column("gateway", Text, nullable=False),
+    Column("start", BigInteger, nullable=False, comment="the journal entry that stands for it, or the first lost one"),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    PrimaryKeyConstraint("why", "gateway", "start", name="pk_gaps"),
+)

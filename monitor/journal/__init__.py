@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from monitor.journal.entries import Entry, Offset
 from monitor.journal.reader import JournalReader
-from monitor.journal.segments import JournalError, JournalFullError, JournalGap
+from monitor.journal.segments import (
+    JournalDamagedError,
+    JournalError,
+    JournalFullError,
+    JournalGap,
+)
 from monitor.journal.writer import JournalWriter
 
-__all__ = ["Entry", "JournalError", "JournalFullError", "JournalGap", "JournalReader", "JournalWriter", "Offset"]
+__all__ = [
+    "Entry",
+    "JournalDamagedError",
+    "JournalError",
+    "JournalFullError",
+    "JournalGap",
+    "JournalReader",
+    "JournalWriter",
+    "Offset",
+]

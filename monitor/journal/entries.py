@@ -46,6 +46,15 @@ class FedEntry(msgspec.Struct, frozen=True, gc=False, tag="f", array_like=True):
     metrics: tuple[str, ...] = ()
 
 
+class UnkeptEntry(msgspec.Struct, frozen=True, gc=False, tag="u", array_like=True):
+    """In place of `count` messages, received from `since` on, that were decided on without room to keep them."""
+
+    received: Instant
+    broker: str
+    count: int
+    since: Instant
+
+
 class TickEntry(msgspec.Struct, frozen=True, gc=False, tag="t", array_like=True):
     """A deadline had come due; time passed up to `received`."""
 
@@ -59,6 +68,16 @@ class LinkEntry(msgspec.Struct, frozen=True, gc=False, tag="l", array_like=True)
     broker: str
     up: bool
     since: Instant
+
+
+class FaultEntry(msgspec.Struct, frozen=True, gc=False, tag="n", array_like=True):
+    """The monitor noticed a fault of its own, or that it is over; see `rules.events.Fault`."""
+
+    received: Instant
+    rule: str
+    part: str | None
+    active: bool
+    text: str
 
 
 class CommandEntry(msgspec.Struct, frozen=True, gc=False, tag="c", array_like=True):
@@ -76,4 +95,4 @@ class RevisionEntry(msgspec.Struct, frozen=True, gc=False, tag="r", array_like=T
     texts: dict[str, str]
 
 
-Entry: TypeAlias = Message | FedEntry | TickEntry | LinkEntry | CommandEntry | RevisionEntry
+Entry: TypeAlias = Message | UnkeptEntry | FedEntry | TickEntry | LinkEntry | FaultEntry | CommandEntry | RevisionEntry

@@ -11,22 +11,26 @@ from typing import Final, Self
 
 from monitor.journal.entries import Entry, Offset
 from monitor.journal.segments import (
+    CHECKSUMS,
     JournalError,
     JournalGap,
     connect_for_reading,
-    decode_body,
+    decode_batch,
     format_of,
     readable_errors,
     segment_offsets,
     segment_path,
 )
 
-BATCHES_FROM: Final = """
-    SELECT first, body FROM batch
+BATCHES_FROM: Final = {
+    version: f"""
+    SELECT first, count, body, {checksum} FROM batch
     WHERE first >= coalesce((SELECT max(first) FROM batch WHERE first <= :position), :position)
       AND first + count > :position
     ORDER BY first
-"""
+"""  # noqa: S608 - the names of columns, from a table of ours
+    for version, checksum in CHECKSUMS.items()
+}
 
 
 class JournalReader:
@@ -36,9 +40,10 @@ class JournalReader:
     """
 
     def __init__(self, directory: Path, start: Offset = 0) -> None:
-        self._directory = directory
+        self.directory = directory
         self._position = start
         self._segment: Offset = -1
+        self._format = 0
         self._connection: sqlite3.Connection | None = None
         self._decoded: list[tuple[Offset, Entry]] = []
         if start > (end := journal_end(directory)):
@@ -52,14 +57,26 @@ class JournalReader:
         """The offset of the next entry `read` will give."""
         return self._position
 
+    @property
+    def segment(self) -> Offset:
+        """The segment that was read last: the one at fault where `read` raised JournalDamagedError."""
+        return self._segment
+
     def read(self, limit: int) -> list[tuple[Offset, Entry]]:
         """The next entries, at most `limit` and perhaps fewer, each with its offset; empty when there is nothing new.
 
-        Where retention has deleted what should come next it raises JournalGap, once, and goes on behind the gap at the
-        next call. Raises JournalError if a segment cannot be read; nothing is skipped by it.
+        Where what should come next was deleted or lost it raises JournalGap, once, and goes on behind the gap at the
+        next call. Raises JournalError (JournalDamagedError) if a segment cannot be read; nothing is skipped by it, and
+        the next call opens the segment anew.
         """
         if not self._decoded:
-            self._load(limit)
+            try:
+                self._load(limit)
+            except JournalGap:
+                raise
+            except JournalError:
+                self.close()
+                raise
         found, self._decoded = self._decoded[:limit], self._decoded[limit:]
         if found:
             self._position = found[-1][0] + 1
@@ -67,6 +84,7 @@ class JournalReader:
 
     def close(self) -> None:
         """Give the open segment back."""
+        self._format = 0
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -82,13 +100,13 @@ class JournalReader:
     def _load(self, limit: int) -> None:
         """Decode what comes next. A later segment is looked for first: one found exhausted after that stays so."""
         while self._connection is not None or self._open(self._segment_of_position()):
-            following = min((o for o in segment_offsets(self._directory) if o > self._segment), default=None)
+            following = min((o for o in segment_offsets(self.directory) if o > self._segment), default=None)
             self._decode(limit)
             if self._decoded or following is None or not self._open(following):
                 return
 
     def _segment_of_position(self) -> Offset | None:
-        offsets = segment_offsets(self._directory)
+        offsets = segment_offsets(self.directory)
         holding = max((o for o in offsets if o <= self._position), default=None)
         return holding if holding is not None else min(offsets, default=None)
 
@@ -97,17 +115,18 @@ class JournalReader:
         self.close()
         if first is None:
             return False
-        path = segment_path(self._directory, first)
+        path = segment_path(self.directory, first)
+        self._segment = first
         try:
             with readable_errors(path):
-                connection = connect_for_reading(path)
-                born = format_of(connection, path) > 0
+                self._connection = connect_for_reading(path)
+                self._format = format_of(self._connection, path)
         except JournalError:
             if path.exists():
                 raise
-            return False
-        self._segment, self._connection = first, connection if born else None
-        return born
+        if not self._format:
+            self.close()
+        return bool(self._format)
 
     def _decode(self, limit: int) -> None:
         try:
@@ -130,20 +149,23 @@ class JournalReader:
 
     def _batches(self) -> Generator[tuple[Offset, list[Entry]]]:
         assert self._connection is not None
-        path = segment_path(self._directory, self._segment)
+        path = segment_path(self.directory, self._segment)
         with readable_errors(path), closing(self._connection.cursor()) as cursor:
-            for first, body in cursor.execute(BATCHES_FROM, {"position": self._position}):
-                yield first, decode_body(body, path, first)
+            for first, count, body, proof in cursor.execute(BATCHES_FROM[self._format], {"position": self._position}):
+                yield first, decode_batch(first, count, body, proof, path)
 
 
 def journal_end(directory: Path) -> Offset:
     """The offset after the last entry on disk; 0 if there is no journal."""
     last = max(segment_offsets(directory), default=None)
-    if last is None:
-        return 0
-    path = segment_path(directory, last)
+    return 0 if last is None else segment_end(directory, last)
+
+
+def segment_end(directory: Path, first: Offset) -> Offset:
+    """The offset after the last entry of a segment; where it begins, if it is empty."""
+    path = segment_path(directory, first)
     with readable_errors(path), closing(connect_for_reading(path)) as connection:
         if format_of(connection, path) == 0:
-            return last
+            return first
         row = connection.execute("SELECT max(first) + count FROM batch").fetchone()
-    return int(row[0] or last)
+    return int(row[0] or first)

@@ -1,27 +1,33 @@
 """Segment files of the journal: their names, their format and their errors.
 
 A segment is an SQLite file in WAL mode named by the offset of its first entry; each row is one committed batch, its
-body a MessagePack list of entries. Offsets continue from one segment to the next.
+body a MessagePack list of entries, its checksum over body and offset. Offsets continue from one segment to the next.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final, NamedTuple
+from zlib import crc32
 
 import msgspec
 
-from monitor.errors import AndonError
+from monitor.errors import EXIT_MISCONFIGURED, AndonError
 from monitor.journal.entries import Entry, Offset
+from rules.events import Instant
 
 SUFFIX: Final = ".journal"
+UNREADABLE: Final = ".unreadable"
+"""Added to the name of a segment that is set aside."""
 SIDECARS: Final = ("-wal", "-shm")
-FORMAT: Final = 1
+FORMAT: Final = 2
 """The version of table and entries, in `user_version`; 0 is a file whose first transaction never came to be."""
+CHECKSUMS: Final = {1: "NULL", FORMAT: "checksum"}
+"""The formats that can be read, and what gives a batch's checksum in each. Only the newest is written."""
 BUSY_SECONDS: Final = 5.0
 
 SCHEMA: Final = f"""
@@ -31,7 +37,8 @@ CREATE TABLE batch (
     count INTEGER NOT NULL,
     received_first INTEGER NOT NULL,
     received_last INTEGER NOT NULL,
-    body BLOB NOT NULL
+    body BLOB NOT NULL,
+    checksum INTEGER NOT NULL
 ) STRICT;
 PRAGMA user_version = {FORMAT};
 COMMIT;
@@ -46,15 +53,34 @@ class JournalFullError(JournalError):
     """No room on the disk: nothing of the batch was written, and it may be appended again."""
 
 
+class JournalFormatError(JournalError):
+    """A segment was written by a newer Andon; trying again does not help."""
+
+    exit_code: ClassVar[int] = EXIT_MISCONFIGURED
+
+
+class JournalDamagedError(JournalError):
+    """What a segment holds is not what was written to it."""
+
+
 class JournalGap(JournalError):  # noqa: N818 - it is no failure
-    """Entries from `start` up to, not including, `end` were deleted before this reader came to them."""
+    """Entries from `start` up to, not including, `end` are not in the journal any more."""
 
     def __init__(self, start: Offset, end: Offset) -> None:
         self.start = start
         self.end = end
-        super().__init__(
-            f"journal: entries {start} to {end - 1} were deleted before they were read; raise `journal: max_size`"
-        )
+        super().__init__(f"journal: entries {start} to {end - 1} were deleted or lost before they were read")
+
+
+class Batch(NamedTuple):
+    """A row as it is kept, of `size` entries; `checksum` is None where its format has none."""
+
+    first: Offset
+    size: int
+    received_first: Instant
+    received_last: Instant
+    body: bytes
+    checksum: int | None
 
 
 def segment_path(directory: Path, first: Offset) -> Path:
@@ -77,11 +103,17 @@ def segment_files(path: Path) -> list[Path]:
 def create_segment(directory: Path, first: Offset) -> sqlite3.Connection:
     """A new segment (or one whose creation was cut short), open for writing, its directory entry on disk."""
     path = segment_path(directory, first)
+    connection = new_segment(path)
+    sync_directory(directory)
+    return connection
+
+
+def new_segment(path: Path) -> sqlite3.Connection:
+    """A file with the table in it, open for writing; if it is there already, it is ours or empty."""
     with readable_errors(path):
         connection = connect_for_writing(path)
-        if format_of(connection, path) == 0:
-            connection.executescript(SCHEMA)
-    sync_directory(directory)
+        if format_of(connection, path) != FORMAT:
+            connection.executescript(f"DROP TABLE IF EXISTS batch; {SCHEMA}")
     return connection
 
 
@@ -100,11 +132,11 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
 
 
 def format_of(connection: sqlite3.Connection, path: Path) -> int:
-    """0 for a segment not yet born, otherwise `FORMAT`; JournalError for any other."""
+    """0 for a segment not yet born, otherwise one of `CHECKSUMS`; JournalFormatError for any other."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version not in {0, FORMAT}:
-        raise JournalError(
-            f"{path}: journal format {version}, this Andon knows {FORMAT}: "
+    if version and version not in CHECKSUMS:
+        raise JournalFormatError(
+            f"{path}: journal format {version}, this Andon reads up to {FORMAT}: "
             "run the version that wrote it, or move the file away"
         )
     return version
@@ -120,15 +152,49 @@ def sync_directory(directory: Path) -> None:
 
 
 _decoder: Final = msgspec.msgpack.Decoder(list[Entry])
-encode_body: Final = msgspec.msgpack.Encoder().encode
+_encoder: Final = msgspec.msgpack.Encoder()
 
 
-def decode_body(body: bytes, path: Path, first: Offset) -> list[Entry]:
-    """The entries of a row; JournalError if they are not what this version writes."""
-    try:
-        return _decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise JournalError(f"{path}: batch at offset {first} is damaged ({error}); move the file away") from error
+def encode_batch(first: Offset, entries: Sequence[Entry]) -> Batch:
+    """The row of some entries, at least one."""
+    body = _encoder.encode(entries)
+    return Batch(first, len(entries), entries[0].received, entries[-1].received, body, checksum(first, body))
+
+
+def checksum(first: Offset, body: bytes) -> int:
+    """What proves a batch: CRC-32 over the body, begun with the offset."""
+    return crc32(body, first & 0xFFFFFFFF)
+
+
+def decode_batch(first: Offset, count: int, body: bytes, proof: int | None, path: Path) -> list[Entry]:
+    """The entries of a row; JournalDamagedError if they are not what was written."""
+    damage: object = "its checksum is wrong"
+    if proof is None or proof == checksum(first, body):
+        try:
+            entries = _decoder.decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            damage = error
+        else:
+            if len(entries) == count:
+                return entries
+            damage = f"{len(entries)} entries instead of {count}"
+    raise JournalDamagedError(f"{path}: batch at offset {first} is damaged ({damage})")
+
+
+FULL_CODES: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_FSYNC}
+)
+"""What SQLite says of a full disk, and of a quota, which it does not tell from other failures to write."""
+DAMAGE_CODES: Final = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_IOERR_READ,
+        sqlite3.SQLITE_IOERR_SHORT_READ,
+    }
+)
+"""SQLITE_ERROR: our statements are right, so it is the table that is not there."""
 
 
 @contextmanager
@@ -137,6 +203,11 @@ def readable_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise JournalFullError(f"{path}: the disk is full; free space or lower `journal: max_size`") from error
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+        if code in FULL_CODES:
+            raise JournalFullError(
+                f"{path}: the disk is full ({error}); free space or lower `journal: max_size`"
+            ) from error
+        if code in DAMAGE_CODES or code & 0xFF == sqlite3.SQLITE_CORRUPT:
+            raise JournalDamagedError(f"{path}: {error}; check the disk, or move the file away") from error
         raise JournalError(f"{path}: {error}; check the disk and the owner of the file, or move it away") from error

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from monitor.journal.entries import Entry, Message, Offset
+from monitor.journal.reader import segment_end
 from monitor.journal.segments import (
+    CHECKSUMS,
+    FORMAT,
     SIDECARS,
+    JournalDamagedError,
     connect_for_reading,
     create_segment,
-    decode_body,
-    encode_body,
+    decode_batch,
+    encode_batch,
+    format_of,
     readable_errors,
     segment_files,
     segment_offsets,
@@ -25,8 +30,11 @@ from monitor.journal.segments import (
 )
 from rules.events import SECOND, Duration, Instant
 
+E = TypeVar("E", bound=Entry)
+
 SEGMENT_BYTES: Final = 256 * 1024 * 1024
 SEGMENT_SPAN: Final[Duration] = 3600 * SECOND
+INSERT: Final = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)"
 TAIL_SCAN: Final = 1_000_000
 """How many entries `tail` looks at, from the end, before it gives up finding more."""
 
@@ -35,11 +43,17 @@ class JournalWriter:
     """Appends entries; what `append` returned for is on disk.
 
     Every method may be called from any one thread at a time. A second writer on the same directory is prevented by the
-    lock on the data directory, not here.
+    lock on the data directory, not here. `at_least` is the smallest offset that may be given: whoever reads has come so
+    far. What an older version wrote stays as it is; a new segment begins behind it.
     """
 
     def __init__(
-        self, directory: Path, *, segment_bytes: int = SEGMENT_BYTES, segment_span: Duration = SEGMENT_SPAN
+        self,
+        directory: Path,
+        *,
+        at_least: Offset = 0,
+        segment_bytes: int = SEGMENT_BYTES,
+        segment_span: Duration = SEGMENT_SPAN,
     ) -> None:
         self._directory = directory
         self._head: Offset = 0
@@ -48,7 +62,7 @@ class JournalWriter:
         self._segment_bytes = segment_bytes
         self._segment_span = segment_span
         directory.mkdir(parents=True, exist_ok=True)
-        self._begin_segment(max(segment_offsets(directory), default=0))
+        self._begin_segment(_segment_to_write(directory, at_least))
         self._last_received = self._received_of_last_entry()
 
     @property
@@ -82,7 +96,7 @@ class JournalWriter:
         found: list[Message] = []
         scanned = 0
         for first in reversed(segment_offsets(self._directory)):
-            for _, _, entries in self._rows_backwards(first):
+            for entries in self._rows_backwards(first):
                 scanned += len(entries)
                 found.extend(
                     e for e in reversed(entries) if isinstance(e, Message) and e.broker == broker and e.qos > 0
@@ -96,37 +110,40 @@ class JournalWriter:
         paths = (segment_path(self._directory, first) for first in segment_offsets(self._directory))
         return sum(file.stat().st_size for path in paths for file in segment_files(path))
 
-    def prune(self, budget: int, needed: Offset) -> int:
-        """Delete oldest segments until the journal fits into `budget` bytes; returns how many segments went.
+    def prune(self, budget: int, needed: Offset, before: Instant = 0) -> int:
+        """Delete oldest segments until the journal fits into `budget` bytes and begins no earlier than `before`.
 
         Never deletes the newest segment, nor one with entries at or after `needed`, the smallest offset that a reader
-        still wants.
+        still wants. Returns how many segments went.
         """
         offsets = segment_offsets(self._directory)
         excess, deleted = self.size() - budget, 0
         for first, following in pairwise(offsets):
-            if excess <= 0 or following > needed:
+            if following > needed or (excess <= 0 and not self._ended_before(first, before)):
                 break
             excess -= self._delete(first)
             deleted += 1
         self._delete_orphans()
         return deleted
 
+    def leave(self, first: Offset) -> None:
+        """Write to this segment no more: if it is the present one, begin the next."""
+        if self._path == segment_path(self._directory, first) and self._head > first:
+            self._roll()
+
     def close(self) -> None:
         """Seal the open segment; the writer is unusable afterwards."""
         seal(self._connection, self._path)
 
     def _insert(self, batch: Sequence[Entry], last: Instant) -> Offset:
-        body, first = encode_body(batch), self._head
+        row = encode_batch(self._head, batch)
         with readable_errors(self._path):
-            self._connection.execute(
-                "INSERT INTO batch VALUES (?, ?, ?, ?, ?)", (first, len(batch), batch[0].received, last, body)
-            )
+            self._connection.execute(INSERT, row)
         self._head += len(batch)
-        self._written += len(body)
+        self._written += len(row.body)
         self._begun = self._begun or batch[0].received
         self._last_received = last
-        return first
+        return row.first
 
     def _must_roll(self, received: Instant) -> bool:
         if not self._begun:
@@ -150,16 +167,34 @@ class JournalWriter:
 
     def _received_of_last_entry(self) -> Instant:
         for first in reversed(segment_offsets(self._directory)):
-            for received, _, _ in self._rows_backwards(first):
-                return received
+            with suppress(JournalDamagedError):
+                if received := self._received_last(first):
+                    return received
         return 0
 
-    def _rows_backwards(self, first: Offset) -> Iterator[tuple[Instant, Offset, list[Entry]]]:
+    def _ended_before(self, first: Offset, moment: Instant) -> bool:
+        with suppress(JournalDamagedError):
+            return 0 < self._received_last(first) < moment
+        return False
+
+    def _received_last(self, first: Offset) -> Instant:
+        """`received` of a segment's last entry, 0 if it is empty."""
         path = segment_path(self._directory, first)
         with readable_errors(path), closing(connect_for_reading(path)) as connection:
-            rows = connection.execute("SELECT received_last, first, body FROM batch ORDER BY first DESC")
-            for received, start, body in rows:
-                yield received, start, decode_body(body, path, start)
+            if format_of(connection, path) == 0:
+                return 0
+            row = connection.execute("SELECT received_last FROM batch ORDER BY first DESC LIMIT 1").fetchone()
+        return row[0] if row else 0
+
+    def _rows_backwards(self, first: Offset) -> Iterator[list[Entry]]:
+        """The batches of a segment, newest first, as far as they can be read."""
+        path = segment_path(self._directory, first)
+        with suppress(JournalDamagedError), readable_errors(path), closing(connect_for_reading(path)) as connection:
+            if (proof := CHECKSUMS.get(format_of(connection, path))) is None:
+                return
+            rows = connection.execute(f"SELECT first, count, body, {proof} FROM batch ORDER BY first DESC")  # noqa: S608
+            for start, count, body, checksum in rows:
+                yield decode_batch(start, count, body, checksum, path)
 
     def _delete(self, first: Offset) -> int:
         files = segment_files(segment_path(self._directory, first))
@@ -176,7 +211,18 @@ class JournalWriter:
                     file.unlink(missing_ok=True)
 
 
-def in_order(entries: Sequence[Entry], last: Instant) -> tuple[Sequence[Entry], Instant]:
+def _segment_to_write(directory: Path, at_least: Offset) -> Offset:
+    """The last segment if it can be gone on with, else where a new one has to begin."""
+    last = max(segment_offsets(directory), default=None)
+    if last is None:
+        return at_least
+    end, path = segment_end(directory, last), segment_path(directory, last)
+    with readable_errors(path), closing(connect_for_reading(path)) as connection:
+        ours = format_of(connection, path) in {0, FORMAT}
+    return last if ours and end >= at_least else max(end, at_least)
+
+
+def in_order(entries: Sequence[E], last: Instant) -> tuple[Sequence[E], Instant]:
     """The entries with strictly increasing `received` after `last`, and the `received` of the last one."""
     previous = last
     for entry in entries:
@@ -186,9 +232,9 @@ def in_order(entries: Sequence[Entry], last: Instant) -> tuple[Sequence[Entry], 
     return entries, previous
 
 
-def restamped(entries: Sequence[Entry], last: Instant) -> tuple[list[Entry], Instant]:
+def restamped(entries: Sequence[E], last: Instant) -> tuple[list[E], Instant]:
     """The same entries, those that come too early moved behind their predecessor."""
-    batch: list[Entry] = []
+    batch: list[E] = []
     for entry in entries:
         last = max(entry.received, last + 1)
         batch.append(entry if entry.received == last else msgspec.structs.replace(entry, received=last))

@@ -44,13 +44,17 @@ class CommandDesk:
 
         Raises:
             RefusedError: it does not apply, or is no command; the message says why.
-            AndonError: it is journalled but could not take effect yet.
+            AndonError: there is no room to journal it, or it is journalled but could not take effect yet.
         """
         command = self._command(arguments)
         if (why := self._decider.fleet.refusal(command)) is not None:
             raise RefusedError(why)
         outcome = self._decider.outcome(command.received)
-        await self._intake.append([CommandEntry(command.received, msgspec.json.encode(command))])
+        try:
+            await self._intake.append([CommandEntry(command.received, msgspec.json.encode(command))])
+        except AndonError:
+            outcome.cancel()
+            raise
         try:
             async with asyncio.timeout(clock.seconds(PATIENCE)):
                 told = await outcome

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import msgspec
@@ -14,22 +14,40 @@ import structlog
 from monitor import clock, telemetry
 from monitor.alerting.policy import AssetFacts, Notification, Notifier
 from monitor.codecs.decoder import Decoder
+from monitor.database.gaps import Gap
 from monitor.database.ledger import Ledger, Step
+from monitor.database.migrate import AlarmDatabaseFullError
 from monitor.database.quarantine import Fed, QuarantineRow, rows_of
 from monitor.decoding import decoder_of
-from monitor.journal.entries import CommandEntry, Entry, FedEntry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
+from monitor.journal.entries import (
+    CommandEntry,
+    Entry,
+    FaultEntry,
+    FedEntry,
+    LinkEntry,
+    Message,
+    Offset,
+    RevisionEntry,
+    TickEntry,
+    UnkeptEntry,
+)
 from monitor.journal.reader import JournalReader
-from monitor.journal.segments import JournalGap
+from monitor.journal.segments import JournalDamagedError, JournalError, JournalGap
 from monitor.line.intake import Intake
+from monitor.line.unkept import Shortfall, Unkept
 from monitor.site import ruleset_from_texts
 from rules.alarms import Transition
 from rules.builtin import BUILTIN
-from rules.events import SECOND, Command, Duration, Event, Instant, Link, Refed, Revision, Tick
+from rules.events import SECOND, Command, Duration, Event, Fault, Instant, Link, Refed, Revision, Tick
 from rules.fleet import Fleet
 from rules.ruleset import EMPTY, RuleSet
 
 MOST_ENTRIES: Final = 200
 """Entries decided before the event loop gets its turn."""
+REBUILT_FROM: Final = 1_000_000
+"""So many journal entries before the present are decided again for an asset whose snapshot cannot be read."""
+RETRY_SECONDS: Final = 1.0
+"""Before what the disk refused is tried again."""
 COMMIT_EVERY: Final[Duration] = SECOND
 """How often the offset is committed while nothing is decided."""
 SNAPSHOT_CYCLE: Final = 10
@@ -52,21 +70,31 @@ class _Undone:
     fed: list[Fed] = field(default_factory=list)
     revision: tuple[Offset, str, dict[str, str]] | None = None
     outcomes: list[tuple[asyncio.Future[Outcome], Outcome]] = field(default_factory=list)
+    gaps: dict[tuple[str, str, Offset], Gap] = field(default_factory=dict)
+    unkept: list[asyncio.Future[None]] = field(default_factory=list)
 
     @property
     def urgent(self) -> bool:
         """Whether it should not wait for the next second."""
-        return bool(self.transitions or self.rejects or self.fed or self.revision or self.outcomes)
+        return bool(
+            self.transitions or self.rejects or self.fed or self.revision or self.outcomes or self.gaps or self.unkept
+        )
 
     def tell(self) -> None:
-        """It is durable: whoever waits for a command to take effect may know."""
+        """It is durable: whoever waits for a command to take effect, or to acknowledge messages, may know."""
         for waiting, outcome in self.outcomes:
             if not waiting.done():
                 waiting.set_result(outcome)
+        for decided in self.unkept:
+            if not decided.done():
+                decided.set_result(None)
 
 
 class Decider:
-    """Owns the fleet. What it commits can be decided again from the journal, with the same result, at any time."""
+    """Owns the fleet. What it commits can be decided again from the journal, with the same result, at any time.
+
+    `begun_anew` are the assets whose snapshots could not be read.
+    """
 
     def __init__(self, ledger: Ledger, reader: Callable[[Offset], JournalReader], notifier: Notifier) -> None:
         self._ledger = ledger
@@ -79,15 +107,22 @@ class Decider:
         self._waiting: dict[Instant, asyncio.Future[Outcome]] = {}
         self._saved_at = clock.elapsed()
         self._decoder = Decoder((), _never_numeric)
-        self.fleet = self._recover()
-        self._reader = reader(ledger.floor())
+        self._shortfall = Shortfall()
+        self._unkept: dict[Offset, Unkept] = {}
+        self.begun_anew: list[str] = []
         self.next = ledger.floor()
+        self.fleet = self._recover()
+        if self.begun_anew:
+            self.next = max(0, self.next - REBUILT_FROM)
+            self.fleet = self._recover()
+        self._reader = reader(self.next)
 
     # -- recovery ---------------------------------------------------------------------------------------------------
 
     def _recover(self) -> Fleet:
-        """The fleet as of the floor: each asset from its own snapshot, which may already know more than the floor."""
-        found = self._ledger.revision_at(self._ledger.floor() - 1)
+        """The fleet as of `next`: each asset from its own snapshot, which may already know more than that."""
+        found = self._ledger.revision_at(self.next - 1)
+        self.begun_anew = []
         fleet = Fleet(EMPTY if found is None else self._ruleset(found[1], found[2]))
         if found is not None:
             self._decoder = decoder_of(found[2], fleet.rules)
@@ -101,7 +136,8 @@ class Decider:
         try:
             fleet.adopt(rules, msgspec.json.decode(body), offset)
         except (ValueError, KeyError, TypeError) as error:
-            log.warning("snapshot_unreadable", asset=asset, error=str(error), hint="the asset begins anew")
+            self.begun_anew.append(asset)
+            log.warning("snapshot_unreadable", asset=asset, error=str(error), hint="decided again from the journal")
 
     def _ruleset(self, digest: str, texts: dict[str, str]) -> RuleSet:
         if digest not in self._rulesets:
@@ -112,8 +148,9 @@ class Decider:
 
     async def run(self, intake: Intake, committed: Callable[[Step], None]) -> None:
         """Work off the journal for ever; `committed` is told of every step that is durable."""
+        self._unkept = intake.unkept
         while True:
-            entries = self._read() if self.lag(intake) else []
+            entries = await self._read(intake) if self.lag(intake) else []
             for offset, entry in entries:
                 self._take(offset, entry)
             self._count()
@@ -123,12 +160,29 @@ class Decider:
             telemetry.READER_LAG.labels("decide").set(self.lag(intake))
             await (asyncio.sleep(0) if entries else self._wait(intake))
 
-    def _read(self) -> list[tuple[Offset, Entry]]:
+    async def _read(self, intake: Intake) -> list[tuple[Offset, Entry]]:
         try:
             return self._reader.read(MOST_ENTRIES)
         except JournalGap as gap:
             log.warning("journal_gap", start=gap.start, end=gap.end, hint="the journal was pruned or lost a segment")
-            return []
+        except JournalDamagedError as damage:
+            await self._set_aside(intake, damage)
+        return []
+
+    async def _set_aside(self, intake: Intake, damage: JournalDamagedError) -> None:
+        """Go on behind what cannot be read; if even that cannot be done now, try again."""
+        log.error("journal_damaged", error=str(damage))
+        try:
+            aside = await intake.set_aside(self._reader.directory, self._reader.segment)
+        except JournalError as error:
+            aside = None
+            log.warning("journal_not_set_aside", error=str(error))
+        if aside is None:
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def lost(self, gaps: Sequence[Gap]) -> None:
+        """What was found missing from the journal: kept with the next commit."""
+        self._undone.gaps |= {(gap.why, gap.gateway, gap.start): gap for gap in gaps}
 
     def prepare(self, revision: str, rules: RuleSet) -> None:
         """These are the rules of a revision that is about to be journalled: they need not be read from its texts."""
@@ -141,6 +195,7 @@ class Decider:
     def outcome(self, received: Instant) -> asyncio.Future[Outcome]:
         """What becomes of the command that is about to be journalled with this `received`; known once it is durable."""
         waiting = self._waiting[received] = asyncio.get_running_loop().create_future()
+        waiting.add_done_callback(lambda _: self._waiting.pop(received, None))
         return waiting
 
     @property
@@ -168,8 +223,8 @@ class Decider:
     async def _commit(self, committed: Callable[[Step], None]) -> None:
         undone, self._undone = self._undone, _Undone()
         snapshots = []
-        if clock.elapsed() - self._saved_at >= COMMIT_EVERY:
-            snapshots = self._snapshots()
+        if undone.unkept or clock.elapsed() - self._saved_at >= COMMIT_EVERY:
+            snapshots = self._snapshots(everything=bool(undone.unkept))
             self._saved_at = clock.elapsed()
         end = max(self.next, self._committed)
         step = Step(
@@ -182,16 +237,31 @@ class Decider:
             revision=undone.revision,
             rejects=undone.rejects,
             fed=undone.fed,
+            gaps=tuple(undone.gaps.values()),
         )
-        telemetry.QUARANTINE_DROPPED.inc(await asyncio.to_thread(self._ledger.commit, step))
+        await self._write(step)
         self._committed, self.floor = end, step.floor
         committed(step)
         undone.tell()
 
-    def _snapshots(self) -> list[tuple[str, Offset, bytes]]:
-        """Of the assets whose changes are longest unsaved, a share; what was decided up to now is in them."""
+    async def _write(self, step: Step) -> None:
+        while True:
+            try:
+                dropped = await asyncio.to_thread(self._ledger.commit, step)
+            except AlarmDatabaseFullError as error:
+                log.warning("decisions_wait_for_room", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                telemetry.QUARANTINE_DROPPED.inc(dropped)
+                return
+
+    def _snapshots(self, *, everything: bool) -> list[tuple[str, Offset, bytes]]:
+        """Of the assets whose changes are longest unsaved, a share; what was decided up to now is in them.
+
+        Of all where the journal could not repeat what changed them.
+        """
         touched = self.fleet.touched
-        share = list(touched)[: max(100, len(touched) // SNAPSHOT_CYCLE)]
+        share = list(touched)[: len(touched) if everything else max(100, len(touched) // SNAPSHOT_CYCLE)]
         taken = []
         for asset in share:
             monitor = self.fleet.monitors[asset]
@@ -203,10 +273,15 @@ class Decider:
 
     def _take(self, offset: Offset, entry: Entry) -> None:
         if isinstance(entry, Message):
+            if self._shortfall.gaps:
+                self._shortfall.end()
             self._message(offset, entry)
             return
         if isinstance(entry, FedEntry):
             self._fed(offset, entry)
+            return
+        if isinstance(entry, UnkeptEntry):
+            self._not_kept(offset)
             return
         if isinstance(entry, RevisionEntry):
             rules = self._ruleset(entry.hash, entry.texts)
@@ -225,11 +300,13 @@ class Decider:
             caused = [transition for transition in transitions if transition.by == command.by]
             self._undone.outcomes.append((waiting, caused if refused is None else refused))
 
-    def _event(self, entry: TickEntry | LinkEntry | CommandEntry | RevisionEntry) -> Event:
+    def _event(self, entry: TickEntry | LinkEntry | FaultEntry | CommandEntry | RevisionEntry) -> Event:
         if isinstance(entry, TickEntry):
             return Tick(entry.received)
         if isinstance(entry, LinkEntry):
             return Link(entry.received, entry.broker, entry.up, entry.since)
+        if isinstance(entry, FaultEntry):
+            return Fault(entry.received, entry.rule, entry.part, entry.active, entry.text)
         if isinstance(entry, RevisionEntry):
             return Revision(entry.received, self._rulesets[entry.hash])
         return msgspec.structs.replace(msgspec.json.decode(entry.body, type=Command), received=entry.received)
@@ -261,6 +338,21 @@ class Decider:
         if offset >= self._committed:
             self._undone.fed.append(Fed(entry.entry, rows_of(offset, entry, decoded)))
             telemetry.QUARANTINE_FED.labels("refused" if decoded.rejects else "read").inc()
+
+    def _not_kept(self, offset: Offset) -> None:
+        """Messages that have no place in the journal; after a restart they are known already, or come again."""
+        unkept = self._unkept.pop(offset, None)
+        if unkept is None:
+            return
+        before = len(self._undone.rejects)
+        for message in unkept.messages:
+            self._message(offset, message)
+            gateway = self._decoder.gateway_of(message.broker, message.topic)
+            self.lost([self._shortfall.add(gateway, offset, message.received)])
+            telemetry.UNKEPT.labels(gateway).inc()
+        rejects = self._undone.rejects
+        rejects[before:] = [replace(row, ordinal=number) for number, row in enumerate(rejects[before:])]
+        self._undone.unkept.append(unkept.decided)
 
     def _emit(self, offset: Offset, transitions: list[Transition]) -> None:
         """What lies before the committed offset was told before the restart."""

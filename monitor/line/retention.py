@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from monitor import clock
 from monitor.journal.entries import Offset
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
@@ -15,14 +16,12 @@ from monitor.stores.base import StoreError
 from monitor.stores.opening import stored_offset
 
 LOOK_EVERY: Final = 60.0
-BUDGET: Final = 8 * 1024**3
-"""Bytes of journal to keep: what both readers are done with goes, oldest first, beyond this."""
 
 log = structlog.get_logger()
 
 
 class Retention:
-    """Prunes the journal every minute."""
+    """Prunes the journal every minute by size and age, and at once, as far as it may, when there is no room."""
 
     def __init__(self, intake: Intake, decider: Decider, settings: Settings) -> None:
         self._intake = intake
@@ -31,15 +30,24 @@ class Retention:
 
     async def run(self) -> None:
         """For ever."""
+        kept = self._settings.journal
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            stored = await asyncio.to_thread(self._stored)
-            await self._intake.prune(BUDGET, min(self._decider.floor, stored))
+            before = 0 if kept.keep is None else clock.now() - kept.keep
+            await self._intake.prune(kept.max_size, await self._needed(), before)
 
-    def _stored(self) -> Offset:
-        """What the store has; if it cannot say, nothing may go."""
-        try:
-            return stored_offset(self._settings)
-        except StoreError as error:
-            log.warning("store_offset_unknown", error=str(error))
-            return 0
+    async def make_room(self) -> int:
+        """Delete all that is not needed; how many segments went."""
+        return await self._intake.prune(0, await self._needed())
+
+    async def _needed(self) -> Offset:
+        return min(self._decider.floor, await asyncio.to_thread(stored, self._settings))
+
+
+def stored(settings: Settings) -> Offset:
+    """What the store has; if it cannot say, nothing may go."""
+    try:
+        return stored_offset(settings)
+    except StoreError as error:
+        log.warning("store_offset_unknown", error=str(error))
+        return 0

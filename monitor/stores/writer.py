@@ -54,7 +54,8 @@ class StoreWriter:
     """Moves what the journal holds from the store's offset on into the store.
 
     `reader` begins at `store.offset()`; `decoder` is the one in force there, and `decoder_for` makes the next one at
-    each revision. What a decoder rejects is the detecting reader's to quarantine.
+    each revision. What a decoder rejects is the detecting reader's to quarantine. `allow` is asked before each write
+    and raises StoreError while there may be none.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class StoreWriter:
         *,
         max_ahead: Duration,
         condition: Condition | None = None,
+        allow: Callable[[], None] = lambda: None,
     ) -> None:
         self._reader = reader
         self._store = store
@@ -73,6 +75,7 @@ class StoreWriter:
         self._decoder_for = decoder_for
         self._max_ahead = max_ahead
         self._condition = condition or Condition()
+        self._allow = allow
 
     def run(self, stop: Event) -> None:
         """Until `stop` is set, at the latest one batch later. A failing store or journal is tried again, for ever."""
@@ -122,6 +125,7 @@ class StoreWriter:
         pause = FIRST_PAUSE
         while not stop.is_set():
             try:
+                self._allow()
                 replaced = self._store.write(points, next_offset)
             except StoreError as problem:
                 wait = max(_jittered(pause), problem.retry_after or 0)
@@ -157,6 +161,7 @@ def run_writer(
     *,
     max_ahead: Duration,
     condition: Condition | None = None,
+    allow: Callable[[], None] = lambda: None,
 ) -> None:
     """Run a StoreWriter until `stop` is set."""
-    StoreWriter(reader, store, decoder, decoder_for, max_ahead=max_ahead, condition=condition).run(stop)
+    StoreWriter(reader, store, decoder, decoder_for, max_ahead=max_ahead, condition=condition, allow=allow).run(stop)

@@ -56,6 +56,10 @@ class Health(BaseModel):
     hops: dict[str, Hop]
 
 
+WHEN_FULL: Final = {"decide": "they are decided on and not kept", "hold": "the brokers have to keep what comes"}
+"""What becomes of readings for which there is no room."""
+
+
 class Verdict(NamedTuple):
     """What is said of a hop."""
 
@@ -133,6 +137,13 @@ def _journal(found: Vitals) -> Verdict:
     if found.journal_bytes is None or found.disk_free is None:
         return Verdict("ill", "the journal cannot be read", figures)
     status = _grade(-found.disk_free, tuple(-limit for limit in FREE))
+    told = found.line.get("journal")
+    if isinstance(told, dict):
+        figures |= {key: value for key, value in told.items() if isinstance(value, (bool, int))}
+        if told.get("full"):
+            return Verdict("ill", f"no room for readings: {WHEN_FULL.get(str(told.get('when_full')), '')}", figures)
+        if told.get("aside"):
+            return Verdict("degraded", "damaged files were set aside; the log of the line names them", figures)
     room = f"{format_size(found.disk_free)} free on the disk"
     return Verdict(status, f"takes what comes, {room}" if status == "ok" else f"only {room}", figures)
 

@@ -143,3 +143,20 @@ def test_quarantine_is_bounded_unless_the_site_says_otherwise() -> None:
 def test_quarantine_without_sense_is_refused(data: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         site_file(quarantine=data)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("500MB", 500_000_000), ("8 GB", 8_000_000_000), ("1.5TiB", 3 << 39), ("7B", 7), ("2kB", 2_000)]
+)
+def test_a_size_is_written_with_its_unit(text: str, size: int) -> None:
+    assert settled(site_file(journal={"max_size": text}), Path("/site")).journal.max_size == size
+
+
+@pytest.mark.parametrize("text", ["", "8", 8, "8 G", "-1MB", "1e3MB", "GB", "1.MB", True, None])
+def test_anything_else_is_no_size(text: Any) -> None:
+    with pytest.raises(ValidationError, match="is not a size"):
+        site_file(journal={"reserve": text})
+
+
+def test_the_journal_may_be_kept_for_ever_but_for_its_size() -> None:
+    assert site_file(journal={"keep": "forever"}).journal.keep is None

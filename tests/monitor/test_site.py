@@ -118,8 +118,8 @@ site: x
 timezone: Europe/Berln
 data_dri: x
 directory: /
-when_full: hold
-journal: {keep: 1d}
+when_full: wait
+journal: {keep: 1d, max_size: 5, reserve: 3XB}
 brokers:
   main: {url: "mqtts://x", tls: {ca: missing.pem}, keepalive: 1}
   hall2: {url: "mqtts://x", tls: {ca: missing.pem}}
@@ -144,8 +144,9 @@ def test_all_mistakes_are_told_at_once_with_line_and_hint(tmp_path: Path) -> Non
         "andon.yaml:2: error: unknown time zone `Europe/Berln`, did you mean `Europe/Berlin`?",
         "andon.yaml:3: error: unknown key `data_dri`, did you mean `data_dir`?",
         "andon.yaml:4: error: unknown key `directory`",
-        "andon.yaml:5: error: `when_full` is not built yet",
-        "andon.yaml:6: error: `journal` is not built yet",
+        "andon.yaml:5: error: unknown when_full `wait` (hint: known: decide, hold)",
+        "andon.yaml:6: error: `5` is not a size (hint: write 500MB, 8GB or 1.5TiB)",
+        "andon.yaml:6: error: `3XB` is not a size",
         "andon.yaml:8: error: `brokers.main.keepalive`: must be greater than or equal to 5",
         "andon.yaml:9: error: the file `missing.pem` is not there",
         "andon.yaml:11: error: unknown format `sparkplug`",

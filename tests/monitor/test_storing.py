@@ -13,11 +13,11 @@ from monitor import clock
 from monitor.database.ledger import Ledger, Step
 from monitor.journal.entries import Message, RevisionEntry, TickEntry
 from monitor.journal.writer import JournalWriter
-from monitor.settings import Broker, Settings
+from monitor.settings import Broker, Journal, Settings, Store
 from monitor.site import load_site
 from monitor.stores.base import StoreError
 from monitor.stores.embedded import EmbeddedStore
-from monitor.storing import run_store, texts_before
+from monitor.storing import leave_reserve, run_store, texts_before
 from rules.events import SECOND
 
 SITE = """\
@@ -109,3 +109,19 @@ def store_until(data_dir: Path, offset: int) -> None:
             return 0
 
     asyncio.run(run())
+
+
+def test_the_embedded_store_leaves_half_of_the_reserve_and_a_server_needs_none(tmp_path: Path) -> None:
+    settings = Settings(
+        directory=tmp_path,
+        site="s",
+        data_dir=tmp_path,
+        brokers={},
+        gateways=(),
+        journal=Journal(reserve="900TB"),
+    )
+    with pytest.raises(StoreError, match="half of `journal: reserve`"):
+        leave_reserve(settings)
+    server = Store.model_validate({"type": "influxdb", "url": "http://h:1", "bucket": "b"})
+    leave_reserve(settings.model_copy(update={"store": server}))
+    leave_reserve(settings.model_copy(update={"journal": Journal()}))

@@ -74,6 +74,11 @@ class RunningSite:
         """The exit status of the last run that has ended."""
         return None if self._process is None else self._process.returncode
 
+    @property
+    def pid(self) -> int:
+        """Of the supervisor; 0 before the first start."""
+        return self._process.pid if self._process is not None else 0
+
     def start(self) -> None:
         """Start the monitor; it may take a moment until it is connected."""
         command = [sys.executable, "-m", "monitor.cli", "run", "--site", str(self.directory)]

@@ -27,6 +27,7 @@ from monitor.journal.writer import JournalWriter
 from monitor.line.commands import CommandDesk
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
+from monitor.line.room import Room
 from monitor.linesocket import serving
 from monitor.site import Site, load_site
 from rules.events import SECOND
@@ -82,7 +83,8 @@ async def line(site: Site) -> AsyncIterator[Line]:
     data.mkdir(exist_ok=True)
     with closing(Ledger(data / "alarms.db")) as ledger:
         writer = JournalWriter(data / "journal")
-        with closing(Intake(writer, clock.Stamper(writer.last_received))) as intake:
+        room = Room(data, 0)
+        with closing(Intake(writer, clock.Stamper(writer.last_received), room)) as intake:
             notifier = Notifier(site.settings.notify, ZoneInfo("UTC"), ledger.told())
             with closing(Decider(ledger, lambda start: JournalReader(data / "journal", start), notifier)) as decider:
                 await intake.begin(site.revision_if_new(ledger.last_revision()), ())

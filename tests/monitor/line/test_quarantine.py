@@ -29,6 +29,7 @@ from monitor.line import quarantine as desks
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
 from monitor.line.quarantine import QuarantineDesk
+from monitor.line.room import Room
 from monitor.linesocket import serving
 from monitor.site import Site, load_site
 from monitor.stores.embedded import EmbeddedStore
@@ -99,7 +100,7 @@ async def line(site: Site, *, deciding: bool = True) -> AsyncIterator[Line]:
     data.mkdir(exist_ok=True)
     with closing(Ledger(data / "alarms.db")) as ledger:
         writer = JournalWriter(data / "journal")
-        with closing(Intake(writer, clock.Stamper(writer.last_received))) as intake:
+        with closing(Intake(writer, clock.Stamper(writer.last_received), Room(data, 0))) as intake:
             notifier = Notifier(site.settings.notify, ZoneInfo("UTC"), ledger.told())
             with closing(Decider(ledger, lambda start: JournalReader(data / "journal", start), notifier)) as decider:
                 await intake.begin(site.revision_if_new(ledger.last_revision()), ())

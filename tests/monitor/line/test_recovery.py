@@ -17,7 +17,7 @@ from monitor.database.queries import AlarmReader
 from monitor.journal.entries import Message, RevisionEntry
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
-from monitor.line.decider import COMMIT_EVERY, Decider
+from monitor.line.decider import MOST_ENTRIES, Decider
 from monitor.site import Site, load_site
 from rules.events import SECOND
 
@@ -72,7 +72,7 @@ class Run:
     def decide(self, *, reads: int) -> None:
         """At most so many reads of the journal."""
         for _ in range(reads):
-            for offset, entry in self._decider._read():
+            for offset, entry in self._decider._reader.read(MOST_ENTRIES):
                 self._decider._take(offset, entry)
             self._decider.next = max(self._decider.next, self._decider._reader.position)
 

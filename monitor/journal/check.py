@@ -1,0 +1,42 @@
+"""What `andon check` says of a journal that is there already, and of its disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from monitor.journal.disk import free_bytes
+from monitor.journal.integrity import examined
+from monitor.journal.segments import JournalError, JournalFormatError
+from monitor.settings import Settings
+
+
+class Finding(NamedTuple):
+    """A problem, how to mend it, and whether the monitor can start in spite of it."""
+
+    what: str
+    hint: str
+    severity: Literal["error", "warning"]
+
+
+def check_journal(settings: Settings) -> Iterator[Finding]:
+    """Too little room, what was lost or set aside, a newer version's files; nothing before the first run."""
+    directory = settings.data_dir / "journal"
+    if not directory.is_dir():
+        return
+    free, reserve = free_bytes(directory), settings.journal.reserve
+    if free < reserve:
+        what = f"{directory}: {free / 1e6:,.0f} MB are free, less than the reserve of {reserve / 1e6:,.0f} MB"
+        yield Finding(what, "free space, or lower `journal: reserve`: readings are not kept", "warning")
+    try:
+        report = examined(directory)
+    except JournalFormatError as error:
+        yield Finding(str(error), "run the newer Andon", "error")
+        return
+    except JournalError as error:
+        yield Finding(str(error), "the next start sets the damaged file aside and goes on", "warning")
+        return
+    for lost in report.lost:
+        yield Finding(f"{directory}: entries {lost.start} to {lost.end - 1} are lost", "check the disk", "warning")
+    for name in report.aside:
+        yield Finding(f"{directory / name} was damaged and set aside", "move it away once you have seen it", "warning")
