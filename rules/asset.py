@@ -265,15 +265,14 @@ class AssetMonitor:
 
     def _link(self, event: Link, moment: Instant) -> None:
         since = moment if event.up else max(self.clock.now, self.clock.reads(event.since))
+        if event.up and self.asset != OWN_ASSET:
+            self.clock.catch_up(event.since, event.received)
         self._pass(since)
         for watch in self._roster.watches:
             (watch.detector.resume if event.up else watch.detector.pause)(since)
             self._looked(watch)
         if self.asset == OWN_ASSET:
-            watch, flag = self._roster.link(event.broker)
-            self.clock.now = max(self.clock.now, since)
-            flag.raised = not event.up
-            self._evaluate([watch], self.clock.now)
+            self._told(*self._roster.link(event.broker), not event.up)
         self._pass(moment)
 
     def _command(self, event: Command, moment: Instant) -> None:
@@ -321,6 +320,8 @@ class AssetMonitor:
             reason |= alarm.hidden()
         if context := self._roster.context():
             reason["context"] = context
+        if at < self.clock.late_before:
+            reason["late"] = True
         transition = Transition(
             id=name,
             alarm=alarm.occurrence,

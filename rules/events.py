@@ -60,7 +60,7 @@ class Tick(msgspec.Struct, frozen=True, gc=False):
 
 
 class Link(msgspec.Struct, frozen=True, gc=False):
-    """Our own connection to a broker was lost (as of `since`) or is back: silence means nothing while it is down."""
+    """Our connection to a broker was lost, or is back; `since` is when it was lost. Silence means nothing between."""
 
     received: Instant
     broker: str

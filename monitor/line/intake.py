@@ -20,6 +20,7 @@ class Intake:
         self._stamp = stamp
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._grown = asyncio.Event()
+        self._lost: dict[str, Instant] = {}
 
     @property
     def head(self) -> Offset:
@@ -47,7 +48,8 @@ class Intake:
     async def link(self, broker: str, up: bool) -> None:
         """A broker connection came or went."""
         now = self._stamp()
-        await self.append([LinkEntry(now, broker, up, now)])
+        since = self._lost.pop(broker, now) if up else self._lost.setdefault(broker, now)
+        await self.append([LinkEntry(now, broker, up, since)])
         telemetry.LINK_UP.labels(broker).set(up)
 
     async def tick(self) -> None:
@@ -58,8 +60,9 @@ class Intake:
         """What stands in the journal before anything new arrives: the rules, if they changed, and that we were away."""
         away_since = self._writer.last_received
         now = self._stamp()
+        self._lost = dict.fromkeys(brokers, away_since or now)
         entries: list[Entry] = [] if revision is None else [RevisionEntry(now, *revision)]
-        entries += [LinkEntry(now, broker, False, away_since or now) for broker in brokers]
+        entries += [LinkEntry(now, broker, False, since) for broker, since in self._lost.items()]
         await self.append(entries)
 
     async def wait_beyond(self, offset: Offset) -> None:

@@ -98,7 +98,7 @@ def _event(rng: Random, received: Instant, age: Duration) -> Event:
     if kind < 0.1:
         return Tick(received)
     if kind < 0.13:
-        return Link(received, "main", rng.random() < 0.5, received - rng.choice((0, SECOND)))
+        return Link(received, "main", rng.random() < 0.5, received - rng.choice((0, SECOND, 60 * SECOND)))
     return Observation(rng.choice(ASSETS), received - age, received, _readings(rng))
 
 
