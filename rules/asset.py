@@ -7,10 +7,10 @@ from typing import Any, Final, Self
 
 from rules import commands, timers
 from rules.alarms import State, Transition
-from rules.builtin import OWN_ASSET, Flag
+from rules.builtin import FAULTS, OWN_ASSET, Flag
 from rules.clock import AssetClock, settled
 from rules.deadlines import Deadlines
-from rules.events import Command, Event, Instant, Link, Observation, Quality, Reading, Revision, Tick
+from rules.events import Command, Event, Fault, Instant, Link, Observation, Quality, Reading, Revision, Tick
 from rules.gate import Gate
 from rules.problems import quoted
 from rules.roster import Roster, identity
@@ -251,6 +251,8 @@ class AssetMonitor:
             self._command(event, moment)
         elif isinstance(event, Revision):
             self._revise(event.rules, moment)
+        elif isinstance(event, Fault):
+            self._fault(event)
         else:
             assert isinstance(event, Tick)
 
@@ -274,6 +276,12 @@ class AssetMonitor:
         if self.asset == OWN_ASSET:
             self._told(*self._roster.link(event.broker), not event.up)
         self._pass(moment)
+
+    def _fault(self, event: Fault) -> None:
+        if self.asset == OWN_ASSET and event.rule in FAULTS:
+            watch, noticed = self._roster.fault(event.rule, event.part)
+            noticed.text = event.text
+            self._told(watch, noticed, event.active)
 
     def _command(self, event: Command, moment: Instant) -> None:
         """A person's act; one that is refused changes nothing."""

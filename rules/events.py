@@ -1,4 +1,4 @@
-"""What goes into the core: observations, the passing of time, commands, changes of rules and of the broker link.
+"""What goes into the core: observations, time passing, commands, changes of rules, of a broker link, our own faults.
 
 All times are `Instant`s: integer nanoseconds since 1970-01-01T00:00Z. The core never asks what time it is; every event
 says when it was received by us, and observations also say when their values were true at the machine.
@@ -68,6 +68,19 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     since: Instant
 
 
+class Fault(msgspec.Struct, frozen=True, gc=False):
+    """Something that the monitor itself noticed of its own work: `rule` is the built-in rule that it raises or clears.
+
+    `part` is what it befell, if there may be several; `text` says what is the matter, or that it is over.
+    """
+
+    received: Instant
+    rule: str
+    part: str | None
+    active: bool
+    text: str
+
+
 class Command(msgspec.Struct, frozen=True, gc=False):
     """A person's act on an alarm, e.g. `acknowledge`; `alarm` is the alarm's id."""
 
@@ -87,4 +100,4 @@ class Revision(msgspec.Struct, frozen=True, gc=False):
     rules: RuleSet
 
 
-Event: TypeAlias = Observation | Tick | Link | Command | Revision
+Event: TypeAlias = Observation | Tick | Link | Fault | Command | Revision

@@ -19,14 +19,23 @@ from monitor.codecs.decoder import Decoder
 from monitor.database.ledger import Ledger, QuarantineRow, Step
 from monitor.database.records import Identity
 from monitor.decoding import decoder_of
-from monitor.journal.entries import CommandEntry, Entry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
+from monitor.journal.entries import (
+    CommandEntry,
+    Entry,
+    FaultEntry,
+    LinkEntry,
+    Message,
+    Offset,
+    RevisionEntry,
+    TickEntry,
+)
 from monitor.journal.reader import JournalReader
 from monitor.journal.segments import JournalGap
 from monitor.line.intake import Intake
 from monitor.site import ruleset_from_texts
 from rules.alarms import State, Transition
 from rules.builtin import BUILTIN
-from rules.events import SECOND, Command, Duration, Event, Instant, Link, Revision, Tick
+from rules.events import SECOND, Command, Duration, Event, Fault, Instant, Link, Revision, Tick
 from rules.fleet import Fleet
 from rules.ruleset import EMPTY, RuleSet
 
@@ -223,11 +232,13 @@ class Decider:
             caused = [transition for transition in transitions if transition.by == command.by]
             self._undone.outcomes.append((waiting, caused if refused is None else refused))
 
-    def _event(self, entry: TickEntry | LinkEntry | CommandEntry | RevisionEntry) -> Event:
+    def _event(self, entry: TickEntry | LinkEntry | FaultEntry | CommandEntry | RevisionEntry) -> Event:
         if isinstance(entry, TickEntry):
             return Tick(entry.received)
         if isinstance(entry, LinkEntry):
             return Link(entry.received, entry.broker, entry.up, entry.since)
+        if isinstance(entry, FaultEntry):
+            return Fault(entry.received, entry.rule, entry.part, entry.active, entry.text)
         if isinstance(entry, RevisionEntry):
             return Revision(entry.received, self._rulesets[entry.hash])
         return msgspec.structs.replace(msgspec.json.decode(entry.body, type=Command), received=entry.received)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from monitor import clock, telemetry
-from monitor.journal.entries import Entry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
+from monitor.journal.entries import Entry, FaultEntry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
 from monitor.journal.writer import JournalWriter
 from rules.events import Instant
 
@@ -51,6 +51,10 @@ class Intake:
         since = self._lost.pop(broker, now) if up else self._lost.setdefault(broker, now)
         await self.append([LinkEntry(now, broker, up, since)])
         telemetry.LINK_UP.labels(broker).set(up)
+
+    async def fault(self, rule: str, part: str | None, active: bool, text: str) -> None:
+        """The monitor noticed a fault of its own (a rule of `rules.builtin.FAULTS`), or that it is over."""
+        await self.append([FaultEntry(self._stamp(), rule, part, active, text)])
 
     async def tick(self) -> None:
         """A deadline has come due."""
