@@ -23,6 +23,7 @@ from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
 from monitor.line.commands import CommandDesk
 from monitor.line.decider import Decider
+from monitor.line.drops import DropWatch
 from monitor.line.intake import Intake
 from monitor.line.retention import Retention
 from monitor.line.ticker import Ticker
@@ -48,6 +49,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         decider = Decider(ledger, lambda start: JournalReader(data / JOURNAL, start), notifier)
         stack.callback(decider.close)
         ticker = Ticker(decider, intake)
+        drops = DropWatch(intake, data)
         retention = Retention(intake, decider, settings)
         outbox = Outbox(data / ALARMS)
         stack.callback(outbox.close)
@@ -74,6 +76,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 stamper=stamp,
                 commit=intake.messages,
                 on_link=ticker.on_link(name),
+                on_dropped=drops.on_dropped(name),
                 known=writer.tail(name, REDELIVERY_WINDOW),
             )
             for name, broker in brokers.items()
@@ -86,7 +89,13 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 dispatcher.wake()
 
         async def health(_: dict[str, Any]) -> dict[str, Any]:
-            return {"lag_entries": decider.lag(intake), "links": ticker.links, "assets": len(decider.fleet.monitors)}
+            return {
+                "lag_entries": decider.lag(intake),
+                "links": ticker.links,
+                "assets": len(decider.fleet.monitors),
+                "dropped": drops.dropped(),
+                "qos": decider.tally.qos(),
+            }
 
         await stack.enter_async_context(
             linesocket.serving(data, {"health": health, "command": CommandDesk(decider, intake)})
@@ -98,6 +107,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 for work in (
                     decider.run(intake, committed),
                     ticker.run(),
+                    drops.run(ticker.links),
                     dispatcher.run(),
                     publisher.run(),
                     retention.run(),

@@ -44,6 +44,15 @@ STORE_REJECTED: Final = Counter(
     "andon_store_rejected_total", "Readings that the store refused for good; kept with the reason in store-rejects.db."
 )
 NOTIFICATIONS: Final = Counter("andon_notifications_total", "Attempts to tell a person.", ["outcome"])
+BROKER_DROPPED: Final = Counter(
+    "andon_broker_dropped_total",
+    "Messages that a broker says it dropped for want of room, of whatever client.",
+    ["broker"],
+)
+GATEWAY_MESSAGES: Final = Counter("andon_gateway_messages_total", "Messages of a gateway by QoS.", ["gateway", "qos"])
+TIME_ODDITIES: Final = Counter(
+    "andon_time_oddities_total", "Readings late or ahead, clocks set back, steps of the host's clock.", ["what"]
+)
 READER_LAG: Final = Gauge(
     "andon_reader_lag_entries",
     "Journal entries a reader has yet to work off.",

@@ -66,13 +66,14 @@ class Fleet:
             heapq.heappop(due)
         return due[0][0] if due else None
 
-    def adopt(self, rules: RuleSet, snapshot: dict[str, Any], offset: int) -> None:
+    def adopt(self, rules: RuleSet, snapshot: dict[str, Any], offset: int) -> AssetMonitor:
         """Take a monitor over from its snapshot, as of the entry `offset`; one never told of anything still waits."""
         monitor = AssetMonitor.restore(rules, snapshot)
         self.monitors[monitor.asset] = monitor
         (self._unborn.add if monitor.clock.start is None else self._unborn.discard)(monitor.asset)
         self.offsets[monitor.asset] = self._known[monitor.asset] = offset
         self._schedule(monitor)
+        return monitor
 
     def _declare(self) -> None:
         for asset in (OWN_ASSET, *self.rules.declared()):

@@ -71,6 +71,11 @@ class Decoder:
             return _rejected(claim, "too-large", detail)
         return gateway.codec.decode(claim, payload, received)
 
+    def gateway(self, broker: str, topic: bytes) -> str | None:
+        """Whose a topic is, as far as it was claimed lately."""
+        claimed = self._claims.get((broker, topic))
+        return claimed[0].name if isinstance(claimed, tuple) else None
+
     def _remembered(self, broker: str, topic: bytes) -> tuple[_Gateway, Claim] | Decoded | None:
         claimed = self._claimed(broker, topic)
         if len(topic) <= LONGEST_TOPIC:

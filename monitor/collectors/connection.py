@@ -99,13 +99,13 @@ class Connection:
         """Wait until the connection has ended and say why."""
         return await asyncio.shield(self._ended)
 
-    async def subscribe(self, filters: Sequence[str], former: Sequence[str]) -> None:
+    async def subscribe(self, filters: Sequence[str], former: Sequence[str], statistics: Sequence[str] = ()) -> None:
         """UNSUBSCRIBE former filters, SUBSCRIBE to all others, wait for the answer; raises LinkError without one."""
-        self._filters = list(filters)
+        self._filters = [*filters, *statistics]
         if former:
             self._client.unsubscribe(list(former))
         if filters:
-            self._client.subscribe_all(self._filters)
+            self._client.subscribe_all(filters, statistics)
             await self._answer(self._subscribed)
 
     def send(self, packets: bytes | bytearray) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
@@ -18,6 +19,10 @@ from monitor.collectors.reconnect import CONNECTED, STEADY_AFTER, LinkEvent, Rec
 from monitor.journal.entries import Message
 from monitor.settings import Broker
 
+STATISTICS: Final = b"$SYS/"
+DROPPED: Final = "$SYS/broker/publish/messages/dropped"
+"""mosquitto's counter of messages that it could not queue; brokers that have no such topic never publish it."""
+NUMBER: Final = re.compile(rb"[0-9]{1,18}")
 FORGOTTEN: Final = "the broker has forgotten our session: what it held while we were away is lost"
 
 log = structlog.get_logger()
@@ -30,6 +35,7 @@ class Collector:
     be durable, for it is acknowledged then. `on_link` is called when the link is up and when it is lost (at the start:
     when it cannot be made), never twice with the same value. `known` are the last `REDELIVERY_WINDOW` messages
     of this broker with QoS 1 or 2 in the journal, oldest first. `former_filters` are unsubscribed if not in `filters`.
+    `on_dropped` gets how many messages the broker says it has dropped since it started, of whomever.
     """
 
     def __init__(
@@ -41,6 +47,7 @@ class Collector:
         stamper: clock.Stamper,
         commit: Callable[[list[Message]], Awaitable[object]],
         on_link: Callable[[bool], Awaitable[object] | None],
+        on_dropped: Callable[[int], None] | None = None,
         former_filters: Iterable[str] = (),
         known: Iterable[Message] = (),
     ) -> None:
@@ -51,6 +58,8 @@ class Collector:
         self._stamp = stamper
         self._commit = commit
         self._on_link = on_link
+        self._on_dropped = on_dropped
+        self._statistics = () if on_dropped is None or broker.embedded else (DROPPED,)
         self._intake = Intake(Redelivery(known))
         self._reconnect = Reconnect(random.random)
         self._log = log.bind(broker=name, address=str(Address(broker)))
@@ -150,7 +159,7 @@ class Collector:
     async def _stay(self, connection: Connection) -> Problem:
         self._reconnect.on(LinkEvent.ACCEPTED)
         self._reported = None
-        await connection.subscribe(self._filters, self._former)
+        await connection.subscribe(self._filters, self._former, self._statistics)
         await self._tell(up=True)
         if await connection.lasts(STEADY_AFTER):
             self._reconnect.on(LinkEvent.PROVEN)
@@ -163,7 +172,15 @@ class Collector:
         self._log.info("mqtt.connected", session="resumed" if session_present else "new")
 
     def _publish(self, publish: Publish) -> None:
+        if publish.topic.startswith(STATISTICS):
+            self._hear_statistics(publish)
+            return
         self._intake.receive(Message(self._stamp(), self._name, *publish))
+
+    def _hear_statistics(self, publish: Publish) -> None:
+        """What the broker says of itself is no telemetry."""
+        if self._on_dropped is not None and publish.topic == DROPPED.encode() and NUMBER.fullmatch(publish.payload):
+            self._on_dropped(int(publish.payload))
 
     def _wake(self) -> None:
         self._arrived.set()
@@ -185,4 +202,5 @@ class Collector:
 
     def _report_refused(self, filters: list[str]) -> None:
         mend = "give this user the right to read these topics, in the broker's access control"
-        self._log.error("mqtt.subscription_refused", filters=filters, mend=mend)
+        if ours := [name for name in filters if name not in self._statistics]:
+            self._log.error("mqtt.subscription_refused", filters=ours, mend=mend)

@@ -32,6 +32,7 @@ from monitor.journal.entries import (
 from monitor.journal.reader import JournalReader
 from monitor.journal.segments import JournalGap
 from monitor.line.intake import Intake
+from monitor.line.tally import Tally
 from monitor.site import ruleset_from_texts
 from rules.alarms import State, Transition
 from rules.builtin import BUILTIN
@@ -86,6 +87,7 @@ class Decider:
         self._ledger = ledger
         self._backlog = Backlog(notifier, self._facts, ledger.held(Why.HELD), _states(ledger))
         self._now = clock.now
+        self.tally = Tally()
         self._rulesets: dict[str, RuleSet] = {}
         self._committed = ledger.position()
         self.floor = ledger.floor()
@@ -113,7 +115,7 @@ class Decider:
 
     def _adopt(self, fleet: Fleet, rules: RuleSet, asset: str, offset: Offset, body: bytes) -> None:
         try:
-            fleet.adopt(rules, msgspec.json.decode(body), offset)
+            self.tally.know(fleet.adopt(rules, msgspec.json.decode(body), offset))
         except (ValueError, KeyError, TypeError) as error:
             log.warning("snapshot_unreadable", asset=asset, error=str(error), hint="the asset begins anew")
 
@@ -179,6 +181,7 @@ class Decider:
         snapshots = []
         if clock.elapsed() - self._saved_at >= COMMIT_EVERY:
             snapshots = self._snapshots()
+            self.tally.publish()
             self._saved_at = clock.elapsed()
         end = max(self.next, self._committed)
         step = Step(
@@ -205,6 +208,7 @@ class Decider:
         taken = []
         for asset in share:
             monitor = self.fleet.monitors[asset]
+            self.tally.look(monitor)
             taken.append((asset, self.fleet.offsets[asset], msgspec.json.encode(monitor.snapshot())))
             del touched[asset]
         return taken
@@ -247,6 +251,9 @@ class Decider:
         decoded = self._decoder.decode(message.broker, message.topic, message.payload, message.received)
         if decoded is None:
             return
+        gateway = self._decoder.gateway(message.broker, message.topic)
+        if gateway is not None and offset >= self._committed:
+            self.tally.messages[gateway, message.qos] += 1
         for observation in decoded.observations:
             self._emit(offset, self.fleet.handle(observation, offset))
             telemetry.DECODED_READINGS.inc(len(observation.readings))
