@@ -24,6 +24,7 @@ from monitor.journal.writer import JournalWriter
 from monitor.line.commands import CommandDesk
 from monitor.line.decider import Decider
 from monitor.line.drops import DropWatch
+from monitor.line.hostclock import HostClock
 from monitor.line.intake import Intake
 from monitor.line.retention import Retention
 from monitor.line.ticker import Ticker
@@ -108,6 +109,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                     decider.run(intake, committed),
                     ticker.run(),
                     drops.run(ticker.links),
+                    HostClock(intake).run(),
                     dispatcher.run(),
                     publisher.run(),
                     retention.run(),

@@ -10,7 +10,19 @@ from rules.alarms import State, Transition
 from rules.builtin import FAULTS, OWN_ASSET, Flag
 from rules.clock import AssetClock, settled
 from rules.deadlines import Deadlines
-from rules.events import Command, Event, Fault, Instant, Link, Observation, Quality, Reading, Revision, Tick
+from rules.events import (
+    EVERY_BROKER,
+    Command,
+    Event,
+    Fault,
+    Instant,
+    Link,
+    Observation,
+    Quality,
+    Reading,
+    Revision,
+    Tick,
+)
 from rules.gate import Gate
 from rules.problems import quoted
 from rules.roster import Roster, identity
@@ -25,7 +37,8 @@ class AssetMonitor:
     """Decides for one asset.
 
     `late` counts readings that came after a newer one of their signal and were not shown to any rule; `ahead` those
-    whose stamp lay too far in the future. `refused` says why the last command changed nothing.
+    whose stamp lay too far in the future. `refused` says why the last command changed nothing. `broker` is the one
+    through which the asset was heard last, `lost` those that are away as far as it matters to the asset.
     """
 
     def __init__(self, asset: str, rules: RuleSet) -> None:
@@ -33,6 +46,8 @@ class AssetMonitor:
         self.late = 0
         self.ahead = 0
         self.refused: str | None = None
+        self.broker: str | None = None
+        self.lost: list[str] = []
         self.clock = AssetClock()
         self._ordinals: dict[str, tuple[Instant, int]] = {}
         self._out: list[Transition] = []
@@ -63,6 +78,13 @@ class AssetMonitor:
             return f"there is no alarm {quoted(command.alarm)}: it was raised anew since, or never"
         return commands.refusal(command, watch)
 
+    def heard_through(self, broker: str) -> None:
+        """What was handled last came through this broker: others do not matter to the asset."""
+        self.broker = broker
+        if self.lost:
+            self.lost = []
+            self._listen(self.clock.now)
+
     def next_deadline(self) -> Instant | None:
         """When, in the asset's time, a Tick would matter."""
         return self._deadlines.next()
@@ -80,6 +102,8 @@ class AssetMonitor:
             "revision": self.rules.revision,
             "late": self.late,
             "ahead": self.ahead,
+            "broker": self.broker,
+            "lost": self.lost,
             "clock": self.clock.snapshot(),
             "ordinals": {rule: list(last) for rule, last in self._ordinals.items()},
             **self._roster.snapshot(),
@@ -97,6 +121,7 @@ class AssetMonitor:
         monitor = cls(data["asset"], rules)
         monitor.clock.restore(data["clock"])
         monitor.late, monitor.ahead = data["late"], data["ahead"]
+        monitor.broker, monitor.lost = data.get("broker"), data.get("lost", [])
         monitor._ordinals = {rule: (at, ordinal) for rule, (at, ordinal) in data["ordinals"].items()}
         monitor._roster.restore(data)
         monitor._deadlines.restart()
@@ -266,16 +291,38 @@ class AssetMonitor:
         self._evaluate([watch], moment)
 
     def _link(self, event: Link, moment: Instant) -> None:
-        since = moment if event.up else max(self.clock.now, self.clock.reads(event.since))
-        if event.up and self.asset != OWN_ASSET:
-            self.clock.catch_up(event.since, event.received)
-        self._pass(since)
-        for watch in self._roster.watches:
-            (watch.detector.resume if event.up else watch.detector.pause)(since)
-            self._looked(watch)
-        if self.asset == OWN_ASSET:
+        """While a link that matters is down, silence means nothing."""
+        if self.asset == OWN_ASSET or self.broker is None or event.broker in (self.broker, EVERY_BROKER):
+            self._hear_of(event, moment)
+        if self.asset == OWN_ASSET and event.broker != EVERY_BROKER:
             self._told(*self._roster.link(event.broker), not event.up)
         self._pass(moment)
+
+    def _hear_of(self, event: Link, moment: Instant) -> None:
+        others = [broker for broker in self.lost if broker != event.broker]
+        if not event.up:
+            since = max(self.clock.now, self.clock.reads(event.since))
+            self._pass(since)
+            if not self.lost:
+                self._stop_listening(since)
+            self.lost = [*others, event.broker]
+            return
+        if self.asset != OWN_ASSET:
+            self.clock.catch_up(event.since, event.received)
+        self._pass(moment)
+        self.lost = others
+        if not others:
+            self._listen(moment)
+
+    def _stop_listening(self, since: Instant) -> None:
+        for watch in self._roster.watches:
+            watch.detector.pause(since)
+            self._looked(watch)
+
+    def _listen(self, at: Instant) -> None:
+        for watch in self._roster.watches:
+            watch.detector.resume(at)
+            self._looked(watch)
 
     def _fault(self, event: Fault) -> None:
         if self.asset == OWN_ASSET and event.rule in FAULTS:

@@ -256,6 +256,9 @@ class Decider:
             self.tally.messages[gateway, message.qos] += 1
         for observation in decoded.observations:
             self._emit(offset, self.fleet.handle(observation, offset))
+            monitor = self.fleet.monitors.get(observation.asset)
+            if monitor and monitor.broker != message.broker and self.fleet.offsets[observation.asset] == offset:
+                monitor.heard_through(message.broker)
             telemetry.DECODED_READINGS.inc(len(observation.readings))
         telemetry.EVALUATED.inc(len(decoded.observations))
         if decoded.rejects and offset >= self._committed:

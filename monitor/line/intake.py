@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from monitor import clock, telemetry
 from monitor.journal.entries import Entry, FaultEntry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
 from monitor.journal.writer import JournalWriter
-from rules.events import Instant
+from rules.events import EVERY_BROKER, Duration, Instant
 
 
 class Intake:
@@ -51,6 +51,17 @@ class Intake:
         since = self._lost.pop(broker, now) if up else self._lost.setdefault(broker, now)
         await self.append([LinkEntry(now, broker, up, since)])
         telemetry.LINK_UP.labels(broker).set(up)
+
+    def step(self) -> Duration:
+        """How far the host's clock has stepped away from the stamps; 0 if it has not."""
+        return self._stamp.step()
+
+    async def skip(self) -> None:
+        """Follow a step forward of the host's clock: nobody was silent in the time that is left out."""
+        before = self._stamp()
+        self._stamp.follow()
+        after = self._stamp()
+        await self.append([LinkEntry(before, EVERY_BROKER, False, before), LinkEntry(after, EVERY_BROKER, True, after)])
 
     async def fault(self, rule: str, part: str | None, active: bool, text: str) -> None:
         """The monitor noticed a fault of its own (a rule of `rules.builtin.FAULTS`), or that it is over."""
