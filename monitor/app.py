@@ -69,8 +69,8 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
             areas=assets.areas,
             random=random.random,
         )
-        collectors = [
-            Collector(
+        collectors = {
+            name: Collector(
                 broker,
                 name,
                 site.filters(name),
@@ -81,7 +81,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 known=writer.tail(name, REDELIVERY_WINDOW),
             )
             for name, broker in brokers.items()
-        ]
+        }
 
         def committed(step: Step) -> None:
             if step.transitions:
@@ -93,6 +93,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
             return {
                 "lag_entries": decider.lag(intake),
                 "links": ticker.links,
+                "problems": {name: collector.problem for name, collector in collectors.items()},
                 "assets": len(decider.fleet.monitors),
                 "dropped": drops.dropped(),
                 "qos": decider.tally.qos(),
@@ -102,7 +103,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
             linesocket.serving(data, {"health": health, "command": CommandDesk(decider, intake)})
         )
         async with asyncio.TaskGroup() as tasks:
-            receiving = [tasks.create_task(collector.run()) for collector in collectors]
+            receiving = [tasks.create_task(collector.run()) for collector in collectors.values()]
             others = [
                 tasks.create_task(work)
                 for work in (

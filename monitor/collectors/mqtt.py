@@ -70,6 +70,11 @@ class Collector:
         self._up: bool | None = None
         self._reported: Problem | None = None
 
+    @property
+    def problem(self) -> str | None:
+        """Why the link is down and how to mend it, as the log said it last; None while it is up."""
+        return None if self._reported is None else f"{self._reported.what}; {self._reported.mend}"
+
     async def run(self) -> None:
         """Collect until cancelled; then commit and acknowledge what has arrived and take leave of the broker.
 

@@ -52,12 +52,13 @@ async def _line(settings: Settings) -> dict[str, Hop]:
         return {"line": _hop(False, error=str(error))}
     links = answer.pop("links", None)
     up: Mapping[str, Any] = links if isinstance(links, dict) else {}
-    brokers = {f"broker:{name}": _broker(bool(up.get(name))) for name in settings.brokers}
+    why = answer.pop("problems", {})
+    brokers = {f"broker:{name}": _broker(bool(up.get(name)), why.get(name)) for name in settings.brokers}
     return {**brokers, "line": _hop(True, **{str(key): value for key, value in answer.items() if key != "ok"})}
 
 
-def _broker(up: bool) -> Hop:
-    return _hop(True) if up else _hop(False, error="not connected; the log of the line says why")
+def _broker(up: bool, why: str | None) -> Hop:
+    return _hop(True) if up else _hop(False, error=why or "not connected yet; the log of the line says why")
 
 
 def _store(settings: Settings) -> Hop:

@@ -47,7 +47,7 @@ class RunningSite:
             (directory / "assets.yaml").write_text(assets)
         self.web = free_port()
         (directory / "andon.yaml").write_text(
-            f"site: test\ndata_dir: data\nbroker: {broker}\ngateways:\n{gateways}\n"
+            f"site: test\ndata_dir: data\n{broker if 'brokers:' in broker else f'broker: {broker}'}\ngateways:\n{gateways}\n"
             f'notify: {{teams: {{all: {{channels: ["{hook}"]}}}}, routes: [{{match: {{}}, to: all}}]}}\n'
             f"web: {{port: {self.web}}}\n"
         )
