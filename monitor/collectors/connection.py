@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from paho.mqtt import client as paho
 from paho.mqtt.client import ConnectFlags, DisconnectFlags
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -229,7 +230,7 @@ async def in_daemon_thread(function: Callable[[], None]) -> None:
     await asyncio.wrap_future(outcome)
 
 
-def use_tls(client: ReceivingClient, tls: Tls) -> None:
+def use_tls(client: paho.Client, tls: Tls) -> None:
     """Check the broker by `ca` (else the system's), prove ourselves by `cert` and `key`; LinkError for the files."""
     for name, path in (("ca", tls.ca), ("cert", tls.cert), ("key", tls.key)):
         if path is not None and not path.is_file():

@@ -107,8 +107,14 @@ class Collector:
             telemetry.RECEIVED.inc(len(batch.messages) + batch.repeated)
             telemetry.DUPLICATES.inc(batch.repeated)
             if batch.messages:
+                await self._welcome(batch)
                 await self._commit(batch.messages)
             self._acknowledge(batch)
+
+    async def _welcome(self, batch: Batch) -> None:
+        """A session that is resumed brings what the broker kept even before we subscribe: the link is up before it."""
+        if self._connection is not None and batch.generation == self._generation:
+            await self._tell(up=True)
 
     async def _next_batch(self) -> Batch | None:
         """The oldest batch as soon as there is one; None when stopping and all are done."""

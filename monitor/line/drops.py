@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -61,6 +62,7 @@ class DropWatch:
         self._calm_since: dict[str, Instant] = {}
         self._up_since: dict[str, Instant] = {}
         self._changed = False
+        self._woken = asyncio.Event()
 
     def on_dropped(self, broker: str) -> Callable[[int], None]:
         """What the collector of a broker calls with the broker's counter."""
@@ -68,6 +70,7 @@ class DropWatch:
 
         def heard(total: int) -> None:
             self._changed |= drops.total != total
+            self._woken.set()
             new = drops.hear(total)
             if new or broker not in self._heard:
                 self._heard.add(broker)
@@ -85,7 +88,10 @@ class DropWatch:
         while True:
             await self.look()
             self._miss(broker for broker, up in links.items() if up and broker not in self._heard)
-            await asyncio.sleep(LOOK_EVERY)
+            self._woken.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._woken.wait()
 
     async def look(self) -> None:
         """Tell what is new, and what has been calm for long enough."""

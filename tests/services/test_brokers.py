@@ -147,6 +147,7 @@ def test_a_queue_that_overflows_is_an_alarm_also_if_it_did_while_we_were_away(
     with RunningSite(tmp_path / "site", f'{{url: "{mosquitto.url}"}}', RULES, MAIN) as site:
         site.start()
         until(lambda: health(site).get("line", {}).get("dropped") == {"main": 0}, 60, "the first count")
+        until((site.data / "broker-drops.json").exists, 60, "the count to be kept")
         site.stop()
         gateway = Gateway(mosquitto)
         gateway.send("plant/n", range(300))
