@@ -85,6 +85,10 @@ class AssetMonitor:
             self.lost = []
             self._listen(self.clock.now)
 
+    def watching(self, rule: str) -> list[Watch]:
+        """The watches of a rule over this asset, one per part."""
+        return [watch for watch in self._roster.watches if watch.rule.id == rule]
+
     def next_deadline(self) -> Instant | None:
         """When, in the asset's time, a Tick would matter."""
         return self._deadlines.next()
