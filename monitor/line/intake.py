@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from monitor import clock, telemetry
+from monitor.collectors.acks import BATCH_MESSAGES
 from monitor.journal.entries import Entry, FaultEntry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
 from monitor.journal.writer import JournalWriter
 from rules.events import EVERY_BROKER, Duration, Instant
 
 
 class Intake:
-    """Appends entries in one worker thread, in the order they were given, and wakes whoever waits for more to read."""
+    """Appends entries in one worker thread, in the order they were given, and wakes whoever waits for more to read.
+
+    `pressed` is when a broker last had more for us than a batch holds, by the steady clock.
+    """
 
     def __init__(self, writer: JournalWriter, stamp: clock.Stamper) -> None:
         self._writer = writer
@@ -21,6 +25,7 @@ class Intake:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._grown = asyncio.Event()
         self._lost: dict[str, Instant] = {}
+        self.pressed: Instant | None = None
 
     @property
     def head(self) -> Offset:
@@ -43,6 +48,8 @@ class Intake:
     async def messages(self, messages: list[Message]) -> None:
         """A batch from a broker; may be acknowledged on return."""
         await self.append(messages)
+        if len(messages) >= BATCH_MESSAGES:
+            self.pressed = clock.elapsed()
         telemetry.JOURNALLED.inc(len(messages))
 
     async def link(self, broker: str, up: bool) -> None:

@@ -98,9 +98,14 @@ class RunningSite:
                 stored = store.offset()
             with closing(AlarmReader(self.data / "alarms.db")) as alarms:
                 pending = sum(n for (_, state), n in alarms.outbox_counts().items() if state == "pending")
-                return bool(end == stored == alarms.position() and not pending)
+                return bool(end == stored == alarms.position() and not pending and not alarms.holding())
         except AndonError:
             return False
+
+    def verdicts(self) -> dict[str, str]:
+        """By transition id, why somebody was told or nobody was."""
+        with closing(AlarmReader(self.data / "alarms.db")) as alarms:
+            return alarms.verdicts()
 
     def transitions(self) -> list[Transition]:
         """All that were committed, in order."""
