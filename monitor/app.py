@@ -28,6 +28,8 @@ from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
 from monitor.line.commands import CommandDesk
 from monitor.line.decider import Decider
+from monitor.line.drops import DropWatch
+from monitor.line.hostclock import HostClock
 from monitor.line.intake import Intake
 from monitor.line.quarantine import QuarantineDesk
 from monitor.line.reload import Reload, former_filters, newest_revision
@@ -66,6 +68,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         decider = Decider(ledger, reader, notifier)
         stack.callback(decider.close)
         ticker = Ticker(decider, intake)
+        drops = DropWatch(intake, data)
         retention = Retention(intake, decider, settings)
         outbox = Outbox(data / ALARMS)
         stack.callback(outbox.close)
@@ -96,6 +99,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 stamper=stamp,
                 commit=intake.messages,
                 on_link=ticker.on_link(name),
+                on_dropped=drops.on_dropped(name),
                 known=writer.tail(name, REDELIVERY_WINDOW),
                 former_filters=former_filters(ledger, name),
             )
@@ -130,6 +134,9 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 "lag_entries": decider.lag(intake),
                 "assets": len(decider.fleet.monitors),
                 "journal": watch.health(),
+                "problems": {name: collector.problem for name, collector in collectors.items()},
+                "dropped": drops.dropped(),
+                "qos": decider.tally.qos(),
             }
 
         async def set_aside(wish: dict[str, Any]) -> dict[str, Any]:
@@ -152,6 +159,8 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 for work in (
                     decider.run(intake, committed),
                     ticker.run(),
+                    drops.run(ticker.links),
+                    HostClock(intake).run(),
                     dispatcher.run(),
                     publisher.run(),
                     retention.run(),

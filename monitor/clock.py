@@ -18,13 +18,14 @@ def elapsed() -> Duration:
 
 
 class Stamper:
-    """Gives every message its own `received`: strictly increasing, even if the host's clock steps back.
+    """Gives every message its own `received`: strictly increasing, whichever way the host's clock steps.
 
-    After a step back of a second or more it goes on at the pace of the steady clock until the host's has caught up.
+    A step of a second or more is not followed: stamps go on at the pace of the steady clock, after a step back until
+    the host's has caught up, after a step forward until `follow` is called.
     """
 
     def __init__(self, after: Instant = 0) -> None:
-        self._last = after
+        self._last = max(after, now() - 1)
         self._steady = elapsed()
 
     def __call__(self) -> Instant:
@@ -35,11 +36,21 @@ class Stamper:
 
     def now(self) -> Instant:
         """What a message would get that arrived now."""
-        wall = now()
-        if wall > self._last:
+        wall, gone = now(), elapsed() - self._steady
+        if self._last < wall < self._last + gone + SECOND:
             return wall
-        behind = self._last - wall >= SECOND
-        return self._last + max(1, elapsed() - self._steady if behind else 1)
+        stepped = wall > self._last or self._last - wall >= SECOND
+        return self._last + max(1, gone if stepped else 1)
+
+    def step(self) -> Duration:
+        """How far the host's clock stands from where it would without having stepped; less than a second is nothing."""
+        away = now() - self._last - (elapsed() - self._steady)
+        return away if abs(away) >= SECOND else 0
+
+    def follow(self) -> None:
+        """Go along with a step forward."""
+        self._last = max(self._last, now() - 1)
+        self._steady = elapsed()
 
 
 def seconds(duration: Duration) -> float:

@@ -111,7 +111,6 @@ def _write(settings: Settings, ended: threading.Event, condition: Condition) -> 
                 decoder,
                 decoder_for,
                 ended,
-                max_ahead=settings.max_ahead,
                 condition=condition,
                 allow=partial(leave_reserve, settings),
             )

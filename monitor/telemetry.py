@@ -65,6 +65,15 @@ STORE_REJECTED: Final = Counter(
 STORE_REJECTS_DROPPED: Final = Counter(
     "andon_store_rejects_dropped_total", "Refused readings that had to make room for others."
 )
+BROKER_DROPPED: Final = Counter(
+    "andon_broker_dropped_total",
+    "Messages that a broker says it dropped for want of room, of whatever client.",
+    ["broker"],
+)
+GATEWAY_MESSAGES: Final = Counter("andon_gateway_messages_total", "Messages of a gateway by QoS.", ["gateway", "qos"])
+TIME_ODDITIES: Final = Counter(
+    "andon_time_oddities_total", "Readings late or ahead, clocks set back, steps of the host's clock.", ["what"]
+)
 NOTIFICATIONS: Final = Counter("andon_notifications_total", "Attempts to tell a person.", ["outcome"])
 
 

@@ -11,6 +11,7 @@ from rules.builtin import FAULTS, OWN_ASSET, Flag
 from rules.clock import AssetClock, settled
 from rules.deadlines import Deadlines
 from rules.events import (
+    EVERY_BROKER,
     Command,
     Event,
     Fault,
@@ -38,7 +39,8 @@ class AssetMonitor:
     """Decides for one asset.
 
     `late` counts readings that came after a newer one of their signal and were not shown to any rule; `ahead` those
-    whose stamp lay too far in the future. `refused` says why the last command changed nothing.
+    whose stamp lay too far in the future. `refused` says why the last command changed nothing. `broker` is the one
+    through which the asset was heard last, `lost` those that are away as far as it matters to the asset.
     """
 
     def __init__(self, asset: str, rules: RuleSet) -> None:
@@ -46,6 +48,8 @@ class AssetMonitor:
         self.late = 0
         self.ahead = 0
         self.refused: str | None = None
+        self.broker: str | None = None
+        self.lost: list[str] = []
         self.clock = AssetClock()
         self._ordinals: dict[str, tuple[Instant, int]] = {}
         self._out: list[Transition] = []
@@ -76,6 +80,13 @@ class AssetMonitor:
             return f"there is no alarm {quoted(command.alarm)}: it was raised anew since, or never"
         return commands.refusal(command, watch)
 
+    def heard_through(self, broker: str) -> None:
+        """What was handled last came through this broker: others do not matter to the asset."""
+        self.broker = broker
+        if self.lost:
+            self.lost = []
+            self._listen(self.clock.now)
+
     def watching(self, rule: str) -> list[Watch]:
         """The watches of a rule over this asset, one per part."""
         return [watch for watch in self._roster.watches if watch.rule.id == rule]
@@ -102,6 +113,8 @@ class AssetMonitor:
             "revision": self.rules.revision,
             "late": self.late,
             "ahead": self.ahead,
+            "broker": self.broker,
+            "lost": self.lost,
             "clock": self.clock.snapshot(),
             "ordinals": {rule: list(last) for rule, last in self._ordinals.items()},
             **self._roster.snapshot(),
@@ -119,6 +132,7 @@ class AssetMonitor:
         monitor = cls(data["asset"], rules)
         monitor.clock.restore(data["clock"])
         monitor.late, monitor.ahead = data["late"], data["ahead"]
+        monitor.broker, monitor.lost = data.get("broker"), data.get("lost", [])
         monitor._ordinals = {rule: (at, ordinal) for rule, (at, ordinal) in data["ordinals"].items()}
         monitor._roster.restore(data)
         monitor._deadlines.restart()
@@ -328,17 +342,38 @@ class AssetMonitor:
         self._evaluate([watch], moment)
 
     def _link(self, event: Link, moment: Instant) -> None:
-        since = moment if event.up else max(self.clock.now, self.clock.reads(event.since))
-        self._pass(since)
-        for watch in self._roster.watches:
-            (watch.detector.resume if event.up else watch.detector.pause)(since)
-            self._looked(watch)
-        if self.asset == OWN_ASSET:
-            watch, flag = self._roster.link(event.broker)
-            self.clock.now = max(self.clock.now, since)
-            flag.raised = not event.up
-            self._evaluate([watch], self.clock.now)
+        """While a link that matters is down, silence means nothing."""
+        if self.asset == OWN_ASSET or self.broker is None or event.broker in (self.broker, EVERY_BROKER):
+            self._hear_of(event, moment)
+        if self.asset == OWN_ASSET and event.broker != EVERY_BROKER:
+            self._told(*self._roster.link(event.broker), not event.up)
         self._pass(moment)
+
+    def _hear_of(self, event: Link, moment: Instant) -> None:
+        others = [broker for broker in self.lost if broker != event.broker]
+        if not event.up:
+            since = max(self.clock.now, self.clock.reads(event.since))
+            self._pass(since)
+            if not self.lost:
+                self._stop_listening(since)
+            self.lost = [*others, event.broker]
+            return
+        if self.asset != OWN_ASSET:
+            self.clock.catch_up(event.since, event.received)
+        self._pass(moment)
+        self.lost = others
+        if not others:
+            self._listen(moment)
+
+    def _stop_listening(self, since: Instant) -> None:
+        for watch in self._roster.watches:
+            watch.detector.pause(since)
+            self._looked(watch)
+
+    def _listen(self, at: Instant) -> None:
+        for watch in self._roster.watches:
+            watch.detector.resume(at)
+            self._looked(watch)
 
     def _fault(self, event: Fault) -> None:
         if self.asset == OWN_ASSET and event.rule in FAULTS:
@@ -394,6 +429,8 @@ class AssetMonitor:
             reason |= alarm.hidden()
         if context := self._roster.context():
             reason["context"] = context
+        if at < self.clock.late_before:
+            reason["late"] = True
         transition = Transition(
             id=name,
             alarm=alarm.occurrence,

@@ -20,6 +20,7 @@ BROKER_LOST: Final = "system.broker-lost"
 JOURNAL_FULL: Final = "system.journal-full"
 JOURNAL_DAMAGED: Final = "system.journal-damaged"
 QUEUE_DROPPED: Final = "system.queue-dropped"
+HOST_CLOCK: Final = "system.host-clock"
 CLOCK_CALM: Final[Duration] = 60 * SECOND
 LINK_PATIENCE: Final[Duration] = 10 * SECOND
 
@@ -158,6 +159,14 @@ FAULTS: Final[dict[str, Rule]] = {
             "Journal damaged",
             Priority.HIGH,
             "Check the disk; once what is lost is understood, move the files that were set aside out of the journal.",
+            0,
+            0,
+        ),
+        _rule(
+            HOST_CLOCK,
+            "Clock of this computer stepped",
+            Priority.MEDIUM,
+            "Let a time service (chrony, systemd-timesyncd) keep this computer's clock: durations may be wrong.",
             0,
             0,
         ),

@@ -66,8 +66,12 @@ class Tick(msgspec.Struct, frozen=True, gc=False):
     received: Instant
 
 
+EVERY_BROKER: Final = ""
+"""Stands for all links in a `Link`: the host's clock stepped forward, and nobody could speak in what was left out."""
+
+
 class Link(msgspec.Struct, frozen=True, gc=False):
-    """Our own connection to a broker was lost (as of `since`) or is back: silence means nothing while it is down."""
+    """Our connection to a broker was lost, or is back; `since` is when it was lost. Silence means nothing between."""
 
     received: Instant
     broker: str

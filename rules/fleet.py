@@ -79,7 +79,7 @@ class Fleet:
                 self._look_up(self.monitors[asset])
         return None
 
-    def adopt(self, rules: RuleSet, snapshot: dict[str, Any], offset: int) -> None:
+    def adopt(self, rules: RuleSet, snapshot: dict[str, Any], offset: int) -> AssetMonitor:
         """Take a monitor over from its snapshot, as of the entry `offset`; one never told of anything still waits."""
         monitor = AssetMonitor.restore(rules, snapshot)
         self.monitors[monitor.asset] = monitor
@@ -89,6 +89,7 @@ class Fleet:
         self.touched.pop(monitor.asset, None)
         self._queued.pop(monitor.asset, None)
         self._look_up(monitor)
+        return monitor
 
     def _declare(self) -> None:
         for asset in (OWN_ASSET, *self.rules.declared()):

@@ -30,12 +30,14 @@ def load(directory: Path) -> Site:
     return loaded.site
 
 
-def check_site(directory: Path) -> int:
+def check_site(directory: Path, *, connect: bool = False) -> int:
     """Show every problem of a site on standard output; 1 if one is an error, else 0."""
     from rules.problems import errors
 
     loaded = _loaded(directory)
     problems = [*loaded.problems, *_journal_problems(directory, loaded.site), *_store_problems(directory, loaded.site)]
+    if connect:
+        problems += _broker_problems(directory, loaded.site)
     show(problems)
     wrong = len(errors(problems))
     typer.echo(f"{directory}: {_count(wrong, 'error')}, {_count(len(problems) - wrong, 'warning')}", err=True)
@@ -64,6 +66,24 @@ def _store_problems(directory: Path, site: Site | None) -> list[Problem]:
 
     document, _ = read_yaml(SITE_FILE, _text(directory / SITE_FILE))
     return [document.problem(("store",), *finding) for finding in check_influx(site.settings)]
+
+
+def _broker_problems(directory: Path, site: Site | None) -> list[Problem]:
+    """What stands between the site and its brokers, as far as a client can see it; says what it cannot."""
+    if site is None:
+        return []
+    from monitor.collectors.broker_check import check_broker
+    from monitor.site import SITE_FILE
+    from rules.yamltext import read_yaml
+
+    document, _ = read_yaml(SITE_FILE, _text(directory / SITE_FILE))
+    several = isinstance(document.data, dict) and "brokers" in document.data
+    problems: list[Problem] = []
+    for name, broker in site.settings.brokers.items():
+        seen = check_broker(broker)
+        problems += [document.problem(("brokers", name) if several else ("broker",), *one) for one in seen.findings]
+        typer.echo(f"broker {name}: {seen.note}", err=True)
+    return problems
 
 
 def load_rules(rules: Path, assets: Path | None) -> tuple[RuleSet | None, list[Problem]]:

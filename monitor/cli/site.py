@@ -50,17 +50,21 @@ def init(
     typer.echo(f"{directory} is ready: edit {directory / 'andon.yaml'}, then andon check --site {directory}")
 
 
-def check(site: options.Site) -> None:
+def check(
+    site: options.Site,
+    connect: Annotated[bool, typer.Option("--connect", help="Also ask the brokers what they keep for us.")] = False,
+) -> None:
     """Report every problem of a site at once, and how to mend it.
 
     Errors keep the monitor from starting, and end this with status 1. Warnings
     do neither.
 
       andon check --site plant
+      andon check --site plant --connect
     """
     from monitor.cli.loading import check_site
 
-    raise typer.Exit(check_site(site))
+    raise typer.Exit(check_site(site, connect=connect))
 
 
 def run(site: options.Site) -> None:

@@ -11,7 +11,8 @@ from monitor import settings
 from monitor.codecs.base import LONGEST_NAME, Claim, Codec, Decoded, Numeric, Reject
 from monitor.codecs.json_values import JsonCodec
 from monitor.codecs.topics import NameTemplate, TopicTemplate
-from rules.events import Instant, Observation
+from rules.events import Duration, Instant, Observation
+from rules.ruleset import MAX_AHEAD
 
 FORMATS: Final[dict[str, Callable[[settings.Gateway, Numeric], Codec]]] = {
     "json": JsonCodec,
@@ -43,13 +44,17 @@ class _Gateway:
 class Decoder:
     """Every gateway of a site; where templates overlap, the first one in andon.yaml claims a topic.
 
-    Claims are remembered by topic, within bounds. Equal messages give equal outcomes, in any order.
+    Claims are remembered by topic, within bounds. Equal messages give equal outcomes, in any order. How far in front of
+    their receipt stamps are believed (`max_ahead`) belongs to the same configuration, and is for those who use them.
 
     Raises:
         InputError: a gateway's topic or asset template is wrong.
     """
 
-    def __init__(self, gateways: tuple[settings.Gateway, ...], numeric: Numeric) -> None:
+    def __init__(
+        self, gateways: tuple[settings.Gateway, ...], numeric: Numeric, max_ahead: Duration = MAX_AHEAD
+    ) -> None:
+        self.max_ahead = max_ahead
         self._gateways = tuple(_Gateway(gateway, numeric) for gateway in gateways)
         self._claims: dict[tuple[str, bytes], tuple[_Gateway, Claim] | Decoded | None] = {}
 
@@ -80,10 +85,10 @@ class Decoder:
         rejects = tuple(r for r in decoded.rejects if r.metric is None or r.metric in metrics)
         return Decoded(observations, rejects) if observations or rejects else NOTHING_READ
 
-    def gateway_of(self, broker: str, topic: bytes) -> str:
-        """The name of the gateway that claims a topic; empty if none does."""
-        claimed = self._claims[broker, topic] if (broker, topic) in self._claims else self._remembered(broker, topic)
-        return claimed[1].gateway if isinstance(claimed, tuple) else ""
+    def gateway(self, broker: str, topic: bytes) -> str | None:
+        """Whose a topic is, as far as it was claimed lately."""
+        claimed = self._claims.get((broker, topic))
+        return claimed[0].name if isinstance(claimed, tuple) else None
 
     def _remembered(self, broker: str, topic: bytes) -> tuple[_Gateway, Claim] | Decoded | None:
         claimed = self._claimed(broker, topic)

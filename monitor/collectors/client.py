@@ -6,7 +6,7 @@ The overridden and called methods with a leading underscore are paho 2's; the te
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from paho.mqtt import MQTTException
@@ -35,7 +35,9 @@ CONNECT_TIMEOUT_SECONDS: Final = 5.0
 AT_LEAST_ONCE: Final = 1
 """Never 2: there paho answers PUBREC when a message arrives, before it is committed, and a crash in between loses it.
 At 1 the broker keeps a message until our PUBACK, which follows the commit."""
+AT_MOST_ONCE: Final = 0
 RETAINED_IF_NEW: Final = 1
+RETAINED_ALWAYS: Final = 0
 
 
 class ReceivingClient(paho.Client):
@@ -66,13 +68,18 @@ class ReceivingClient(paho.Client):
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
         self.connect(host, port, keepalive, clean_start=False, properties=properties)
 
-    def subscribe_all(self, filters: list[str]) -> None:
-        """SUBSCRIBE at QoS 1; retained messages come only for a subscription that is new (MQTT 5)."""
+    def subscribe_all(self, filters: Sequence[str], statistics: Sequence[str] = ()) -> None:
+        """SUBSCRIBE at QoS 1; retained messages come only for a subscription that is new (MQTT 5).
+
+        What a broker tells of itself is asked for at QoS 0, so that it never fills our queue, and comes every time.
+        """
         if self._mqtt5:
-            options = SubscribeOptions(qos=AT_LEAST_ONCE, retainHandling=RETAINED_IF_NEW)
-            self.subscribe([(name, options) for name in filters])
+            ours = SubscribeOptions(qos=AT_LEAST_ONCE, retainHandling=RETAINED_IF_NEW)
+            its = SubscribeOptions(qos=AT_MOST_ONCE, retainHandling=RETAINED_ALWAYS)
+            self.subscribe([*((name, ours) for name in filters), *((name, its) for name in statistics)])
         else:
-            self.subscribe([(name, AT_LEAST_ONCE) for name in filters])
+            at_least, at_most = ((name, AT_LEAST_ONCE) for name in filters), ((n, AT_MOST_ONCE) for n in statistics)
+            self.subscribe([*at_least, *at_most])
 
     def send(self, packets: bytes | bytearray) -> bool:
         """Write ready-made packets; False if the connection is gone. What the socket does not take follows later."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from paho.mqtt import client as paho
 from paho.mqtt.client import ConnectFlags, DisconnectFlags
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -101,14 +102,14 @@ class Connection:
         """Wait until the connection has ended and say why."""
         return await asyncio.shield(self._ended)
 
-    async def subscribe(self, filters: Sequence[str], former: Sequence[str]) -> None:
+    async def subscribe(self, filters: Sequence[str], former: Sequence[str], statistics: Sequence[str] = ()) -> None:
         """UNSUBSCRIBE former filters, SUBSCRIBE to all others, wait for the answers; raises LinkError without."""
-        self._filters = list(filters)
+        self._filters = [*filters, *statistics]
         self._subscribed, self._unsubscribed = self._loop.create_future(), self._loop.create_future()
         if former:
             self._client.unsubscribe(list(former))
         if filters:
-            self._client.subscribe_all(self._filters)
+            self._client.subscribe_all(filters, statistics)
             await self._answer(self._subscribed)
         if former:
             await self._answer(self._unsubscribed)
@@ -244,7 +245,7 @@ async def in_daemon_thread(function: Callable[[], None]) -> None:
     await asyncio.wrap_future(outcome)
 
 
-def use_tls(client: ReceivingClient, tls: Tls) -> None:
+def use_tls(client: paho.Client, tls: Tls) -> None:
     """Check the broker by `ca` (else the system's), prove ourselves by `cert` and `key`; LinkError for the files."""
     for name, path in (("ca", tls.ca), ("cert", tls.cert), ("key", tls.key)):
         if path is not None and not path.is_file():

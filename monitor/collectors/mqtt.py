@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
@@ -19,6 +20,10 @@ from monitor.journal.entries import Message
 from monitor.settings import Broker
 
 HELD: Final = Problem("there is no room for what it sends", "free space on the disk of data_dir")
+STATISTICS: Final = b"$SYS/"
+DROPPED: Final = "$SYS/broker/publish/messages/dropped"
+"""mosquitto's counter of messages that it could not queue; brokers that have no such topic never publish it."""
+NUMBER: Final = re.compile(rb"[0-9]{1,18}")
 FORGOTTEN: Final = "the broker has forgotten our session: what it held while we were away is lost"
 
 log = structlog.get_logger()
@@ -31,6 +36,7 @@ class Collector:
     be durable, for it is acknowledged then. `on_link` is called when the link is up and when it is lost (at the start:
     when it cannot be made), never twice with the same value. `known` are the last `REDELIVERY_WINDOW` messages
     of this broker with QoS 1 or 2 in the journal, oldest first. `former_filters` are unsubscribed if not in `filters`.
+    `on_dropped` gets how many messages the broker says it has dropped since it started, of whomever.
     """
 
     def __init__(
@@ -42,6 +48,7 @@ class Collector:
         stamper: clock.Stamper,
         commit: Callable[[list[Message]], Awaitable[object]],
         on_link: Callable[[bool], Awaitable[object] | None],
+        on_dropped: Callable[[int], None] | None = None,
         former_filters: Iterable[str] = (),
         known: Iterable[Message] = (),
     ) -> None:
@@ -54,6 +61,8 @@ class Collector:
         self._stamp = stamper
         self._commit = commit
         self._on_link = on_link
+        self._on_dropped = on_dropped
+        self._statistics = () if on_dropped is None or broker.embedded else (DROPPED,)
         self._intake = Intake(Redelivery(known))
         self._reconnect = Reconnect(random.random)
         self._log = log.bind(broker=name, address=str(Address(broker)))
@@ -70,6 +79,11 @@ class Collector:
     def waiting(self) -> int:
         """Messages that were received and not yet handed to `commit`."""
         return self._intake.waiting
+
+    @property
+    def problem(self) -> str | None:
+        """Why the link is down and how to mend it, as the log said it last; None while it is up."""
+        return None if self._reported is None else f"{self._reported.what}; {self._reported.mend}"
 
     async def run(self) -> None:
         """Collect until cancelled; then commit and acknowledge what has arrived and take leave of the broker.
@@ -125,8 +139,14 @@ class Collector:
             telemetry.RECEIVED.inc(len(batch.messages) + batch.repeated)
             telemetry.DUPLICATES.inc(batch.repeated)
             if batch.messages:
+                await self._welcome(batch)
                 await self._commit(batch.messages)
             self._acknowledge(batch)
+
+    async def _welcome(self, batch: Batch) -> None:
+        """A session that is resumed brings what the broker kept even before we subscribe: the link is up before it."""
+        if self._connection is not None and batch.generation == self._generation:
+            await self._tell(up=True)
 
     async def _next_batch(self) -> Batch | None:
         """The oldest batch as soon as there is one; None when stopping and all are done."""
@@ -194,7 +214,7 @@ class Collector:
         """Subscribe what this connection has not yet: a repeat would bring retained messages again (MQTT 3.1.1)."""
         async with self._subscribing:
             wanted = self._filters
-            await connection.subscribe(_without(wanted, self._held), self._former)
+            await connection.subscribe(_without(wanted, self._held), self._former, self._statistics)
             self._held = wanted
 
     def _accept(self, session_present: bool) -> None:
@@ -204,7 +224,15 @@ class Collector:
         self._log.info("mqtt_connected", session="resumed" if session_present else "new")
 
     def _publish(self, publish: Publish) -> None:
+        if publish.topic.startswith(STATISTICS):
+            self._hear_statistics(publish)
+            return
         self._intake.receive(Message(self._stamp(), self._name, *publish))
+
+    def _hear_statistics(self, publish: Publish) -> None:
+        """What the broker says of itself is no telemetry."""
+        if self._on_dropped is not None and publish.topic == DROPPED.encode() and NUMBER.fullmatch(publish.payload):
+            self._on_dropped(int(publish.payload))
 
     def _wake(self) -> None:
         self._arrived.set()
@@ -226,7 +254,8 @@ class Collector:
 
     def _report_refused(self, filters: list[str]) -> None:
         mend = "give this user the right to read these topics, in the broker's access control"
-        self._log.error("mqtt_subscription_refused", filters=filters, mend=mend)
+        if ours := [name for name in filters if name not in self._statistics]:
+            self._log.error("mqtt_subscription_refused", filters=ours, mend=mend)
 
 
 def _without(filters: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:

@@ -223,6 +223,14 @@ class AlarmReader:
         wanted = select(outbox.c.channel, outbox.c.state, func.count()).group_by(outbox.c.channel, outbox.c.state)
         return {(row[0], row[1]): row[2] for row in self._rows(wanted)}
 
+    def holding(self) -> bool:
+        """Whether people have yet to be told of what came late."""
+        return bool(self._rows(select(positions.c.offset).where(positions.c.name == "held")))
+
+    def verdicts(self) -> dict[str, str]:
+        """By transition id, why somebody was told or nobody was."""
+        return {row.id: row.told for row in self._rows(select(transitions.c.id, transitions.c.told))}
+
     def position(self) -> Offset:
         """The first journal entry that is not yet decided on."""
         rows = self._rows(select(positions.c.offset).where(positions.c.name == "next"))

@@ -62,7 +62,7 @@ class TickEntry(msgspec.Struct, frozen=True, gc=False, tag="t", array_like=True)
 
 
 class LinkEntry(msgspec.Struct, frozen=True, gc=False, tag="l", array_like=True):
-    """The connection to a broker was lost (as of `since`) or is back."""
+    """The connection to a broker was lost, or is back; `since` is when it was lost."""
 
     received: Instant
     broker: str

@@ -12,12 +12,14 @@ import msgspec
 import structlog
 
 from monitor import clock, telemetry
-from monitor.alerting.policy import AssetFacts, Notification, Notifier
+from monitor.alerting.backlog import Backlog
+from monitor.alerting.policy import AssetFacts, Notification, Notifier, RuleFacts, Why
 from monitor.codecs.decoder import Decoder
 from monitor.database.gaps import Gap
 from monitor.database.ledger import Ledger, Step
 from monitor.database.migrate import AlarmDatabaseFullError
 from monitor.database.quarantine import Fed, QuarantineRow, rows_of
+from monitor.database.records import Identity
 from monitor.decoding import decoder_of
 from monitor.journal.entries import (
     CommandEntry,
@@ -34,9 +36,10 @@ from monitor.journal.entries import (
 from monitor.journal.reader import JournalReader
 from monitor.journal.segments import JournalDamagedError, JournalError, JournalGap
 from monitor.line.intake import Intake
+from monitor.line.tally import Tally
 from monitor.line.unkept import Shortfall, Unkept
 from monitor.site import ruleset_from_texts
-from rules.alarms import Transition
+from rules.alarms import State, Transition
 from rules.builtin import BUILTIN
 from rules.events import SECOND, Command, Duration, Event, Fault, Instant, Link, Refed, Revision, Tick
 from rules.fleet import Fleet
@@ -53,6 +56,9 @@ COMMIT_EVERY: Final[Duration] = SECOND
 SNAPSHOT_CYCLE: Final = 10
 """Commits in which every asset that changed gets a new snapshot."""
 
+LOOK_EVERY: Final = 0.1
+"""Seconds between looks at whether a backlog is worked off."""
+
 Outcome: TypeAlias = list[Transition] | str
 """What a command led to, or why it was refused when it took effect."""
 
@@ -66,6 +72,7 @@ class _Undone:
     transitions: list[Transition] = field(default_factory=list)
     notifications: list[Notification] = field(default_factory=list)
     verdicts: dict[str, str] = field(default_factory=dict)
+    released: dict[str, str] = field(default_factory=dict)
     rejects: list[QuarantineRow] = field(default_factory=list)
     fed: list[Fed] = field(default_factory=list)
     revision: tuple[Offset, str, dict[str, str]] | None = None
@@ -77,7 +84,14 @@ class _Undone:
     def urgent(self) -> bool:
         """Whether it should not wait for the next second."""
         return bool(
-            self.transitions or self.rejects or self.fed or self.revision or self.outcomes or self.gaps or self.unkept
+            self.transitions
+            or self.released
+            or self.rejects
+            or self.fed
+            or self.revision
+            or self.outcomes
+            or self.gaps
+            or self.unkept
         )
 
     def tell(self) -> None:
@@ -98,7 +112,9 @@ class Decider:
 
     def __init__(self, ledger: Ledger, reader: Callable[[Offset], JournalReader], notifier: Notifier) -> None:
         self._ledger = ledger
-        self._notifier = notifier
+        self._backlog = Backlog(notifier, self._facts, ledger.held(Why.HELD), _states(ledger))
+        self._now = clock.now
+        self.tally = Tally()
         self._rulesets: dict[str, RuleSet] = {}
         self._committed = ledger.position()
         self.floor = ledger.floor()
@@ -134,7 +150,7 @@ class Decider:
 
     def _adopt(self, fleet: Fleet, rules: RuleSet, asset: str, offset: Offset, body: bytes) -> None:
         try:
-            fleet.adopt(rules, msgspec.json.decode(body), offset)
+            self.tally.know(fleet.adopt(rules, msgspec.json.decode(body), offset))
         except (ValueError, KeyError, TypeError) as error:
             self.begun_anew.append(asset)
             log.warning("snapshot_unreadable", asset=asset, error=str(error), hint="decided again from the journal")
@@ -149,12 +165,15 @@ class Decider:
     async def run(self, intake: Intake, committed: Callable[[Step], None]) -> None:
         """Work off the journal for ever; `committed` is told of every step that is durable."""
         self._unkept = intake.unkept
+        self._now = intake.now
         while True:
             entries = await self._read(intake) if self.lag(intake) else []
             for offset, entry in entries:
                 self._take(offset, entry)
             self._count()
             self.next = max(self.next, self._reader.position)
+            if self._backlog.due(clock.elapsed(), caught_up=not self.lag(intake)):
+                self._release()
             if self._must_commit():
                 await self._commit(committed)
             telemetry.READER_LAG.labels("decide").set(self.lag(intake))
@@ -209,6 +228,8 @@ class Decider:
 
     async def _wait(self, intake: Intake) -> None:
         patience = clock.seconds(max(0, self._saved_at + COMMIT_EVERY - clock.elapsed())) if self._unsaved else None
+        if self._backlog.holding:
+            patience = min(patience or LOOK_EVERY, LOOK_EVERY)
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await intake.wait_beyond(self.next)
@@ -225,6 +246,7 @@ class Decider:
         snapshots = []
         if undone.unkept or clock.elapsed() - self._saved_at >= COMMIT_EVERY:
             snapshots = self._snapshots(everything=bool(undone.unkept))
+            self.tally.publish()
             self._saved_at = clock.elapsed()
         end = max(self.next, self._committed)
         step = Step(
@@ -233,6 +255,8 @@ class Decider:
             transitions=undone.transitions,
             notifications=undone.notifications,
             verdicts=undone.verdicts,
+            released=undone.released,
+            holding=self._backlog.holding,
             snapshots=snapshots,
             revision=undone.revision,
             rejects=undone.rejects,
@@ -265,6 +289,7 @@ class Decider:
         taken = []
         for asset in share:
             monitor = self.fleet.monitors[asset]
+            self.tally.look(monitor)
             taken.append((asset, self.fleet.offsets[asset], msgspec.json.encode(monitor.snapshot())))
             del touched[asset]
         return taken
@@ -315,8 +340,14 @@ class Decider:
         decoded = self._decoder.decode(message.broker, message.topic, message.payload, message.received)
         if decoded is None:
             return
+        gateway = self._decoder.gateway(message.broker, message.topic)
+        if gateway is not None and offset >= self._committed:
+            self.tally.messages[gateway, message.qos] += 1
         for observation in decoded.observations:
             self._emit(offset, self.fleet.handle(observation, offset))
+            monitor = self.fleet.monitors.get(observation.asset)
+            if monitor and monitor.broker != message.broker and self.fleet.offsets[observation.asset] == offset:
+                monitor.heard_through(message.broker)
             self._readings += len(observation.readings)
         self._observations += len(decoded.observations)
         if decoded.rejects and offset >= self._committed:
@@ -347,7 +378,7 @@ class Decider:
         before = len(self._undone.rejects)
         for message in unkept.messages:
             self._message(offset, message)
-            gateway = self._decoder.gateway_of(message.broker, message.topic)
+            gateway = self._decoder.gateway(message.broker, message.topic) or ""
             self.lost([self._shortfall.add(gateway, offset, message.received)])
             telemetry.UNKEPT.labels(gateway).inc()
         rejects = self._undone.rejects
@@ -360,15 +391,27 @@ class Decider:
             return
         undone = self._undone
         undone.transitions += transitions
-        assets = self.fleet.rules.assets
+        now, elapsed = self._now(), clock.elapsed()
         for transition in transitions:
-            rule = self.fleet.rules.rule(transition.rule) or BUILTIN.get(transition.rule)
-            decision = self._notifier.decide(
-                transition, rule, AssetFacts(assets.display_name(transition.asset), assets.area(transition.asset))
-            )
+            decision = self._backlog.decide(transition, now, elapsed)
             undone.notifications += decision.notifications
             undone.verdicts[transition.id] = decision.why
             telemetry.TRANSITIONS.labels(transition.event, transition.kind.value).inc()
+
+    def _release(self) -> None:
+        """The backlog is worked off: people are told of what was held."""
+        released = self._backlog.release()
+        self._undone.notifications += released.notifications
+        self._undone.released |= released.verdicts
+
+    def _facts(self, transition: Transition) -> tuple[RuleFacts | None, AssetFacts]:
+        rules, asset = self.fleet.rules, transition.asset
+        facts = AssetFacts(rules.assets.display_name(asset), rules.assets.area(asset))
+        return rules.rule(transition.rule) or BUILTIN.get(transition.rule), facts
+
+
+def _states(ledger: Ledger) -> dict[Identity, State]:
+    return {identity: state for identity, (_, state) in ledger.active().items()}
 
 
 def _never_numeric(_asset: str, _metric: str) -> bool:

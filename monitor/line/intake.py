@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import structlog
 
 from monitor import clock, telemetry
+from monitor.collectors.acks import BATCH_MESSAGES
 from monitor.journal import rescue
 from monitor.journal.entries import (
     Entry,
@@ -27,7 +28,7 @@ from monitor.journal.segments import JournalDamagedError, JournalFullError
 from monitor.journal.writer import JournalWriter, in_order
 from monitor.line.room import Room
 from monitor.line.unkept import Unkept
-from rules.events import Instant
+from rules.events import EVERY_BROKER, Duration, Instant
 
 T = TypeVar("T")
 
@@ -36,6 +37,8 @@ log = structlog.get_logger()
 
 class Intake:
     """Appends entries in one worker thread, in the order they were given, and wakes whoever waits for more to read.
+
+    `pressed` is when a broker last had more for us than a batch holds, by the steady clock.
 
     Where there is no room for messages, `when_full` says what becomes of them: `decide` leaves them in `unkept` under
     the offset of the entry that stands for them, until they are decided on; `hold` leaves them to the broker.
@@ -58,6 +61,8 @@ class Intake:
         self._mending = asyncio.Lock()
         self._stuck = ""
         self._grown = asyncio.Event()
+        self._lost: dict[str, Instant] = {}
+        self.pressed: Instant | None = None
 
     @property
     def head(self) -> Offset:
@@ -86,6 +91,8 @@ class Intake:
 
     async def messages(self, messages: list[Message]) -> None:
         """A batch from a broker; may be acknowledged on return."""
+        if len(messages) >= BATCH_MESSAGES:
+            self.pressed = clock.elapsed()
         while not await self._kept(messages):
             if self._when_full == "decide":
                 await self._decided(messages)
@@ -95,8 +102,22 @@ class Intake:
     async def link(self, broker: str, up: bool) -> None:
         """A broker connection came or went."""
         now = self._stamp()
-        await self._insist([LinkEntry(now, broker, up, now)])
+        since = self._lost.pop(broker, now) if up else self._lost.setdefault(broker, now)
+        await self._insist([LinkEntry(now, broker, up, since)])
         telemetry.LINK_UP.labels(broker).set(up)
+
+    def step(self) -> Duration:
+        """How far the host's clock has stepped away from the stamps; 0 if it has not."""
+        return self._stamp.step()
+
+    async def skip(self) -> None:
+        """Follow a step forward of the host's clock: nobody was silent in the time that is left out."""
+        before = self._stamp()
+        self._stamp.follow()
+        after = self._stamp()
+        await self._insist(
+            [LinkEntry(before, EVERY_BROKER, False, before), LinkEntry(after, EVERY_BROKER, True, after)]
+        )
 
     async def fault(self, rule: str, part: str | None, active: bool, text: str) -> None:
         """The monitor noticed a fault of its own (a rule of `rules.builtin.FAULTS`), or that it is over."""
@@ -110,8 +131,9 @@ class Intake:
         """What stands in the journal before anything new arrives: the rules, if they changed, and that we were away."""
         away_since = self._writer.last_received
         now = self._stamp()
+        self._lost = dict.fromkeys(brokers, away_since or now)
         entries: list[Entry] = [] if revision is None else [RevisionEntry(now, *revision)]
-        entries += [LinkEntry(now, broker, False, away_since or now) for broker in brokers]
+        entries += [LinkEntry(now, broker, False, since) for broker, since in self._lost.items()]
         await self._insist(entries)
 
     async def wait_beyond(self, offset: Offset) -> None:

@@ -15,6 +15,8 @@ LOOK_EVERY: Final = 0.05
 """Seconds between looks at the next deadline."""
 GRACE: Final[Duration] = 2 * SECOND
 """After a (re)connection the broker first sends what it kept for us: until that is in, time is left to the messages."""
+LONGEST: Final[Duration] = 600 * SECOND
+"""What still comes in full batches later than this is no backlog but the load: time goes on with it."""
 PATIENCE: Final[Duration] = 10 * SECOND
 """How long a start waits for its brokers before deadlines run without them."""
 
@@ -48,4 +50,10 @@ class Ticker:
             await asyncio.sleep(LOOK_EVERY)
 
     def _may_tick(self) -> bool:
-        return clock.elapsed() >= self._quiet_until and not self._decider.lag(self._intake)
+        return not (self._decider.lag(self._intake) or self._still_coming_in())
+
+    def _still_coming_in(self) -> bool:
+        """Whether what a broker kept for us may not be in yet."""
+        now, pressed = clock.elapsed(), self._intake.pressed
+        flooded = pressed is not None and now - pressed < GRACE and now - self._quiet_until < LONGEST
+        return now < self._quiet_until or flooded

@@ -65,7 +65,6 @@ class StoreWriter:
         decoder: Decoder,
         decoder_for: DecoderFor,
         *,
-        max_ahead: Duration,
         condition: Condition | None = None,
         allow: Callable[[], None] = lambda: None,
     ) -> None:
@@ -73,7 +72,6 @@ class StoreWriter:
         self._store = store
         self._decoder = decoder
         self._decoder_for = decoder_for
-        self._max_ahead = max_ahead
         self._condition = condition or Condition()
         self._allow = allow
 
@@ -118,7 +116,7 @@ class StoreWriter:
         else:
             return []
         observations = decoded.observations if decoded else ()
-        return [point for observation in observations for point in points_of(observation, self._max_ahead)]
+        return [point for observation in observations for point in points_of(observation, self._decoder.max_ahead)]
 
     def _written(self, points: list[Point], next_offset: Offset, stop: Event) -> bool:
         """Whether the points got into the store before the loop was told to stop."""
@@ -159,9 +157,8 @@ def run_writer(
     decoder_for: DecoderFor,
     stop: Event,
     *,
-    max_ahead: Duration,
     condition: Condition | None = None,
     allow: Callable[[], None] = lambda: None,
 ) -> None:
     """Run a StoreWriter until `stop` is set."""
-    StoreWriter(reader, store, decoder, decoder_for, max_ahead=max_ahead, condition=condition, allow=allow).run(stop)
+    StoreWriter(reader, store, decoder, decoder_for, condition=condition, allow=allow).run(stop)

@@ -127,7 +127,9 @@ def _collect(found: Vitals, broker: str) -> Verdict:
     links = found.line.get("links")
     if isinstance(links, dict) and links.get(broker):
         return Verdict("ok", "connected")
-    return Verdict("ill", "not connected to the broker; the log of the line says why")
+    problems = found.line.get("problems")
+    why = problems.get(broker) if isinstance(problems, dict) else None
+    return Verdict("ill", str(why or "not connected to the broker yet; the log of the line says why"))
 
 
 def _journal(found: Vitals) -> Verdict:

@@ -77,7 +77,7 @@ class Silence(Detector):
     def resume(self, at: Instant) -> None:
         """Go on counting where it stopped."""
         if self._paused is not None and (heard := self._heard) is not None and not self._silent:
-            self._excused = heard + max(0, at - self._paused)
+            self._excused = heard + max(0, at - max(self._paused, heard))
         self._paused = None
 
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def test_all_mistakes_are_told_at_once_with_line_and_hint(tmp_path: Path) -> Non
         "andon.yaml:3: error: unknown key `data_dri`, did you mean `data_dir`?",
         "andon.yaml:4: error: unknown key `directory`",
         "andon.yaml:5: error: unknown when_full `wait` (hint: known: decide, hold)",
-        "andon.yaml:6: error: `5` is not a size (hint: write 500MB, 8GB or 1.5TiB)",
+        "andon.yaml:6: error: `5` is not a size: it needs a unit (hint: use 64MB, 2GB or 512MiB)",
         "andon.yaml:6: error: `3XB` is not a size",
         "andon.yaml:8: error: `brokers.main.keepalive`: must be greater than or equal to 5",
         "andon.yaml:9: error: the file `missing.pem` is not there",

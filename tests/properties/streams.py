@@ -101,7 +101,7 @@ def _event(rng: Random, received: Instant, age: Duration) -> Event:
     if kind < 0.1:
         return Tick(received)
     if kind < 0.13:
-        return Link(received, "main", rng.random() < 0.5, received - rng.choice((0, SECOND)))
+        return Link(received, "main", rng.random() < 0.5, received - rng.choice((0, SECOND, 60 * SECOND)))
     if kind < 0.15:
         return Fault(received, rng.choice(list(FAULTS)), rng.choice((None, "main")), rng.random() < 0.5, "")
     return Observation(rng.choice(ASSETS), received - age, received, _readings(rng))

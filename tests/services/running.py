@@ -58,7 +58,8 @@ class RunningSite:
             (directory / "assets.yaml").write_text(assets)
         self.web = free_port()
         (directory / "andon.yaml").write_text(
-            f"site: test\ndata_dir: data\nbroker: {broker}\nstore: {store}\ngateways:\n{gateways}\n"
+            f"site: test\ndata_dir: data\n{broker if 'brokers:' in broker else f'broker: {broker}'}\n"
+            f"store: {store}\ngateways:\n{gateways}\n"
             f'notify: {{teams: {{all: {{channels: ["{hook}"]}}}}, routes: [{{match: {{}}, to: all}}]}}\n'
             f"web: {{port: {self.web}}}\n"
         )
@@ -153,9 +154,14 @@ class RunningSite:
             stored = stored_offset(self.settings)
             with closing(AlarmReader(self.data / "alarms.db")) as alarms:
                 pending = sum(n for (_, state), n in alarms.outbox_counts().items() if state == "pending")
-                return bool(end == stored == alarms.position() and not pending)
+                return bool(end == stored == alarms.position() and not pending and not alarms.holding())
         except AndonError:
             return False
+
+    def verdicts(self) -> dict[str, str]:
+        """By transition id, why somebody was told or nobody was."""
+        with closing(AlarmReader(self.data / "alarms.db")) as alarms:
+            return alarms.verdicts()
 
     def transitions(self) -> list[Transition]:
         """All that were committed, in order."""

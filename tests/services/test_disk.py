@@ -125,7 +125,7 @@ def gaps(site: RunningSite) -> list[Gap]:
 def connected(site: RunningSite, times: int = 1) -> bool:
     """Whether it has connected so many times, and its subscription stands."""
     link = health(site).get("hops", {}).get("broker:main", {})
-    return site.log.count("mqtt.connected") >= times and bool(link.get("ok"))
+    return site.log.count("mqtt_connected") >= times and bool(link.get("ok"))
 
 
 def test_a_full_disk_costs_readings_but_no_decision(disk: Path, broker: Mosquitto) -> None:

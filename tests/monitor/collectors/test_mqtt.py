@@ -10,6 +10,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from monitor.collectors.acks import BATCH_MESSAGES, WAITING_BATCHES
+from monitor.journal.entries import Message
 from tests.monitor.collectors.collecting import Journal, collecting, numbers, publish, site_broker, until
 from tests.services.mosquitto import Mosquitto
 
@@ -205,3 +206,22 @@ def test_a_clean_stop_commits_and_acknowledges_what_has_arrived(mosquitto: Mosqu
 
     journal, after = asyncio.run(scenario())
     assert [*journal.payloads, *after.payloads] == [*numbers(505), b"end"]
+
+
+def test_the_link_is_up_before_anything_that_the_broker_kept(mosquitto: Mosquitto) -> None:
+    class Ordered(Journal):
+        async def commit(self, messages: list[Message]) -> None:
+            assert self.links[-1] is True, "messages came before the link was up"
+            await super().commit(messages)
+
+    async def scenario() -> list[bytes]:
+        journal = Ordered()
+        async with collecting(site_broker(mosquitto), journal):
+            pass
+        journal.on_link(False)
+        await publish(mosquitto, numbers(500))
+        async with collecting(site_broker(mosquitto), journal):
+            await until(lambda: len(journal.messages) == 500)
+        return journal.payloads
+
+    assert asyncio.run(scenario()) == numbers(500)

@@ -17,7 +17,7 @@ from monitor.database.queries import AlarmReader
 from monitor.journal.entries import Message, RevisionEntry
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
-from monitor.line.decider import MOST_ENTRIES, Decider
+from monitor.line.decider import COMMIT_EVERY, MOST_ENTRIES, Decider
 from monitor.site import Site, load_site
 from rules.events import SECOND
 

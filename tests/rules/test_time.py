@@ -1,0 +1,228 @@
+"""Time in every corner: clocks that are wrong, data that come late, links that go, hours that are made up for."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rules.asset import AssetMonitor
+from rules.builtin import OWN_ASSET
+from rules.events import EVERY_BROKER, SECOND, Link, Observation
+from rules.fleet import Fleet
+from rules.ruleset import RuleSet
+from tests.rules.plant import T0, reading, rules_of, seen, story, tick, told
+
+HOUR = 3600
+YEARS = 20 * 365 * 24 * HOUR
+RULES = rules_of(
+    "  - {id: hot, kind: equipment, assets: m, detect: {type: limits, signal: t, high: 80, on_delay: 10s}}\n"
+    "  - {id: now, kind: equipment, assets: m, detect: {type: limits, signal: t, high: 80}}\n"
+    "  - {id: gone, kind: equipment, assets: m, detect: {type: silence, after: 30s}}\n"
+)
+
+
+LIMITS = rules_of(
+    "  - {id: hot, kind: equipment, assets: m, detect: {type: limits, signal: t, high: 80, on_delay: 10s}}\n"
+    "  - {id: now, kind: equipment, assets: m, detect: {type: limits, signal: t, high: 80}}\n"
+)
+
+
+def monitor(asset: str = "m", rules: RuleSet = RULES) -> AssetMonitor:
+    return AssetMonitor(asset, rules)
+
+
+def link(second: float, up: bool, since: float | None = None, broker: str = "main") -> Link:
+    at = T0 + round(second * SECOND)
+    return Link(at, broker, up, at if since is None else T0 + round(since * SECOND))
+
+
+def stamped(at: float, received: float, **values: float) -> Observation:
+    return seen(at, late=received - at, **values)
+
+
+def restarted(m: AssetMonitor) -> AssetMonitor:
+    again = AssetMonitor.restore(m.rules, json.loads(json.dumps(m.snapshot())))
+    again.broker = m.broker
+    return again
+
+
+# -- stamps ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_stamp_from_the_future_never_moves_the_high_water_mark() -> None:
+    m = monitor()
+    m.handle(stamped(0, 0, t=1))
+    before = m.clock.latest
+    assert told(m, stamped(HOUR, 1, t=1)) == [("system.clock", 1, "raised")]
+    assert (m.clock.latest, m.ahead) == (before, 1)
+    assert told(m, stamped(2, 2, t=99)) == [("now", 2, "raised")]
+
+
+@pytest.mark.parametrize(("ahead", "believed"), [(4.9, True), (5, True), (5.1, False)])
+def test_a_stamp_is_believed_up_to_max_ahead(ahead: float, believed: bool) -> None:
+    m = monitor()
+    m.handle(stamped(0, 0, t=1))
+    m.handle(stamped(1 + ahead, 1, t=1))
+    assert (m.ahead == 0) is believed
+
+
+def test_what_is_ahead_is_uncertain() -> None:
+    m = monitor(rules=rules_of("  - {id: r, kind: safety, assets: m, detect: {type: limits, signal: t, high: 80}}\n"))
+    m.handle(stamped(0, 0, t=1))
+    found = m.handle(stamped(HOUR, 1, t=1))
+    assert [(t.rule, t.event, t.reason["quality"]) for t in found if t.rule == "r"] == [
+        ("r", "raised", {"t": "uncertain"})
+    ]
+
+
+def test_a_gateway_that_never_set_its_clock_is_watched_as_well_as_any() -> None:
+    m = monitor()
+    events = [stamped(s - YEARS, s, t=99 if s >= 20 else 1) for s in range(0, 40, 5)]
+    found = [t for event in events for t in m.handle(event)]
+    assert [(t.rule, t.event) for t in found] == [("now", "raised"), ("hot", "raised")]
+    assert [t.reason.get("late") for t in found] == [None, None]
+    assert told(m, tick(35 + 30)) == [("gone", 65 - YEARS, "raised")]
+
+
+def test_a_repeat_of_the_same_reading_changes_nothing() -> None:
+    m = monitor()
+    m.handle(stamped(0, 0, t=99))
+    state = m.snapshot()
+    assert told(m, stamped(0, 0, t=99)) == []
+    assert m.snapshot() == state
+
+
+def test_late_readings_decide_nothing_are_counted_and_are_a_sign_of_life() -> None:
+    m = monitor()
+    m.handle(stamped(100, 100, t=1))
+    assert told(m, stamped(90, 125, t=99), tick(150)) == []
+    assert m.late == 1
+    assert told(m, tick(156)) == [("gone", 155, "raised")]
+
+
+def test_a_clock_set_back_is_accepted_and_delays_go_on_with_the_new_one() -> None:
+    m = monitor()
+    m.handle(stamped(HOUR, HOUR, t=1))
+    events = [stamped(s, HOUR + s, t=99) for s in range(1, 31)]
+    assert told(m, *events) == [("now", 11, "raised"), ("hot", 21, "raised")]
+    assert (m.clock.timeline, m.late) == (1, 10)
+
+
+def test_one_old_stamp_among_good_ones_sets_no_clock_back() -> None:
+    m = monitor()
+    for second in range(60):
+        m.handle(stamped(HOUR + second, HOUR + second, t=1))
+        m.handle(stamped(second, HOUR + second + 0.5, t=99))
+    assert (m.clock.timeline, m.late) == (0, 60)
+
+
+# -- our own links --------------------------------------------------------------------------------------------------
+
+
+def test_silence_does_not_count_while_the_link_is_down_and_goes_on_after() -> None:
+    m = monitor()
+    m.handle(stamped(0, 0, t=1))
+    assert told(m, link(10, False), tick(HOUR), link(HOUR, True, 10), tick(HOUR + 19)) == []
+    assert told(m, tick(HOUR + 20)) == [("gone", HOUR + 20, "raised")]
+
+
+def test_a_machine_on_another_broker_is_still_missed() -> None:
+    m = monitor()
+    m.handle(stamped(0, 0, t=1))
+    m.heard_through("east")
+    assert told(m, link(10, False, broker="west"), tick(30)) == [("gone", 30, "raised")]
+
+
+def test_a_machine_waits_for_its_own_broker_alone() -> None:
+    m = monitor()
+    m.handle(stamped(0, 0, t=1))
+    m.heard_through("east")
+    down = [link(10, False, broker=broker) for broker in ("east", "west")]
+    assert told(m, *down, link(20, True, 10, broker="west"), tick(HOUR)) == []
+    m = restarted(m)
+    assert told(m, link(HOUR, True, 10, broker="east"), tick(HOUR + 20)) == [("gone", HOUR + 20, "raised")]
+
+
+def test_a_machine_never_heard_may_be_on_any_broker() -> None:
+    m = monitor()
+    m.handle(tick(0))
+    down = [link(10, False, broker=broker) for broker in ("east", "west")]
+    assert told(m, *down, link(20, True, 10, broker="west"), tick(HOUR)) == []
+    m = restarted(m)
+    m.handle(stamped(HOUR, HOUR, t=1))
+    m.heard_through("west")
+    assert told(m, tick(HOUR + 30)) == [("gone", HOUR + 30, "raised")]
+
+
+def test_a_lost_link_is_one_alarm_and_our_own_absence_none() -> None:
+    m = monitor(OWN_ASSET)
+    m.handle(tick(0))
+    assert told(m, link(HOUR, False, 0), link(HOUR + 1, True, 0)) == []
+    assert told(m, link(HOUR + 2, False), tick(HOUR + 12), link(HOUR + 13, True, HOUR + 2)) == [
+        ("system.broker-lost", HOUR + 12, "raised"), ("system.broker-lost", HOUR + 13, "cleared"),
+    ]  # fmt: skip
+
+
+def test_a_step_of_our_clock_is_no_silence_and_no_lost_link() -> None:
+    own, m = monitor(OWN_ASSET), monitor()
+    m.handle(stamped(0, 0, t=1))
+    step = [link(1, False, broker=EVERY_BROKER), link(HOUR, True, HOUR, broker=EVERY_BROKER)]
+    assert told(m, *step, tick(HOUR + 28)) == []
+    assert told(own, tick(0), *step, tick(HOUR + 28)) == []
+
+
+# -- backlogs -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slow", [0, YEARS])
+def test_what_happened_while_our_link_was_down_is_marked_late(slow: int) -> None:
+    m = monitor(rules=LIMITS)
+    m.handle(stamped(0 - slow, 0, t=1))
+    m.handle(link(10, False))
+    m.handle(link(HOUR, True, 10))
+    found = [t for at, value in ((20, 99), (40, 1), (HOUR + 60, 99)) for t in m.handle(
+        stamped(at - slow, max(HOUR + 1, at), t=value)
+    )]  # fmt: skip
+    assert [(t.rule, t.event, (t.at - T0) / SECOND + slow) for t in found] == [
+        ("now", "raised", 20), ("hot", "raised", 30), ("hot", "cleared", 40), ("now", "cleared", 40), ("now", "raised", HOUR + 60),
+    ]  # fmt: skip
+    assert [t.reason.get("late", False) for t in found] == [True] * 4 + [False]
+
+
+def test_late_stays_late_over_a_restart_and_a_second_loss() -> None:
+    m = monitor()
+    m.handle(stamped(0, 0, t=1))
+    for event in (link(10, False), link(HOUR, True, 10), stamped(20, HOUR + 1, t=1)):
+        m.handle(event)
+    m = restarted(m)
+    for event in (link(HOUR + 2, False), link(HOUR + 3, True, HOUR + 2)):
+        m.handle(event)
+    (raised,) = m.handle(stamped(25, HOUR + 4, t=99))
+    assert raised.reason["late"] is True
+
+
+def test_nothing_is_late_after_a_short_loss_or_through_another_broker() -> None:
+    m = monitor()
+    for event in (stamped(0, 0, t=1), link(1, False), link(10, True, 1)):
+        m.handle(event)
+    assert "late" not in m.handle(stamped(10, 10, t=99))[0].reason
+    m = monitor()
+    m.handle(stamped(0, 0, t=1))
+    m.heard_through("east")
+    for event in (link(1, False, broker="west"), stamped(20, 20, t=1), link(30, True, 1, broker="west")):
+        m.handle(event)
+    assert "late" not in m.handle(stamped(31, 31, t=99))[0].reason
+
+
+def test_hours_are_worked_off_with_the_durations_they_had() -> None:
+    """Ticks carry the time of the journal: between two readings no wall clock gets a word in."""
+    fleet = Fleet(RULES)
+    every = [
+        Observation("m", T0 + s * SECOND, T0 + s * SECOND, (reading("t", 99 if 1000 <= s < 1015 else 1),))
+        for s in range(0, 4 * HOUR, 5)
+    ]
+    found = [t for offset, event in enumerate(every) for t in fleet.handle(event, offset)]
+    assert story(found) == [
+        ("now", 1000, "raised"), ("hot", 1010, "raised"), ("hot", 1015, "cleared"), ("now", 1015, "cleared"),
+    ]  # fmt: skip
