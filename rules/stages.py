@@ -1,0 +1,132 @@
+"""Everything that decides, in order: each asset by itself, rules over several assets, the group over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from rules.alarms import Transition
+from rules.events import Command, Event, Instant, Link, Observation, Revision
+from rules.fleet import Fleet
+from rules.group import Group, Outcome
+from rules.grouping.comms import Comms, Word
+from rules.plant import Plant
+from rules.ruleset import RuleSet
+
+SNAPSHOT_VERSION: Final = 1
+NOTHING: Final = Outcome()
+"""What comes of most events. Nobody writes to it."""
+
+
+class Stages:
+    """The fleet and what stands above it. `handle` takes every event in the order of receipt.
+
+    What stands above the fleet has one snapshot, good up to an `offset`. It must be taken whenever one of the fleet's
+    is, for what an asset knows already it does not say again. `touched` is the first entry that it does not cover.
+    """
+
+    def __init__(self, rules: RuleSet) -> None:
+        self.fleet = Fleet(rules)
+        self.touched: int | None = None
+        self.offset = -1
+        self._known = -1
+        self._plant = Plant(rules)
+        self._comms = Comms(rules)
+        self._group = Group(rules)
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rules in force."""
+        return self.fleet.rules
+
+    def handle(self, event: Event, offset: int = -1) -> Outcome:
+        """Take an event in. `Outcome.shown` belongs to the event; `Outcome.told` may hold earlier transitions too."""
+        decided = self.fleet.handle(event, offset)
+        if 0 <= offset <= self._known:
+            return NOTHING
+        if type(event) is Observation and not decided and self._unconcerned(event):
+            return NOTHING
+        out = Outcome()
+        changed = self._group.advance(event.received, out)
+        decided += self._above(event, decided)
+        if isinstance(event, Revision):
+            self._group.adopt(event.rules, event.received, out)
+        if decided:
+            self._group.take(decided, event.received, out)
+        self._touch(offset, changed or bool(decided) or not isinstance(event, Observation) or self._listens(event))
+        return out
+
+    def _unconcerned(self, event: Observation) -> bool:
+        due = self._group.due
+        return not self._listens(event) and (due is None or due > event.received)
+
+    def _listens(self, event: Observation) -> bool:
+        return self._comms.concerns(event.asset) or self._plant.concerns(event.asset)
+
+    def _touch(self, offset: int, changed: bool) -> None:
+        if changed:
+            self.offset = offset
+            self.touched = offset if self.touched is None else self.touched
+
+    def _above(self, event: Event, decided: Iterable[Transition]) -> list[Transition]:
+        """What rules over several assets make of the event, and of what the assets decided."""
+        out: list[Transition] = []
+        for word in self._words(event, decided):
+            out += self._plant.silent(word.gateway, word.silent, word.at, event.received)
+        return out + self._plant.handle(event)
+
+    def _words(self, event: Event, decided: Iterable[Transition]) -> Iterator[Word]:
+        if isinstance(event, Revision):
+            self._comms.adopt(event.rules)
+        elif isinstance(event, Link):
+            self._comms.deafen()
+        elif isinstance(event, Observation) and self._comms.concerns(event.asset):
+            yield from self._comms.hear(event.asset, min(event.at, event.received), event.received)
+        yield from self._comms.look(decided)
+
+    # -- commands ---------------------------------------------------------------------------------------------------
+
+    def refusal(self, command: Command) -> str | None:
+        """Why a command would be refused now; None if it would not. Changes nothing."""
+        monitor = self._plant.monitor_of(command)
+        return self.fleet.refusal(command) if monitor is None else monitor.refusal(command)
+
+    def refused(self, command: Command) -> str | None:
+        """Why a command that was just handled changed nothing; None if it did."""
+        monitor = self._plant.monitor_of(command) or self.fleet.monitors.get(command.asset)
+        return None if monitor is None else monitor.refused
+
+    def asset_of(self, alarm: str) -> str | None:
+        """The asset, or other name, that an alarm's id or name begins with."""
+        ends = (alarm[:i] for i, sign in enumerate(alarm) if sign == ":")
+        return next((name for name in ends if name in self.fleet.monitors or name in self._plant.monitors), None)
+
+    # -- time and state ---------------------------------------------------------------------------------------------
+
+    def next_due(self) -> Instant | None:
+        """When, in time of receipt, a Tick would matter to somebody."""
+        dues = (self.fleet.next_due(), self._plant.next_due(), self._group.due)
+        return min((due for due in dues if due is not None), default=None)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state of what stands above the fleet, as JSON, as of `offset`."""
+        self.touched = None
+        return {
+            "version": SNAPSHOT_VERSION,
+            "plant": self._plant.snapshot(),
+            "comms": self._comms.snapshot(),
+            "group": self._group.snapshot(),
+        }
+
+    def restore(self, data: dict[str, Any], offset: int) -> None:
+        """Go on from a snapshot that was taken under the same rules.
+
+        Raises:
+            ValueError: the snapshot's version is not ours.
+        """
+        if data.get("version") != SNAPSHOT_VERSION:
+            raise ValueError(f"snapshot of version {data.get('version')}, this is version {SNAPSHOT_VERSION}")
+        self._plant.restore(data["plant"])
+        self._comms.restore(data["comms"])
+        self._group.restore(data["group"])
+        self.offset = self._known = offset
