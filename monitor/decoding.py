@@ -16,4 +16,4 @@ def decoder_for(texts: Mapping[str, str]) -> Decoder:
 
 def decoder_of(texts: Mapping[str, str], rules: RuleSet) -> Decoder:
     """The same where the rules are at hand already."""
-    return Decoder(gateways_from_texts(texts), rules.assets.is_numeric)
+    return Decoder(gateways_from_texts(texts), rules.assets.is_numeric, rules.max_ahead)

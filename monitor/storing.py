@@ -83,7 +83,7 @@ def _write(settings: Settings, ended: threading.Event) -> None:
         texts = texts_before(settings.data_dir, max(start, min(segment_offsets(journal), default=0)))
         decoder = decoder_for(texts) if texts else Decoder((), lambda _, __: False)
         with JournalReader(journal, start) as reader:
-            run_writer(reader, store, decoder, decoder_for, ended, max_ahead=settings.max_ahead)
+            run_writer(reader, store, decoder, decoder_for, ended)
 
 
 def texts_before(data_dir: Path, offset: Offset) -> dict[str, str]:

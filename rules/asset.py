@@ -7,10 +7,10 @@ from typing import Any, Final, Self
 
 from rules import commands, timers
 from rules.alarms import State, Transition
-from rules.builtin import OWN_ASSET, Flag
+from rules.builtin import FAULTS, OWN_ASSET, Flag
 from rules.clock import AssetClock, settled
 from rules.deadlines import Deadlines
-from rules.events import Command, Event, Instant, Link, Observation, Quality, Reading, Revision, Tick
+from rules.events import Command, Event, Fault, Instant, Link, Observation, Quality, Reading, Revision, Tick
 from rules.gate import Gate
 from rules.problems import quoted
 from rules.roster import Roster, identity
@@ -251,6 +251,8 @@ class AssetMonitor:
             self._command(event, moment)
         elif isinstance(event, Revision):
             self._revise(event.rules, moment)
+        elif isinstance(event, Fault):
+            self._fault(event)
         else:
             assert isinstance(event, Tick)
 
@@ -265,16 +267,21 @@ class AssetMonitor:
 
     def _link(self, event: Link, moment: Instant) -> None:
         since = moment if event.up else max(self.clock.now, self.clock.reads(event.since))
+        if event.up and self.asset != OWN_ASSET:
+            self.clock.catch_up(event.since, event.received)
         self._pass(since)
         for watch in self._roster.watches:
             (watch.detector.resume if event.up else watch.detector.pause)(since)
             self._looked(watch)
         if self.asset == OWN_ASSET:
-            watch, flag = self._roster.link(event.broker)
-            self.clock.now = max(self.clock.now, since)
-            flag.raised = not event.up
-            self._evaluate([watch], self.clock.now)
+            self._told(*self._roster.link(event.broker), not event.up)
         self._pass(moment)
+
+    def _fault(self, event: Fault) -> None:
+        if self.asset == OWN_ASSET and event.rule in FAULTS:
+            watch, noticed = self._roster.fault(event.rule, event.part)
+            noticed.text = event.text
+            self._told(watch, noticed, event.active)
 
     def _command(self, event: Command, moment: Instant) -> None:
         """A person's act; one that is refused changes nothing."""
@@ -321,6 +328,8 @@ class AssetMonitor:
             reason |= alarm.hidden()
         if context := self._roster.context():
             reason["context"] = context
+        if at < self.clock.late_before:
+            reason["late"] = True
         transition = Transition(
             id=name,
             alarm=alarm.occurrence,

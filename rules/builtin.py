@@ -1,4 +1,4 @@
-"""The rules that every asset has without anybody writing them: instrument faults, its clock, our broker link."""
+"""The rules nobody has to write: an asset's instrument faults and clock, our broker links and our own faults."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ BROKER_LOST: Final = "system.broker-lost"
 COMMS_LOST: Final = "system.comms-lost"
 GATEWAY_SILENT: Final = "silent"
 """The signal of a gateway that says, as a truth value, whether all of it is silent."""
+JOURNAL_FULL: Final = "system.journal-full"
+JOURNAL_DAMAGED: Final = "system.journal-damaged"
+QUEUE_DROPPED: Final = "system.queue-dropped"
 CLOCK_CALM: Final[Duration] = 60 * SECOND
 LINK_PATIENCE: Final[Duration] = 10 * SECOND
 
@@ -119,13 +122,34 @@ class Flag(Detector):
         del level
         return {"text": self._texts[on]}
 
-    def snapshot(self) -> bool:
+    def snapshot(self) -> Any:
         """The flag."""
         return self.raised
 
-    def restore(self, data: bool) -> None:
+    def restore(self, data: Any) -> None:
         """The reverse of `snapshot`."""
         self.raised = data
+
+
+class Noticed(Flag):
+    """A fault of the monitor itself: what it says of it comes with it, and may change while it lasts."""
+
+    def __init__(self, part: str | None) -> None:
+        super().__init__(part, "", "")
+        self.text = ""
+
+    def describe(self, level: str, *, on: bool) -> dict[str, Any]:
+        """The text that came last."""
+        del level, on
+        return {"text": self.text}
+
+    def snapshot(self) -> Any:
+        """Flag and text."""
+        return [self.raised, self.text]
+
+    def restore(self, data: Any) -> None:
+        """The reverse of `snapshot`."""
+        self.raised, self.text = data
 
 
 def _rule(name: str, title: str, priority: Priority, response: str, on: Duration, off: Duration) -> Rule:
@@ -163,7 +187,37 @@ def comms_lost(assets: int = 0, blind: tuple[str, ...] = ()) -> Rule:
     return rule.model_copy(update={"detect": CommsConfig(assets=assets, blind=blind)})
 
 
-BUILTIN: Final[dict[str, Rule]] = {
+FAULTS: Final[dict[str, Rule]] = {
+    rule.id: rule
+    for rule in (
+        _rule(
+            JOURNAL_FULL,
+            "No room for the journal",
+            Priority.HIGH,
+            "Free space on the disk of data_dir, or lower `journal: max_size`: readings are not kept, or not fetched.",
+            0,
+            0,
+        ),
+        _rule(
+            JOURNAL_DAMAGED,
+            "Journal damaged",
+            Priority.HIGH,
+            "Check the disk; once what is lost is understood, move the files that were set aside out of the journal.",
+            0,
+            0,
+        ),
+        _rule(
+            QUEUE_DROPPED,
+            "Broker drops messages",
+            Priority.HIGH,
+            "Raise the broker's queue limits, or find out why we do not take messages as fast as they come.",
+            0,
+            0,
+        ),
+    )
+}
+"""What a `Fault` may raise on the monitor's own asset."""
+BUILTIN: Final[dict[str, Rule]] = FAULTS | {
     rule.id: rule for rule in (instrument_fault(60 * SECOND), clock_ahead(), broker_lost(), comms_lost())
 }
 """For those who look a rule's texts up by id."""

@@ -8,6 +8,10 @@ from rules.events import SECOND, Duration, Instant
 
 RELENT_AFTER: Final[Duration] = 10 * SECOND
 """Consistently older stamps for this long mean that the gateway's clock was set back: its new timeline is accepted."""
+MISSED: Final[Duration] = 10 * SECOND
+"""After our link was down for longer than this, what piled up meanwhile comes late."""
+GRACE: Final[Duration] = 2 * SECOND
+"""How long after a link came up the first of what the broker kept for us may take to come in."""
 
 
 def settled(at: Instant, received: Instant, max_ahead: Duration) -> tuple[Instant, bool]:
@@ -20,10 +24,12 @@ class AssetClock:
 
     Its time is the latest believed stamp plus what has passed, by our own receipt, since that stamp came in. `now` is
     the time up to which decisions were made; nothing is decided before it again, unless a new timeline is accepted.
-    `heard` is when the asset last spoke, if ever.
+    `heard` is when the asset last spoke, if ever. What happened before `late_before` reached us late.
     """
 
-    __slots__ = ("heard", "latest", "latest_received", "now", "older_since", "start", "timeline", "trusted")
+    __slots__ = (
+        "heard", "late_before", "latest", "latest_received", "now", "older_since", "start", "timeline", "trusted",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.start: Instant | None = None
@@ -34,6 +40,7 @@ class AssetClock:
         self.trusted = False
         self.older_since: Instant | None = None
         self.timeline = 0
+        self.late_before: Instant = 0
 
     def begin(self, received: Instant) -> None:
         """The first thing we hear of the asset, or of the plant: until a stamp is believed, our own time holds."""
@@ -61,10 +68,19 @@ class AssetClock:
         """Start a timeline at `at`; returns by how much all that was kept in the old one has to be moved."""
         delta = at - self.reads(received)
         self.latest, self.latest_received, self.now = at, received, at
+        self.late_before += delta
         self.start = None if self.start is None else self.start + delta
         self.heard = None if self.heard is None else self.heard + delta
         self.older_since = None
         return delta
+
+    def catch_up(self, since: Instant, received: Instant) -> None:
+        """Our link is back after it was lost at `since`: what the asset did until then, by its clock, comes late.
+
+        One that was heard meanwhile speaks through another link.
+        """
+        if received - since > MISSED and self.latest_received <= since:
+            self.late_before = max(self.late_before, self.latest + received + GRACE - self.latest_received)
 
     def relents(self, received: Instant) -> bool:
         """An older stamp came in; true once they have been coming for long enough to be believed."""
@@ -79,4 +95,4 @@ class AssetClock:
     def restore(self, data: dict[str, Any]) -> None:
         """The reverse of `snapshot`."""
         for name in self.__slots__:
-            setattr(self, name, data[name])
+            setattr(self, name, data.get(name, 0))

@@ -1,4 +1,4 @@
-"""What goes into the core: observations, the passing of time, commands, changes of rules and of the broker link.
+"""What goes into the core: observations, time passing, commands, changes of rules, of a broker link, our own faults.
 
 All times are `Instant`s: integer nanoseconds since 1970-01-01T00:00Z. The core never asks what time it is; every event
 says when it was received by us, and observations also say when their values were true at the machine.
@@ -60,12 +60,25 @@ class Tick(msgspec.Struct, frozen=True, gc=False):
 
 
 class Link(msgspec.Struct, frozen=True, gc=False):
-    """Our own connection to a broker was lost (as of `since`) or is back: silence means nothing while it is down."""
+    """Our connection to a broker was lost, or is back; `since` is when it was lost. Silence means nothing between."""
 
     received: Instant
     broker: str
     up: bool
     since: Instant
+
+
+class Fault(msgspec.Struct, frozen=True, gc=False):
+    """Something that the monitor itself noticed of its own work: `rule` is the built-in rule that it raises or clears.
+
+    `part` is what it befell, if there may be several; `text` says what is the matter, or that it is over.
+    """
+
+    received: Instant
+    rule: str
+    part: str | None
+    active: bool
+    text: str
 
 
 class Command(msgspec.Struct, frozen=True, gc=False):
@@ -87,4 +100,4 @@ class Revision(msgspec.Struct, frozen=True, gc=False):
     rules: RuleSet
 
 
-Event: TypeAlias = Observation | Tick | Link | Command | Revision
+Event: TypeAlias = Observation | Tick | Link | Fault | Command | Revision

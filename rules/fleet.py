@@ -8,7 +8,7 @@ from typing import Any, Final
 from rules.alarms import Transition
 from rules.asset import AssetMonitor
 from rules.builtin import OWN_ASSET
-from rules.events import Command, Event, Instant, Observation, Revision, Tick
+from rules.events import Command, Event, Fault, Instant, Observation, Revision, Tick
 from rules.problems import quoted
 from rules.ruleset import RuleSet
 
@@ -91,6 +91,8 @@ class Fleet:
     def _concerned(self, event: Event) -> list[AssetMonitor]:
         if isinstance(event, Command):
             return [monitor] if (monitor := self.monitors.get(event.asset)) is not None else []
+        if isinstance(event, Fault):
+            return [self.monitors[OWN_ASSET]]
         if not isinstance(event, Tick):
             return [self.monitors[asset] for asset in sorted(self.monitors)]
         return [self.monitors[asset] for asset in (*sorted(self._unborn), *self._take_due(event.received))]

@@ -14,7 +14,7 @@ from rules.alarms import Kind, Transition
 from rules.asset import AssetMonitor
 from rules.assetmodel import STATE, AssetModel, SignalSpec
 from rules.builtin import GATEWAY_SILENT, comms_lost
-from rules.events import SECOND, Command, Duration, Event, Instant, Observation, Reading, Revision, Tick, Value
+from rules.events import SECOND, Command, Duration, Event, Fault, Instant, Observation, Reading, Revision, Tick, Value
 from rules.expressions import Expression, ForeignSignal
 from rules.ruleset import Rule, RuleSet
 
@@ -78,6 +78,8 @@ class Plant:
         return out
 
     def _concerned(self, event: Event) -> list[AssetMonitor]:
+        if isinstance(event, Fault):
+            return []
         if isinstance(event, Command):
             return [] if (monitor := self.monitor_of(event)) is None else [monitor]
         monitors = [self.monitors[name] for name in sorted(self.monitors)]

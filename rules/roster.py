@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rules.alarms import Kind
-from rules.builtin import BROKER_LOST, OWN_ASSET, Flag, InstrumentFault, broker_lost, clock_ahead, instrument_fault
+from rules.builtin import (
+    BROKER_LOST,
+    FAULTS,
+    OWN_ASSET,
+    Flag,
+    InstrumentFault,
+    Noticed,
+    broker_lost,
+    clock_ahead,
+    instrument_fault,
+)
 from rules.clock import AssetClock
 from rules.derived import Derived
 from rules.detectors.base import Detector
@@ -39,6 +49,7 @@ class Roster:
         self.vigil: list[Watch] = []
         self.curious: list[Watch] = []
         self._links: dict[str, Watch] = {}
+        self._faults: dict[tuple[str, str | None], Watch] = {}
         written = () if asset == OWN_ASSET else rules.for_asset(asset)
         for rule in written:
             gate, suppressor = self._gate(rule.when), self._gate(rule.suppress_when)
@@ -108,6 +119,14 @@ class Roster:
         assert isinstance(watch.detector, Flag)
         return watch, watch.detector
 
+    def fault(self, rule: str, part: str | None) -> tuple[Watch, Noticed]:
+        """The watch over a fault of the monitor itself, of a rule in `FAULTS`."""
+        watch = self._faults.get((rule, part))
+        if watch is None:
+            watch = self._faults[rule, part] = self._add(FAULTS[rule], Noticed(part))
+        assert isinstance(watch.detector, Noticed)
+        return watch, watch.detector
+
     def find(self, alarm: str) -> Watch | None:
         """The watch of an alarm, by the id of its last occurrence or by its name: `asset:rule` or `asset:rule:part`."""
         return next((w for w in self.watches if alarm in (w.alarm.occurrence, alarm_name(self.asset, *w.key))), None)
@@ -158,6 +177,8 @@ class Roster:
         for rule, part, _, _ in saved:
             if rule == BROKER_LOST:
                 self.link(part)
+            elif rule in FAULTS:
+                self.fault(rule, part)
         watches = {identity(watch): watch for watch in self.watches}
         for rule, part, key, state in saved:
             if (watch := watches.get((rule, part, key))) is not None:

@@ -35,7 +35,15 @@ GROUP_NAMES: Final = ("asset", "parent", "area")
 PLANT: Final = "plant"
 """The name under which the alarm of a rule over several assets is shown, unless the rule names another."""
 
-BUILTIN_IDS: Final = ("system.broker-lost", "system.clock", "system.comms-lost", "system.instrument-fault")
+BUILTIN_IDS: Final = (
+    "system.broker-lost",
+    "system.clock",
+    "system.comms-lost",
+    "system.instrument-fault",
+    "system.journal-damaged",
+    "system.journal-full",
+    "system.queue-dropped",
+)
 """The rules that every site has without anybody writing them."""
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9.-]*")

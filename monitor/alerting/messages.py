@@ -6,7 +6,7 @@ Pure: no clock, no files; the site's time zone is handed in.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Final, NamedTuple, Protocol
 
@@ -17,6 +17,8 @@ from rules.events import SECOND, Duration, Instant, Value
 
 LONGEST_LINE: Final = 500
 LONGEST_TITLE: Final = 160
+LONGEST_SUMMARY: Final = 50
+"""Alarms that a summary names; the rest is counted."""
 
 
 class RuleFacts(Protocol):
@@ -63,6 +65,7 @@ _PURPOSES: Final[dict[Purpose, str]] = {
     Purpose.ALERT: "{urgency}",
     Purpose.LATCHED: "RESET NEEDED",
     Purpose.RECOVERY: "CLEARED",
+    Purpose.SUMMARY: "SUMMARY",
 }
 
 
@@ -84,6 +87,20 @@ def body(
         iter((f"Alarm: {transition.alarm}",)),
     )
     return "\n".join(_clean(line, LONGEST_LINE) for lines in sections for line in lines)
+
+
+def summary_title(count: int) -> str:
+    """One line over a summary of alarms that came and went while nobody could be told."""
+    return f"SUMMARY {count} {'alarm' if count == 1 else 'alarms'} came and went unannounced; none of them is active"
+
+
+def summary_body(lines: Sequence[str]) -> str:
+    """One line for each alarm, as many as a person reads."""
+    shown = [_clean(line, LONGEST_LINE) for line in lines[:LONGEST_SUMMARY]]
+    more = [f"and {len(lines) - len(shown)} more: `andon alarms --all` shows them"] if len(lines) > len(shown) else []
+    return "\n".join(
+        ["Late: they came and went before they could be decided, e.g. while the connection was down.", *shown, *more]
+    )
 
 
 def moment(at: Instant, zone: tzinfo = UTC) -> str:

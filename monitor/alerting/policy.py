@@ -58,6 +58,9 @@ class Why(enum.StrEnum):
     QUIET_EVENT = "this event notifies nobody"
     SUPPRESSED = "the alarm is shelved, suppressed or out of service"
     NOT_LIVE = "the rule is not live: it decides but notifies nobody"
+    HELD = "held: it came late, and people are told once the backlog is worked off"
+    OVERTAKEN = "it came late and was overtaken: people are told what followed"
+    SUMMARISED = "it came late and was over again: told in a summary"
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -142,7 +145,7 @@ class Notifier:
         self, notify: Notify, zone: tzinfo = UTC, told: Mapping[Identity, Iterable[Recipient]] | None = None
     ) -> None:
         self.notify = notify
-        self._zone = zone
+        self.zone = zone
         self._told: dict[Identity, dict[Recipient, None]] = {
             key: dict.fromkeys(who) for key, who in (told or {}).items()
         }
@@ -151,7 +154,7 @@ class Notifier:
         """As the function of this name, with its memory; call it once for each transition, in order."""
         identity = (transition.asset, transition.rule, transition.part)
         told = self._told.get(identity, {})
-        decision = decide(transition, rule, self.notify, asset, told=told, zone=self._zone)
+        decision = decide(transition, rule, self.notify, asset, told=told, zone=self.zone)
         for notification in decision.notifications:
             if notification.purpose is Purpose.ALERT:
                 self._told.setdefault(identity, {})[Recipient(notification.team, notification.channel)] = None

@@ -9,7 +9,8 @@ from monitor import settings
 from monitor.codecs.base import LONGEST_NAME, Claim, Codec, Decoded, Numeric, Reject
 from monitor.codecs.json_values import JsonCodec
 from monitor.codecs.topics import NameTemplate, TopicTemplate
-from rules.events import Instant
+from rules.events import Duration, Instant
+from rules.ruleset import MAX_AHEAD
 
 FORMATS: Final[dict[str, Callable[[settings.Gateway, Numeric], Codec]]] = {
     "json": JsonCodec,
@@ -40,13 +41,17 @@ class _Gateway:
 class Decoder:
     """Every gateway of a site; where templates overlap, the first one in andon.yaml claims a topic.
 
-    Claims are remembered by topic, within bounds. Equal messages give equal outcomes, in any order.
+    Claims are remembered by topic, within bounds. Equal messages give equal outcomes, in any order. How far in front of
+    their receipt stamps are believed (`max_ahead`) belongs to the same configuration, and is for those who use them.
 
     Raises:
         InputError: a gateway's topic or asset template is wrong.
     """
 
-    def __init__(self, gateways: tuple[settings.Gateway, ...], numeric: Numeric) -> None:
+    def __init__(
+        self, gateways: tuple[settings.Gateway, ...], numeric: Numeric, max_ahead: Duration = MAX_AHEAD
+    ) -> None:
+        self.max_ahead = max_ahead
         self._gateways = tuple(_Gateway(gateway, numeric) for gateway in gateways)
         self._claims: dict[tuple[str, bytes], tuple[_Gateway, Claim] | Decoded | None] = {}
 

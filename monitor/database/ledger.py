@@ -13,7 +13,22 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from sqlalchemy import Connection, Row, Table, case, delete, exists, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from monitor import clock
@@ -27,10 +42,11 @@ from monitor.database.schema import (
     quarantine_counts,
     revisions,
     snapshots,
+    stages,
     transitions,
 )
 from monitor.journal.entries import Offset
-from rules.alarms import State, Transition
+from rules.alarms import SUPPRESSIONS, State, Transition
 from rules.events import Instant
 
 QUARANTINE_ROWS: Final = 10_000
@@ -41,6 +57,8 @@ LONGEST_DETAIL: Final = 1_000
 
 NEXT: Final = "next"
 FLOOR: Final = "floor"
+HELD: Final = "held"
+"""The transition before the first one that is held; there only while something is."""
 
 Insert: TypeAlias = sqlite.Insert | postgresql.Insert
 _INSERTS: Final[dict[str, Callable[[Table], Insert]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -65,7 +83,9 @@ class Step:
     """What the line did up to `next_offset`, the first journal entry that it has not handled.
 
     `floor` is the smallest offset that recovery has to start from. `verdicts` says by transition id why somebody
-    or nobody was told. `revision` is (offset, hash, texts by file name).
+    or nobody was told, `released` the same of transitions that were held before; `holding` is whether any still is.
+    `stages` are snapshots by name of what is decided above the assets, as (name, offset, body), `revision` is (offset,
+    hash, texts by file name).
     """
 
     next_offset: Offset
@@ -73,7 +93,10 @@ class Step:
     transitions: Sequence[Transition] = ()
     notifications: Sequence[Notification] = ()
     verdicts: Mapping[str, str] = field(default_factory=dict)
+    released: Mapping[str, str] = field(default_factory=dict)
+    holding: bool = False
     snapshots: Sequence[tuple[str, Offset, bytes]] = ()
+    stages: Sequence[tuple[str, Offset, bytes]] = ()
     revision: tuple[Offset, str, Mapping[str, str]] | None = None
     rejects: Sequence[QuarantineRow] = ()
 
@@ -93,6 +116,7 @@ class Ledger:
         self._insert = _INSERTS[self._engine.dialect.name]
         self._statements = _Statements(self._insert)
         self._position = self._offset(NEXT)
+        self._holding = bool(self._read(_position_of(HELD)))
 
     def close(self) -> None:
         """Let go of the file; nothing is pending."""
@@ -102,16 +126,19 @@ class Ledger:
     def commit(self, step: Step) -> None:
         """Make the step durable, all of it or nothing; it is on disk on return."""
         with self._connection.begin():
+            self._mark_held(step.holding)
             for transition in step.transitions:
                 self._add_transition(transition, step.verdicts.get(transition.id, ""))
+            self._add_verdicts(step.released)
             self._add_notifications(step.notifications)
             self._add_snapshots(step.snapshots)
+            self._add_stages(step.stages)
             self._add_revision(step.revision)
             self._add_rejects([row for row in step.rejects if row.offset >= self._position])
             self._connection.execute(
                 self._statements.position, [_position(NEXT, step.next_offset), _position(FLOOR, step.floor)]
             )
-        self._position = step.next_offset
+        self._position, self._holding = step.next_offset, step.holding
 
     def position(self) -> Offset:
         """The first journal entry that no commit covers; 0 in a new database."""
@@ -125,6 +152,10 @@ class Ledger:
         """For each asset the latest snapshot and the offset up to which it counts everything in."""
         for row in self._read(select(snapshots).order_by(snapshots.c.asset)):
             yield row.asset, row.offset, row.body
+
+    def stages(self) -> dict[str, tuple[Offset, bytes]]:
+        """The latest snapshots of what is decided above the assets, by name, each with the offset that it is good for."""
+        return {row.name: (row.offset, row.body) for row in self._read(select(stages))}
 
     def revision_at(self, offset: Offset) -> tuple[Offset, str, dict[str, str]] | None:
         """The rules in force at an offset: since when, their hash and texts; None before the first."""
@@ -143,17 +174,40 @@ class Ledger:
         wanted = select(alarms).where(alarms.c.state != State.NORMAL.value)
         return {(r.asset, r.rule, r.part or None): (r.alarm, State(r.state)) for r in self._read(wanted)}
 
+    def held(self, verdict: str) -> list[Transition]:
+        """The transitions with this verdict that people have yet to be told of, oldest first."""
+        if not self._holding:
+            return []
+        wanted = select(transitions.c.body).where(transitions.c.seq > self._offset(HELD), transitions.c.told == verdict)
+        rows = self._read(wanted.order_by(transitions.c.seq))
+        return [msgspec.json.decode(row.body, type=Transition) for row in rows]
+
     def told(self) -> dict[Identity, list[Recipient]]:
-        """For each alarm that is not normal, who was alerted and has not heard yet that it is over."""
-        over = outbox.alias()
+        """For each alarm that is not normal, who was alerted and has not heard yet that it is over.
+
+        Where it came out of sight, that may have been of an earlier occurrence that had ended out of sight, too.
+        """
+        hidden = transitions.alias()
+        came_hidden = exists().where(hidden.c.id == alarms.c.alarm, hidden.c.to_state.in_([*SUPPRESSIONS]))
+        return self._told(transitions.c.alarm == alarms.c.alarm) | self._told(_same(alarms, transitions) & came_hidden)
+
+    def _told(self, which: ColumnElement[bool]) -> dict[Identity, list[Recipient]]:
+        ended, over = transitions.alias(), outbox.alias()
         heard = exists().where(
-            over.c.alarm == outbox.c.alarm, over.c.channel == outbox.c.channel, over.c.purpose == Purpose.RECOVERY.value
+            _same(ended, transitions),
+            over.c.transition == ended.c.id,
+            over.c.purpose == Purpose.RECOVERY.value,
+            over.c.seq > outbox.c.seq,
         )
+        columns = (alarms.c.asset, alarms.c.rule, alarms.c.part, outbox.c.team, outbox.c.channel)
         wanted = (
-            select(alarms.c.asset, alarms.c.rule, alarms.c.part, outbox.c.team, outbox.c.channel)
-            .join(outbox, outbox.c.alarm == alarms.c.alarm)
+            select(*columns)
+            .select_from(alarms)
+            .join(transitions, which)
+            .join(outbox, outbox.c.transition == transitions.c.id)
             .where(alarms.c.state != State.NORMAL.value, outbox.c.purpose == Purpose.ALERT.value, ~heard)
-            .order_by(outbox.c.seq)
+            .group_by(*columns)
+            .order_by(func.min(outbox.c.seq))
         )
         found: dict[Identity, list[Recipient]] = {}
         for row in self._read(wanted):
@@ -165,13 +219,26 @@ class Ledger:
             return self._connection.execute(wanted).all()
 
     def _offset(self, name: str) -> Offset:
-        rows = self._read(select(positions.c.offset).where(positions.c.name == name))
+        rows = self._read(_position_of(name))
         return int(rows[0][0]) if rows else 0
 
     def _add_transition(self, transition: Transition, told: str) -> None:
         row = _transition_row(transition, told)
         if self._connection.execute(self._statements.transition, row).rowcount:
             self._connection.execute(self._statements.alarm, _alarm_row(transition))
+
+    def _mark_held(self, holding: bool) -> None:
+        """Before the first held transition: where those who look for it may begin."""
+        if self._holding and not holding:
+            self._connection.execute(delete(positions).where(positions.c.name == HELD))
+        elif holding and not self._holding:
+            last = self._connection.execute(select(func.coalesce(func.max(transitions.c.seq), 0))).scalar_one()
+            self._connection.execute(self._statements.position, [_position(HELD, last)])
+
+    def _add_verdicts(self, released: Mapping[str, str]) -> None:
+        if released:
+            rows = [{"released": id_, "verdict": str(verdict)} for id_, verdict in released.items()]
+            self._connection.execute(self._statements.verdict, rows)
 
     def _add_notifications(self, notifications: Sequence[Notification]) -> None:
         if notifications:
@@ -182,6 +249,11 @@ class Ledger:
         if rows:
             named = [{"asset": asset, "offset": offset, "body": body} for asset, offset, body in rows]
             self._connection.execute(self._statements.snapshot, named)
+
+    def _add_stages(self, rows: Sequence[tuple[str, Offset, bytes]]) -> None:
+        if rows:
+            named = [{"name": name, "offset": offset, "body": body} for name, offset, body in rows]
+            self._connection.execute(self._statements.stage, named)
 
     def _add_revision(self, revision: tuple[Offset, str, Mapping[str, str]] | None) -> None:
         if revision is not None:
@@ -205,9 +277,13 @@ class _Statements:
     def __init__(self, insert: Callable[[Table], Insert]) -> None:
         self.transition = insert(transitions).on_conflict_do_nothing(index_elements=["id"])
         self.notification = insert(outbox).on_conflict_do_nothing(index_elements=["key"])
+        self.verdict = (
+            update(transitions).where(transitions.c.id == bindparam("released")).values(told=bindparam("verdict"))
+        )
         self.reject = insert(quarantine).on_conflict_do_nothing(index_elements=["offset", "ordinal"])
         self.position = _upsert(insert(positions), ["name"], ["offset"])
         self.snapshot = _upsert(insert(snapshots), ["asset"], ["offset", "body"])
+        self.stage = _upsert(insert(stages), ["name"], ["offset", "body"])
         self.alarm = _upsert_alarm(insert(alarms))
         count = insert(quarantine_counts)
         self.quarantine_count = count.on_conflict_do_update(
@@ -225,6 +301,14 @@ def _upsert_alarm(insert: Insert) -> Insert:
     since = case((alarms.c.alarm == new.alarm, alarms.c.since), else_=new.since)
     changes = {**{name: new[name] for name in copied}, "since": since, "revision": alarms.c.revision + 1}
     return insert.on_conflict_do_update(index_elements=["asset", "rule", "part"], set_=changes)
+
+
+def _same(one: FromClause, other: FromClause) -> ColumnElement[bool]:
+    return and_(*(one.c[key] == other.c[key] for key in ("asset", "rule", "part")))
+
+
+def _position_of(name: str) -> Select[Any]:
+    return select(positions.c.offset).where(positions.c.name == name)
 
 
 def _position(name: str, offset: Offset) -> dict[str, Any]:

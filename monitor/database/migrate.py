@@ -12,7 +12,7 @@ from sqlalchemy.pool import QueuePool
 
 from monitor.errors import AndonError
 
-HEAD: Final = "r0001"
+HEAD: Final = "r0042"
 """The schema revision that this program needs."""
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"

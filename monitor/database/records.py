@@ -49,6 +49,7 @@ class Purpose(enum.StrEnum):
     ALERT = "alert"
     LATCHED = "latched"
     RECOVERY = "recovery"
+    SUMMARY = "summary"
 
 
 class Recipient(NamedTuple):

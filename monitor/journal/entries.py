@@ -38,12 +38,22 @@ class TickEntry(msgspec.Struct, frozen=True, gc=False, tag="t", array_like=True)
 
 
 class LinkEntry(msgspec.Struct, frozen=True, gc=False, tag="l", array_like=True):
-    """The connection to a broker was lost (as of `since`) or is back."""
+    """The connection to a broker was lost, or is back; `since` is when it was lost."""
 
     received: Instant
     broker: str
     up: bool
     since: Instant
+
+
+class FaultEntry(msgspec.Struct, frozen=True, gc=False, tag="n", array_like=True):
+    """The monitor noticed a fault of its own, or that it is over; see `rules.events.Fault`."""
+
+    received: Instant
+    rule: str
+    part: str | None
+    active: bool
+    text: str
 
 
 class CommandEntry(msgspec.Struct, frozen=True, gc=False, tag="c", array_like=True):
@@ -61,4 +71,4 @@ class RevisionEntry(msgspec.Struct, frozen=True, gc=False, tag="r", array_like=T
     texts: dict[str, str]
 
 
-Entry: TypeAlias = Message | TickEntry | LinkEntry | CommandEntry | RevisionEntry
+Entry: TypeAlias = Message | TickEntry | LinkEntry | FaultEntry | CommandEntry | RevisionEntry

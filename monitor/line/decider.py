@@ -12,19 +12,30 @@ import msgspec
 import structlog
 
 from monitor import clock, telemetry
-from monitor.alerting.policy import AssetFacts, Notification, Notifier
+from monitor.alerting.backlog import Backlog
+from monitor.alerting.policy import AssetFacts, Notification, Notifier, RuleFacts, Why
 from monitor.codecs.base import Reject
 from monitor.codecs.decoder import Decoder
 from monitor.database.ledger import Ledger, QuarantineRow, Step
+from monitor.database.records import Identity
 from monitor.decoding import decoder_of
-from monitor.journal.entries import CommandEntry, Entry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
+from monitor.journal.entries import (
+    CommandEntry,
+    Entry,
+    FaultEntry,
+    LinkEntry,
+    Message,
+    Offset,
+    RevisionEntry,
+    TickEntry,
+)
 from monitor.journal.reader import JournalReader
 from monitor.journal.segments import JournalGap
 from monitor.line.intake import Intake
 from monitor.site import ruleset_from_texts
-from rules.alarms import Transition
+from rules.alarms import State, Transition
 from rules.builtin import BUILTIN
-from rules.events import SECOND, Command, Duration, Event, Instant, Link, Revision, Tick
+from rules.events import SECOND, Command, Duration, Event, Fault, Instant, Link, Revision, Tick
 from rules.fleet import Fleet
 from rules.ruleset import EMPTY, RuleSet
 
@@ -34,6 +45,9 @@ COMMIT_EVERY: Final[Duration] = SECOND
 """How often the offset is committed while nothing is decided."""
 SNAPSHOT_CYCLE: Final = 10
 """Commits in which every asset that changed gets a new snapshot."""
+
+LOOK_EVERY: Final = 0.1
+"""Seconds between looks at whether a backlog is worked off."""
 
 Outcome: TypeAlias = list[Transition] | str
 """What a command led to, or why it was refused when it took effect."""
@@ -48,6 +62,7 @@ class _Undone:
     transitions: list[Transition] = field(default_factory=list)
     notifications: list[Notification] = field(default_factory=list)
     verdicts: dict[str, str] = field(default_factory=dict)
+    released: dict[str, str] = field(default_factory=dict)
     rejects: list[QuarantineRow] = field(default_factory=list)
     revision: tuple[Offset, str, dict[str, str]] | None = None
     outcomes: list[tuple[asyncio.Future[Outcome], Outcome]] = field(default_factory=list)
@@ -55,7 +70,7 @@ class _Undone:
     @property
     def urgent(self) -> bool:
         """Whether it should not wait for the next second."""
-        return bool(self.transitions or self.rejects or self.revision or self.outcomes)
+        return bool(self.transitions or self.released or self.rejects or self.revision or self.outcomes)
 
     def tell(self) -> None:
         """It is durable: whoever waits for a command to take effect may know."""
@@ -69,7 +84,8 @@ class Decider:
 
     def __init__(self, ledger: Ledger, reader: Callable[[Offset], JournalReader], notifier: Notifier) -> None:
         self._ledger = ledger
-        self._notifier = notifier
+        self._backlog = Backlog(notifier, self._facts, ledger.held(Why.HELD), _states(ledger))
+        self._now = clock.now
         self._rulesets: dict[str, RuleSet] = {}
         self._committed = ledger.position()
         self.floor = ledger.floor()
@@ -110,11 +126,14 @@ class Decider:
 
     async def run(self, intake: Intake, committed: Callable[[Step], None]) -> None:
         """Work off the journal for ever; `committed` is told of every step that is durable."""
+        self._now = intake.now
         while True:
             entries = self._read() if self.lag(intake) else []
             for offset, entry in entries:
                 self._take(offset, entry)
             self.next = max(self.next, self._reader.position)
+            if self._backlog.due(clock.elapsed(), caught_up=not self.lag(intake)):
+                self._release()
             if self._must_commit():
                 await self._commit(committed)
             telemetry.READER_LAG.labels("decide").set(self.lag(intake))
@@ -142,6 +161,8 @@ class Decider:
 
     async def _wait(self, intake: Intake) -> None:
         patience = clock.seconds(max(0, self._saved_at + COMMIT_EVERY - clock.elapsed())) if self._unsaved else None
+        if self._backlog.holding:
+            patience = min(patience or LOOK_EVERY, LOOK_EVERY)
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await intake.wait_beyond(self.next)
@@ -166,6 +187,8 @@ class Decider:
             transitions=undone.transitions,
             notifications=undone.notifications,
             verdicts=undone.verdicts,
+            released=undone.released,
+            holding=self._backlog.holding,
             snapshots=snapshots,
             revision=undone.revision,
             rejects=undone.rejects,
@@ -209,11 +232,13 @@ class Decider:
             caused = [transition for transition in transitions if transition.by == command.by]
             self._undone.outcomes.append((waiting, caused if refused is None else refused))
 
-    def _event(self, entry: TickEntry | LinkEntry | CommandEntry | RevisionEntry) -> Event:
+    def _event(self, entry: TickEntry | LinkEntry | FaultEntry | CommandEntry | RevisionEntry) -> Event:
         if isinstance(entry, TickEntry):
             return Tick(entry.received)
         if isinstance(entry, LinkEntry):
             return Link(entry.received, entry.broker, entry.up, entry.since)
+        if isinstance(entry, FaultEntry):
+            return Fault(entry.received, entry.rule, entry.part, entry.active, entry.text)
         if isinstance(entry, RevisionEntry):
             return Revision(entry.received, self._rulesets[entry.hash])
         return msgspec.structs.replace(msgspec.json.decode(entry.body, type=Command), received=entry.received)
@@ -252,15 +277,27 @@ class Decider:
             return
         undone = self._undone
         undone.transitions += transitions
-        assets = self.fleet.rules.assets
+        now, elapsed = self._now(), clock.elapsed()
         for transition in transitions:
-            rule = self.fleet.rules.rule(transition.rule) or BUILTIN.get(transition.rule)
-            decision = self._notifier.decide(
-                transition, rule, AssetFacts(assets.display_name(transition.asset), assets.area(transition.asset))
-            )
+            decision = self._backlog.decide(transition, now, elapsed)
             undone.notifications += decision.notifications
             undone.verdicts[transition.id] = decision.why
             telemetry.TRANSITIONS.labels(transition.event, transition.kind.value).inc()
+
+    def _release(self) -> None:
+        """The backlog is worked off: people are told of what was held."""
+        released = self._backlog.release()
+        self._undone.notifications += released.notifications
+        self._undone.released |= released.verdicts
+
+    def _facts(self, transition: Transition) -> tuple[RuleFacts | None, AssetFacts]:
+        rules, asset = self.fleet.rules, transition.asset
+        facts = AssetFacts(rules.assets.display_name(asset), rules.assets.area(asset))
+        return rules.rule(transition.rule) or BUILTIN.get(transition.rule), facts
+
+
+def _states(ledger: Ledger) -> dict[Identity, State]:
+    return {identity: state for identity, (_, state) in ledger.active().items()}
 
 
 def _never_numeric(_asset: str, _metric: str) -> bool:

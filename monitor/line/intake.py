@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from monitor import clock, telemetry
-from monitor.journal.entries import Entry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
+from monitor.journal.entries import Entry, FaultEntry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
 from monitor.journal.writer import JournalWriter
 from rules.events import Instant
 
@@ -20,6 +20,7 @@ class Intake:
         self._stamp = stamp
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._grown = asyncio.Event()
+        self._lost: dict[str, Instant] = {}
 
     @property
     def head(self) -> Offset:
@@ -47,8 +48,13 @@ class Intake:
     async def link(self, broker: str, up: bool) -> None:
         """A broker connection came or went."""
         now = self._stamp()
-        await self.append([LinkEntry(now, broker, up, now)])
+        since = self._lost.pop(broker, now) if up else self._lost.setdefault(broker, now)
+        await self.append([LinkEntry(now, broker, up, since)])
         telemetry.LINK_UP.labels(broker).set(up)
+
+    async def fault(self, rule: str, part: str | None, active: bool, text: str) -> None:
+        """The monitor noticed a fault of its own (a rule of `rules.builtin.FAULTS`), or that it is over."""
+        await self.append([FaultEntry(self._stamp(), rule, part, active, text)])
 
     async def tick(self) -> None:
         """A deadline has come due."""
@@ -58,8 +64,9 @@ class Intake:
         """What stands in the journal before anything new arrives: the rules, if they changed, and that we were away."""
         away_since = self._writer.last_received
         now = self._stamp()
+        self._lost = dict.fromkeys(brokers, away_since or now)
         entries: list[Entry] = [] if revision is None else [RevisionEntry(now, *revision)]
-        entries += [LinkEntry(now, broker, False, away_since or now) for broker in brokers]
+        entries += [LinkEntry(now, broker, False, since) for broker, since in self._lost.items()]
         await self.append(entries)
 
     async def wait_beyond(self, offset: Offset) -> None:

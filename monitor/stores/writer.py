@@ -47,14 +47,11 @@ class StoreWriter:
     each revision. What a decoder rejects is the detecting reader's to quarantine.
     """
 
-    def __init__(
-        self, reader: Reader, store: Store, decoder: Decoder, decoder_for: DecoderFor, *, max_ahead: Duration
-    ) -> None:
+    def __init__(self, reader: Reader, store: Store, decoder: Decoder, decoder_for: DecoderFor) -> None:
         self._reader = reader
         self._store = store
         self._decoder = decoder
         self._decoder_for = decoder_for
-        self._max_ahead = max_ahead
 
     def run(self, stop: Event) -> None:
         """Until `stop` is set, at the latest one batch later. A failing store or journal is tried again, for ever."""
@@ -92,7 +89,7 @@ class StoreWriter:
             return []
         decoded = self._decoder.decode(entry.broker, entry.topic, entry.payload, entry.received)
         observations = decoded.observations if decoded else ()
-        return [point for observation in observations for point in points_of(observation, self._max_ahead)]
+        return [point for observation in observations for point in points_of(observation, self._decoder.max_ahead)]
 
     def _written(self, points: list[Point], next_offset: Offset, stop: Event) -> bool:
         """Whether the points got into the store before the loop was told to stop."""
@@ -117,14 +114,6 @@ def _jittered(pause: Duration) -> Duration:
     return int(pause * (1 + random()) / 2)
 
 
-def run_writer(
-    reader: Reader,
-    store: Store,
-    decoder: Decoder,
-    decoder_for: DecoderFor,
-    stop: Event,
-    *,
-    max_ahead: Duration,
-) -> None:
+def run_writer(reader: Reader, store: Store, decoder: Decoder, decoder_for: DecoderFor, stop: Event) -> None:
     """Run a StoreWriter until `stop` is set."""
-    StoreWriter(reader, store, decoder, decoder_for, max_ahead=max_ahead).run(stop)
+    StoreWriter(reader, store, decoder, decoder_for).run(stop)

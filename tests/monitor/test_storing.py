@@ -109,3 +109,28 @@ def store_until(data_dir: Path, offset: int) -> None:
             return 0
 
     asyncio.run(run())
+
+
+def test_a_stamp_counts_as_it_did_under_the_configuration_it_was_received_under(tmp_path: Path) -> None:
+    (tmp_path / "andon.yaml").write_text(SITE)
+    (tmp_path / "rules").mkdir()
+    patient = tmp_path / "patient"
+    patient.mkdir()
+    (patient / "rules").mkdir()
+    (patient / "andon.yaml").write_text(SITE + "max_ahead: 1h\n")
+    strict, lenient = load_site(tmp_path, {}).site, load_site(patient, {}).site
+    assert strict is not None
+    assert lenient is not None
+    ahead = b'{"force": %d, "timestamp": 1700000060}'
+    received = 1_700_000_000 * SECOND
+    messages = [Message(received + n, "main", b"plant/oven", ahead % n, 1, False, False, n) for n in (1, 2)]
+    with closing(JournalWriter(tmp_path / "journal")) as writer:
+        first, second = (RevisionEntry(received, site.revision, dict(site.texts)) for site in (lenient, strict))
+        writer.append([first, messages[0], second, messages[1]])
+    decided_by(tmp_path, lenient.revision, dict(lenient.texts))
+    store_until(tmp_path, 4)
+    with closing(EmbeddedStore(tmp_path / "store.db", read_only=True)) as store:
+        points = {point.value: (point.at, point.quality) for point in store.read("oven", "force")}
+    assert points[1] == (received + 60 * SECOND, 0)
+    assert points[2][0] < received + SECOND
+    assert points[2][1] == 1

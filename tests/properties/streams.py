@@ -6,7 +6,8 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from rules.events import SECOND, Duration, Event, Instant, Link, Observation, Quality, Reading, Tick, Value
+from rules.builtin import FAULTS
+from rules.events import SECOND, Duration, Event, Fault, Instant, Link, Observation, Quality, Reading, Tick, Value
 from tests.rules.plant import T0
 
 ASSETS = ("a/1", "a/2", "b")
@@ -98,7 +99,9 @@ def _event(rng: Random, received: Instant, age: Duration) -> Event:
     if kind < 0.1:
         return Tick(received)
     if kind < 0.13:
-        return Link(received, "main", rng.random() < 0.5, received - rng.choice((0, SECOND)))
+        return Link(received, "main", rng.random() < 0.5, received - rng.choice((0, SECOND, 60 * SECOND)))
+    if kind < 0.15:
+        return Fault(received, rng.choice(list(FAULTS)), rng.choice((None, "main")), rng.random() < 0.5, "")
     return Observation(rng.choice(ASSETS), received - age, received, _readings(rng))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from rules.asset import AssetMonitor
 from rules.builtin import OWN_ASSET
-from rules.events import SECOND, Command, Link, Revision
+from rules.events import SECOND, Command, Fault, Link, Revision
 from tests.rules.plant import T0, rules_of, seen, story, tick, told
 
 HOT = """
@@ -211,6 +213,27 @@ def test_a_lost_broker_is_one_system_alarm():
         m, tick(0), Link(T0 + SECOND, "main", False, T0 + SECOND), tick(20), Link(T0 + 30 * SECOND, "main", True, 0)
     )
     assert events == [("system.broker-lost", 11, "raised"), ("system.broker-lost", 30, "cleared")]
+
+
+def fault(second: float, active: bool, text: str = "", part: str | None = None) -> Fault:
+    return Fault(T0 + round(second * SECOND), "system.journal-full", part, active, text)
+
+
+def test_what_the_monitor_notices_of_itself_is_a_system_alarm_on_its_own_asset_for_each_part():
+    m = monitor(simple(), asset=OWN_ASSET)
+    (raised,) = m.handle(fault(1, True, "no room"))
+    assert (raised.rule, raised.part, raised.reason["text"]) == ("system.journal-full", None, "no room")
+    assert told(m, fault(2, True, "still none"), fault(3, True, part="b")) == [("system.journal-full", 3, "raised")]
+    restored = AssetMonitor.restore(rules_of(simple()), json.loads(json.dumps(m.snapshot())))
+    for one in (m, restored):
+        (cleared,) = one.handle(fault(4, False, "room again"))
+        assert (cleared.event, cleared.part, cleared.reason["text"]) == ("cleared", None, "room again")
+
+
+def test_a_fault_of_an_unknown_kind_or_told_to_another_asset_changes_nothing():
+    unknown = Fault(T0, "system.of-a-later-version", None, True, "")
+    assert told(monitor(simple(), asset=OWN_ASSET), unknown) == []
+    assert told(monitor(simple()), fault(0, True)) == []
 
 
 def test_a_stamp_from_the_future_becomes_the_receipt_and_raises_a_clock_alarm():

@@ -14,7 +14,7 @@ from monitor.database.ledger import QUARANTINE_ROWS, Ledger, QuarantineRow, Step
 from monitor.database.queries import AlarmReader
 from monitor.database.records import Recipient
 from rules.alarms import Priority, State, Transition
-from tests.monitor.alerting.making import HOOK, T0, notification, transition
+from tests.monitor.alerting.making import HOOK, T0, decided, notification, told_on, transition
 
 CHANNEL = fingerprint(CONSOLE)
 
@@ -155,3 +155,42 @@ def test_a_commit_is_durable_when_it_returns(ledger: Ledger) -> None:
     with ledger._engine.connect() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
+
+
+def test_what_is_held_is_found_again_until_it_is_released(ledger: Ledger, path: Path) -> None:
+    ledger.commit(Step(1, 0, transitions=[raised(0)], verdicts={raised(0).id: Why.ROUTED}))
+    first, second = raised(1), raised(2, rule="other")
+    ledger.commit(Step(2, 0, transitions=[first], verdicts={first.id: Why.HELD}, holding=True))
+    ledger.commit(Step(3, 0, transitions=[second], verdicts={second.id: Why.HELD}, holding=True))
+    ledger.close()
+    again, reader = Ledger(path), AlarmReader(path)
+    assert again.held(Why.HELD) == [first, second]
+    again.commit(Step(3, 0, notifications=[notification(first)], released={first.id: Why.ROUTED, second.id: "gone"}))
+    assert again.held(Why.HELD) == []
+    assert reader.history(first.alarm) == [(first, "a route matches")]
+    assert reader.history(second.alarm) == [(second, "gone")]
+    again.close()
+    reader.close()
+
+
+def test_who_was_told_is_known_over_an_occurrence_that_came_and_went_out_of_sight(ledger: Ledger) -> None:
+    first = raised(1)
+    ledger.commit(Step(1, 0, transitions=[first], notifications=[notification(first)]))
+    hidden = {"from_": State.SHELVED, "alarm": first.alarm}
+    again = raised(4, to=State.SHELVED, from_=State.SHELVED)
+    unseen = [
+        transition("shelved", State.SHELVED, second=2, alarm=first.alarm),
+        transition("cleared", State.SHELVED, second=3, **hidden),
+        again,
+    ]
+    ledger.commit(Step(2, 0, transitions=unseen))
+    identity, channel = ("line1/mill3", "too-hot", None), Recipient("all", CHANNEL)
+    assert ledger.told() == {identity: [channel]}
+    back = transition("unshelved", State.UNACKNOWLEDGED, second=5, alarm=again.alarm)
+    ledger.commit(Step(3, 0, transitions=[back], notifications=[notification(back)]))
+    assert ledger.told() == {identity: [channel]}
+    end = transition("cleared", State.NORMAL, second=6, alarm=again.alarm)
+    ledger.commit(Step(4, 0, transitions=[end], notifications=decided(end, told=told_on(CONSOLE)).notifications))
+    newer = raised(7, to=State.SHELVED)
+    ledger.commit(Step(5, 0, transitions=[newer]))
+    assert ledger.told() == {}

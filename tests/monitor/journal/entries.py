@@ -7,7 +7,16 @@ from collections.abc import Sequence
 import msgspec
 from hypothesis import strategies as st
 
-from monitor.journal.entries import CommandEntry, Entry, LinkEntry, Message, Offset, RevisionEntry, TickEntry
+from monitor.journal.entries import (
+    CommandEntry,
+    Entry,
+    FaultEntry,
+    LinkEntry,
+    Message,
+    Offset,
+    RevisionEntry,
+    TickEntry,
+)
 from monitor.journal.reader import JournalReader
 
 instants = st.integers(min_value=1, max_value=2**62)
@@ -29,6 +38,7 @@ entries = st.one_of(
     messages,
     st.builds(TickEntry, received=instants),
     st.builds(LinkEntry, received=instants, broker=texts, up=st.booleans(), since=instants),
+    st.builds(FaultEntry, received=instants, rule=texts, part=st.none() | texts, active=st.booleans(), text=texts),
     st.builds(CommandEntry, received=instants, body=st.binary(max_size=32)),
     st.builds(RevisionEntry, received=instants, hash=texts, texts=st.dictionaries(texts, texts, max_size=3)),
 )

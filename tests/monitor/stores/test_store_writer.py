@@ -62,7 +62,7 @@ class Running:
     def _run(self, reader: Any, store: Any) -> None:
         decoder = decoder_for({"topic": "plant/{machine}/{metric}"})
         try:
-            run_writer(reader, store, decoder, decoder_for, self.stop, max_ahead=5 * SECOND)
+            run_writer(reader, store, decoder, decoder_for, self.stop)
         except BaseException as error:  # noqa: BLE001 - shown by __exit__
             self.error = error
 
