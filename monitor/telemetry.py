@@ -38,6 +38,7 @@ DECODED_READINGS: Final = Counter("andon_decoded_readings_total", "Readings deco
 QUARANTINED: Final = Counter("andon_quarantined_total", "Messages that could not be decoded.", ["gateway", "reason"])
 EVALUATED: Final = Counter("andon_evaluated_total", "Observations that went through the rules.")
 TRANSITIONS: Final = Counter("andon_transitions_total", "Alarm transitions committed.", ["event", "kind"])
+NUISANCES: Final = Counter("andon_nuisance_alarms_total", "Chattering and fleeting alarms.", ["sort", "rule"])
 STORED_POINTS: Final = Counter("andon_stored_points_total", "Readings written to the store.")
 STORE_REPLACED: Final = Counter("andon_store_replaced_total", "Readings that replaced one of the same key.")
 STORE_REJECTED: Final = Counter(

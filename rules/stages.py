@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from rules.alarms import Transition
@@ -14,6 +14,9 @@ from rules.plant import Plant
 from rules.ruleset import RuleSet
 
 SNAPSHOT_VERSION: Final = 1
+PLANT: Final = "plant"
+GROUP: Final = "group"
+"""Names of snapshots."""
 NOTHING: Final = Outcome()
 """What comes of most events. Nobody writes to it."""
 
@@ -21,14 +24,14 @@ NOTHING: Final = Outcome()
 class Stages:
     """The fleet and what stands above it. `handle` takes every event in the order of receipt.
 
-    What stands above the fleet has one snapshot, good up to an `offset`. It must be taken whenever one of the fleet's
-    is, for what an asset knows already it does not say again. `touched` is the first entry that it does not cover.
+    What stands above the fleet has snapshots by name, all good up to one offset. They must be taken whenever one of
+    the fleet is, for what an asset knows already it does not say again. `touched` is the first entry not in them.
     """
 
     def __init__(self, rules: RuleSet) -> None:
         self.fleet = Fleet(rules)
         self.touched: int | None = None
-        self.offset = -1
+        self._grouped = False
         self._known = -1
         self._plant = Plant(rules)
         self._comms = Comms(rules)
@@ -53,7 +56,8 @@ class Stages:
             self._group.adopt(event.rules, event.received, out)
         if decided:
             self._group.take(decided, event.received, out)
-        self._touch(offset, changed or bool(decided) or not isinstance(event, Observation) or self._listens(event))
+        self._grouped = self._grouped or changed or bool(decided)
+        self.touched = offset if self.touched is None else self.touched
         return out
 
     def _unconcerned(self, event: Observation) -> bool:
@@ -62,11 +66,6 @@ class Stages:
 
     def _listens(self, event: Observation) -> bool:
         return self._comms.concerns(event.asset) or self._plant.concerns(event.asset)
-
-    def _touch(self, offset: int, changed: bool) -> None:
-        if changed:
-            self.offset = offset
-            self.touched = offset if self.touched is None else self.touched
 
     def _above(self, event: Event, decided: Iterable[Transition]) -> list[Transition]:
         """What rules over several assets make of the event, and of what the assets decided."""
@@ -108,25 +107,25 @@ class Stages:
         dues = (self.fleet.next_due(), self._plant.next_due(), self._group.due)
         return min((due for due in dues if due is not None), default=None)
 
-    def snapshot(self) -> dict[str, Any]:
-        """The state of what stands above the fleet, as JSON, as of `offset`."""
-        self.touched = None
-        return {
-            "version": SNAPSHOT_VERSION,
-            "plant": self._plant.snapshot(),
-            "comms": self._comms.snapshot(),
-            "group": self._group.snapshot(),
-        }
+    def snapshot(self) -> dict[str, dict[str, Any]]:
+        """The state of what stands above the fleet, as JSON, by name; without what is as it was."""
+        plant = {"plant": self._plant.snapshot(), "comms": self._comms.snapshot()}
+        found = {PLANT: plant, GROUP: self._group.snapshot()} if self._grouped else {PLANT: plant}
+        self.touched, self._grouped = None, False
+        return {name: {"version": SNAPSHOT_VERSION, **state} for name, state in found.items()}
 
-    def restore(self, data: dict[str, Any], offset: int) -> None:
-        """Go on from a snapshot that was taken under the same rules.
+    def restore(self, rules: RuleSet, saved: Mapping[str, dict[str, Any]], offset: int) -> None:
+        """Go on from the latest snapshots of each name, taken under these rules; good up to the entry `offset`.
 
         Raises:
-            ValueError: the snapshot's version is not ours.
+            ValueError: a snapshot's version is not ours.
         """
-        if data.get("version") != SNAPSHOT_VERSION:
-            raise ValueError(f"snapshot of version {data.get('version')}, this is version {SNAPSHOT_VERSION}")
-        self._plant.restore(data["plant"])
-        self._comms.restore(data["comms"])
-        self._group.restore(data["group"])
-        self.offset = self._known = offset
+        plant, comms, group = Plant(rules), Comms(rules), Group(rules)
+        for state in saved.values():
+            if state.get("version") != SNAPSHOT_VERSION:
+                raise ValueError(f"snapshot of version {state.get('version')}, this is version {SNAPSHOT_VERSION}")
+        plant.restore(saved[PLANT]["plant"])
+        comms.restore(saved[PLANT]["comms"])
+        if GROUP in saved:
+            group.restore(saved[GROUP])
+        self._plant, self._comms, self._group, self._known = plant, comms, group, offset

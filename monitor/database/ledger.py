@@ -154,7 +154,7 @@ class Ledger:
             yield row.asset, row.offset, row.body
 
     def stages(self) -> dict[str, tuple[Offset, bytes]]:
-        """The latest snapshots of what is decided above the assets, by name, each with the offset that it is good for."""
+        """The latest snapshots of what is decided above the assets, by name; each with its offset."""
         return {row.name: (row.offset, row.body) for row in self._read(select(stages))}
 
     def revision_at(self, offset: Offset) -> tuple[Offset, str, dict[str, str]] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -13,7 +13,8 @@ import structlog
 
 from monitor import clock, telemetry
 from monitor.alerting.backlog import Backlog
-from monitor.alerting.policy import AssetFacts, Notification, Notifier, RuleFacts, Why
+from monitor.alerting.floods import FloodControl
+from monitor.alerting.policy import AssetFacts, Notification, RuleFacts, Why
 from monitor.codecs.base import Reject
 from monitor.codecs.decoder import Decoder
 from monitor.database.ledger import Ledger, QuarantineRow, Step
@@ -37,7 +38,9 @@ from rules.alarms import State, Transition
 from rules.builtin import BUILTIN
 from rules.events import SECOND, Command, Duration, Event, Fault, Instant, Link, Revision, Tick
 from rules.fleet import Fleet
+from rules.group import Outcome as Decided
 from rules.ruleset import EMPTY, RuleSet
+from rules.stages import PLANT, Stages
 
 MOST_ENTRIES: Final = 200
 """Entries decided before the event loop gets its turn."""
@@ -48,6 +51,8 @@ SNAPSHOT_CYCLE: Final = 10
 
 LOOK_EVERY: Final = 0.1
 """Seconds between looks at whether a backlog is worked off."""
+FLOODS: Final = "floods"
+"""The name of the floods' snapshot, which every commit that changes it holds."""
 
 Outcome: TypeAlias = list[Transition] | str
 """What a command led to, or why it was refused when it took effect."""
@@ -70,7 +75,9 @@ class _Undone:
     @property
     def urgent(self) -> bool:
         """Whether it should not wait for the next second."""
-        return bool(self.transitions or self.released or self.rejects or self.revision or self.outcomes)
+        return bool(
+            self.transitions or self.notifications or self.released or self.rejects or self.revision or self.outcomes
+        )
 
     def tell(self) -> None:
         """It is durable: whoever waits for a command to take effect may know."""
@@ -82,8 +89,9 @@ class _Undone:
 class Decider:
     """Owns the fleet. What it commits can be decided again from the journal, with the same result, at any time."""
 
-    def __init__(self, ledger: Ledger, reader: Callable[[Offset], JournalReader], notifier: Notifier) -> None:
+    def __init__(self, ledger: Ledger, reader: Callable[[Offset], JournalReader], notifier: FloodControl) -> None:
         self._ledger = ledger
+        self._floods = notifier
         self._backlog = Backlog(notifier, self._facts, ledger.held(Why.HELD), _states(ledger))
         self._now = clock.now
         self._rulesets: dict[str, RuleSet] = {}
@@ -93,23 +101,51 @@ class Decider:
         self._waiting: dict[Instant, asyncio.Future[Outcome]] = {}
         self._saved_at = clock.elapsed()
         self._decoder = Decoder((), _never_numeric)
-        self.fleet = self._recover()
+        self.stages = self._recover()
         self._reader = reader(ledger.floor())
         self.next = ledger.floor()
 
     # -- recovery ---------------------------------------------------------------------------------------------------
 
-    def _recover(self) -> Fleet:
-        """The fleet as of the floor: each asset from its own snapshot, which may already know more than the floor."""
+    @property
+    def fleet(self) -> Fleet:
+        """The assets, each by itself."""
+        return self.stages.fleet
+
+    def next_due(self) -> Instant | None:
+        """When, in time of receipt, a Tick would matter to somebody."""
+        dues = (self.stages.next_due(), self._floods.due())
+        return min((due for due in dues if due is not None), default=None)
+
+    def _recover(self) -> Stages:
+        """The fleet as of the floor: each asset from its own snapshot, which may already know more than the floor.
+
+        What stands above it knows at least as much as any asset.
+        """
         found = self._ledger.revision_at(self._ledger.floor() - 1)
-        fleet = Fleet(EMPTY if found is None else self._ruleset(found[1], found[2]))
+        stages = Stages(EMPTY if found is None else self._ruleset(found[1], found[2]))
+        fleet = stages.fleet
         if found is not None:
             self._decoder = decoder_of(found[2], fleet.rules)
         for asset, offset, body in self._ledger.snapshots():
             since = self._ledger.revision_at(offset)
             rules = fleet.rules if since is None else self._ruleset(since[1], since[2])
             self._adopt(fleet, rules, asset, offset, body)
-        return fleet
+        self._restore(stages)
+        return stages
+
+    def _restore(self, stages: Stages) -> None:
+        saved = self._ledger.stages()
+        try:
+            if FLOODS in saved:
+                self._floods.restore(msgspec.json.decode(saved.pop(FLOODS)[1]))
+            if PLANT in saved:
+                offset = saved[PLANT][0]
+                since = self._ledger.revision_at(offset)
+                rules = stages.rules if since is None else self._ruleset(since[1], since[2])
+                stages.restore(rules, {name: msgspec.json.decode(body) for name, (_, body) in saved.items()}, offset)
+        except (ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
+            log.warning("snapshot_unreadable", error=str(error), hint="what is decided above the assets begins anew")
 
     def _adopt(self, fleet: Fleet, rules: RuleSet, asset: str, offset: Offset, body: bytes) -> None:
         try:
@@ -169,27 +205,30 @@ class Decider:
 
     @property
     def _unsaved(self) -> bool:
-        return self.next > self._committed or bool(self.fleet.touched)
+        return self.next > self._committed or bool(self.fleet.touched) or self.stages.touched is not None
 
     def _must_commit(self) -> bool:
         return self._undone.urgent or (self._unsaved and clock.elapsed() - self._saved_at >= COMMIT_EVERY)
 
     async def _commit(self, committed: Callable[[Step], None]) -> None:
         undone, self._undone = self._undone, _Undone()
-        snapshots = []
+        snapshots, stages = [], []
         if clock.elapsed() - self._saved_at >= COMMIT_EVERY:
-            snapshots = self._snapshots()
+            snapshots, stages = self._snapshots(), self._stages()
             self._saved_at = clock.elapsed()
+        if self._floods.changed:
+            stages.append((FLOODS, self.next - 1, msgspec.json.encode(self._floods.snapshot())))
         end = max(self.next, self._committed)
         step = Step(
             next_offset=end,
-            floor=next(iter(self.fleet.touched.values()), self.next),
+            floor=min(self._unsaved_since()),
             transitions=undone.transitions,
             notifications=undone.notifications,
             verdicts=undone.verdicts,
             released=undone.released,
             holding=self._backlog.holding,
             snapshots=snapshots,
+            stages=stages,
             revision=undone.revision,
             rejects=undone.rejects,
         )
@@ -197,6 +236,17 @@ class Decider:
         self._committed, self.floor = end, step.floor
         committed(step)
         undone.tell()
+
+    def _unsaved_since(self) -> Iterator[Offset]:
+        """The first entries of which something is not in any snapshot."""
+        yield next(iter(self.fleet.touched.values()), self.next)
+        yield self.next if self.stages.touched is None else self.stages.touched
+
+    def _stages(self) -> list[tuple[str, Offset, bytes]]:
+        """What stands above the assets, as of the last entry, if it changed."""
+        if self.stages.touched is None:
+            return []
+        return [(name, self.next - 1, msgspec.json.encode(state)) for name, state in self.stages.snapshot().items()]
 
     def _snapshots(self) -> list[tuple[str, Offset, bytes]]:
         """Of the assets whose changes are longest unsaved, a share; what was decided up to now is in them."""
@@ -220,15 +270,16 @@ class Decider:
             self._decoder = decoder_of(entry.texts, rules)
             self._undone.revision = (offset, entry.hash, entry.texts)
         event = self._event(entry)
-        transitions = self.fleet.handle(event, offset)
-        self._emit(offset, transitions)
+        decided = self.stages.handle(event, offset)
+        self._emit(offset, decided)
+        self._send_bundles(offset, entry.received)
         if isinstance(event, Command):
-            self._note_outcome(event, transitions)
+            self._note_outcome(event, decided.shown)
 
     def _note_outcome(self, command: Command, transitions: list[Transition]) -> None:
         waiting = self._waiting.pop(command.received, None)
         if waiting is not None:
-            refused = self.fleet.monitors[command.asset].refused
+            refused = self.stages.refused(command)
             caused = [transition for transition in transitions if transition.by == command.by]
             self._undone.outcomes.append((waiting, caused if refused is None else refused))
 
@@ -248,7 +299,7 @@ class Decider:
         if decoded is None:
             return
         for observation in decoded.observations:
-            self._emit(offset, self.fleet.handle(observation, offset))
+            self._emit(offset, self.stages.handle(observation, offset))
             telemetry.DECODED_READINGS.inc(len(observation.readings))
         telemetry.EVALUATED.inc(len(decoded.observations))
         if decoded.rejects and offset >= self._committed:
@@ -271,18 +322,31 @@ class Decider:
         for reject in rejects:
             telemetry.QUARANTINED.labels(reject.gateway or "", reject.reason).inc()
 
-    def _emit(self, offset: Offset, transitions: list[Transition]) -> None:
+    def _emit(self, offset: Offset, decided: Decided) -> None:
         """What lies before the committed offset was told before the restart."""
-        if not transitions or offset < self._committed:
+        if not (decided.shown or decided.told) or offset < self._committed:
             return
         undone = self._undone
-        undone.transitions += transitions
+        undone.transitions += decided.shown
+        undone.verdicts.update((transition.id, Why.WAITS) for transition in decided.shown)
+        for transition in decided.shown:
+            telemetry.TRANSITIONS.labels(transition.event, transition.kind.value).inc()
+        for nuisance in decided.nuisances:
+            telemetry.NUISANCES.labels(nuisance.sort, nuisance.rule).inc()
+            log.info("nuisance_alarm", **msgspec.structs.asdict(nuisance))
         now, elapsed = self._now(), clock.elapsed()
-        for transition in transitions:
+        for transition in decided.told:
             decision = self._backlog.decide(transition, now, elapsed)
             undone.notifications += decision.notifications
-            undone.verdicts[transition.id] = decision.why
-            telemetry.TRANSITIONS.labels(transition.event, transition.kind.value).inc()
+            (undone.verdicts if transition.id in undone.verdicts else undone.released)[decision.transition] = (
+                decision.why
+            )
+
+    def _send_bundles(self, offset: Offset, received: Instant) -> None:
+        """Time may have come to say more of an alarm flood."""
+        due = self._floods.due()
+        if due is not None and due <= received and offset >= self._committed:
+            self._undone.notifications += self._floods.advance(received)
 
     def _release(self) -> None:
         """The backlog is worked off: people are told of what was held."""

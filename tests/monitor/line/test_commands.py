@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from monitor import clock
-from monitor.alerting.policy import Notifier
+from monitor.alerting.floods import FloodControl
 from monitor.alerting.topics import AlarmTable, _payload
 from monitor.cli import app
 from monitor.database.ledger import Ledger
@@ -83,7 +83,7 @@ async def line(site: Site) -> AsyncIterator[Line]:
     with closing(Ledger(data / "alarms.db")) as ledger:
         writer = JournalWriter(data / "journal")
         with closing(Intake(writer, clock.Stamper(writer.last_received))) as intake:
-            notifier = Notifier(site.settings.notify, ZoneInfo("UTC"), ledger.told())
+            notifier = FloodControl(site.settings.notify, ZoneInfo("UTC"), ledger.told())
             with closing(Decider(ledger, lambda start: JournalReader(data / "journal", start), notifier)) as decider:
                 await intake.begin(site.revision_if_new(ledger.last_revision()), ())
                 work = asyncio.create_task(decider.run(intake, lambda _: None))
