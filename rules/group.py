@@ -272,7 +272,9 @@ class Group:
     def _mark(self, standing: Standing, text: str, stale: bool, at: Instant, received: Instant, out: Outcome) -> None:
         """Say of an alarm that stands whether its asset is seen."""
         standing.stale, standing.marks = stale, standing.marks + 1
-        told = overlay.commented(standing.last, str(standing.marks), "stale", at, received, text=text, stale=stale)
+        last, cause = standing.last, standing.cause
+        about = last if cause is None else overlay.seen(last, last.from_, cause)
+        told = overlay.commented(about, str(standing.marks), "stale", at, received, text=text, stale=stale)
         out.shown.append(told)
         out.told.append(told)
 
