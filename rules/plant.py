@@ -43,9 +43,10 @@ class Plant:
         told = Observation(gateway, at, received, (Reading(GATEWAY_SILENT, silent),))
         return [] if monitor is None else monitor.handle(told)
 
-    def concerns(self, asset: str) -> bool:
-        """Whether any rule over several assets names this one."""
-        return asset in self._routes
+    @property
+    def assets(self) -> frozenset[str]:
+        """All that rules over several assets name."""
+        return frozenset(self._routes)
 
     def monitor_of(self, command: Command) -> AssetMonitor | None:
         """Whose alarm a command is about, if it is one of these."""

@@ -36,6 +36,7 @@ class Stages:
         self._plant = Plant(rules)
         self._comms = Comms(rules)
         self._group = Group(rules)
+        self._listened = self._comms.assets | self._plant.assets
 
     @property
     def rules(self) -> RuleSet:
@@ -47,25 +48,21 @@ class Stages:
         decided = self.fleet.handle(event, offset)
         if 0 <= offset <= self._known:
             return NOTHING
-        if type(event) is Observation and not decided and self._unconcerned(event):
-            return NOTHING
+        if not decided and type(event) is Observation and event.asset not in self._listened:
+            due = self._group.due
+            if due is None or due > event.received:
+                return NOTHING
         out = Outcome()
         changed = self._group.advance(event.received, out)
         decided += self._above(event, decided)
         if isinstance(event, Revision):
             self._group.adopt(event.rules, event.received, out)
+            self._listened = self._comms.assets | self._plant.assets
         if decided:
             self._group.take(decided, event.received, out)
         self._grouped = self._grouped or changed or bool(decided)
         self.touched = offset if self.touched is None else self.touched
         return out
-
-    def _unconcerned(self, event: Observation) -> bool:
-        due = self._group.due
-        return not self._listens(event) and (due is None or due > event.received)
-
-    def _listens(self, event: Observation) -> bool:
-        return self._comms.concerns(event.asset) or self._plant.concerns(event.asset)
 
     def _above(self, event: Event, decided: Iterable[Transition]) -> list[Transition]:
         """What rules over several assets make of the event, and of what the assets decided."""
@@ -79,7 +76,7 @@ class Stages:
             self._comms.adopt(event.rules)
         elif isinstance(event, Link):
             self._comms.deafen()
-        elif isinstance(event, Observation) and self._comms.concerns(event.asset):
+        elif isinstance(event, Observation) and self._comms.listens_to(event.asset):
             yield from self._comms.hear(event.asset, min(event.at, event.received), event.received)
         yield from self._comms.look(decided)
 
@@ -129,3 +126,4 @@ class Stages:
         if GROUP in saved:
             group.restore(saved[GROUP])
         self._plant, self._comms, self._group, self._known = plant, comms, group, offset
+        self._listened = comms.assets | plant.assets

@@ -50,9 +50,14 @@ class Comms:
         self._of = {asset: name for name, assets in shared.items() for asset in assets}
         self._gateways = {name: self._gateways.get(name) or _Gateway() for name in shared}
 
-    def concerns(self, asset: str) -> bool:
-        """Whether the asset is known to speak through a gateway."""
+    def listens_to(self, asset: str) -> bool:
+        """Whether the asset is known to speak through a gateway with others."""
         return asset in self._of
+
+    @property
+    def assets(self) -> frozenset[str]:
+        """All that are known to speak through such a gateway."""
+        return frozenset(self._of)
 
     def hear(self, asset: str, at: Instant, received: Instant) -> tuple[Word, ...]:
         """An asset spoke; a gateway that was silent is heard again."""
