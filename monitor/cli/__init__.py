@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from monitor.cli import alarms, data, site
+from monitor.cli import alarms, data, explain, site, states
 from monitor.errors import EXIT_CRASHED, AndonError, ConfigurationError
 
 
@@ -59,7 +59,18 @@ app: Final = typer.Typer(
     epilog="Exit status: 0 done, 1 problems found in configuration or data, 2 the command line is wrong. "
     "Logs and progress go to standard error.",
 )
-for command in (site.demo, site.init, site.check, site.run, data.replay, data.export, alarms.alarms):
+COMMANDS: Final = (
+    site.demo,
+    site.init,
+    site.check,
+    site.run,
+    data.replay,
+    data.export,
+    alarms.alarms,
+    explain.explain,
+    states.states,
+)
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(alarms.alarm_app)
 
@@ -91,6 +102,11 @@ def andon(
 
       andon alarms --site plant
       andon alarm acknowledge line1/oven:too-hot --site plant --by kim
+
+    Why it came, who was told, or why nothing came:
+
+      andon explain --site plant line1/oven:too-hot
+      andon explain --site plant --rule too-hot --asset line1/oven
 
     Rules can be tried on the past before they wake anybody:
 
