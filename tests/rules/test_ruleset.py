@@ -168,11 +168,6 @@ def test_all_mistakes_of_all_files_are_told_at_once_with_their_lines() -> None:
         assert any(line.startswith(expected) for line in told), (expected, told)
 
 
-def test_keys_that_are_not_built_yet_are_refused_by_name() -> None:
-    chart = "{type: control_chart, signal: x, chart: individuals, mean: 1, sigma: 1, per: product}"
-    assert "`per` is not built yet" in problems(f"id: a, kind: quality, detect: {chart}")[0]
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
