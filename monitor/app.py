@@ -15,8 +15,8 @@ import structlog
 from monitor import clock, linesocket
 from monitor.alerting.channels import open_channels
 from monitor.alerting.dispatcher import Dispatcher
+from monitor.alerting.floods import FloodControl
 from monitor.alerting.outbox import Outbox
-from monitor.alerting.policy import Notifier
 from monitor.alerting.topics import AlarmTable, TopicPublisher
 from monitor.collectors.acks import REDELIVERY_WINDOW
 from monitor.collectors.embedded import embedded_broker
@@ -63,7 +63,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         intake = Intake(writer, stamp, room, settings.when_full)
         stack.callback(intake.close)
 
-        notifier = Notifier(settings.notify, ZoneInfo(settings.timezone), ledger.told())
+        notifier = FloodControl(settings.notify, ZoneInfo(settings.timezone), ledger.told())
         reader = partial(JournalReader, data / JOURNAL)
         decider = Decider(ledger, reader, notifier)
         stack.callback(decider.close)

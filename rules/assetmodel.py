@@ -77,6 +77,8 @@ class AssetType(Section):
     def _check_derived(self, name: str) -> None:
         if name in self.signals or name == STATE:
             raise InputError(f"the signal {quoted(name)} is declared and computed", "remove one")
+        if self.derived[name].foreign:
+            raise InputError(f"{quoted(name)} is computed from other assets", "write a rule with `scope: plant`")
         above = [other for other in self.derived if list(self.derived).index(other) < list(self.derived).index(name)]
         for signal in sorted(self.derived[name].signals):
             if signal in self.derived and signal not in above:
@@ -227,6 +229,20 @@ class AssetModel(Section):
         entry = self.assets.get(asset)
         return entry.gateway or None if entry else None
 
+    def parent(self, asset: str) -> str | None:
+        """What it belongs to: its `parent`, or else what its name says before the last slash."""
+        entry = self.assets.get(asset)
+        return (entry.parent if entry and entry.parent else asset.rpartition("/")[0]) or None
+
+    @cached_property
+    def gateways(self) -> dict[str, tuple[str, ...]]:
+        """The assets that are known to speak through each gateway."""
+        found: dict[str, list[str]] = {}
+        for name, entry in self.assets.items():
+            if entry.gateway:
+                found.setdefault(entry.gateway, []).append(name)
+        return {gateway: tuple(assets) for gateway, assets in found.items()}
+
     def value(self, asset: str, name: str) -> float | None:
         """A number of the asset's own."""
         entry = self.assets.get(asset)
@@ -260,6 +276,7 @@ def load_assets(file: str, text: str) -> tuple[AssetModel | None, list[Problem]]
     model = validated(AssetModel, document, (), document.data, problems)
     if model is not None:
         problems.extend(_unknown_types(model, document))
+        problems.extend(_circles(model, document))
     return (None if problems else model), problems
 
 
@@ -274,4 +291,19 @@ def _unknown_types(model: AssetModel, document: Document) -> list[Problem]:
             if known is not None and signal not in known:
                 mistake = unknown("signal", signal, known)
                 found.append(document.problem(("assets", name, "bind", signal), mistake.message, mistake.hint))
+    return found
+
+
+def _circles(model: AssetModel, document: Document) -> list[Problem]:
+    """Assets that are their own ancestors."""
+    found = []
+    for name in model.assets:
+        above, seen = model.parent(name), {name}
+        while above is not None and above not in seen:
+            seen.add(above)
+            above = model.parent(above)
+        if above == name:
+            hint = "a parent is what the machine is a part of"
+            message = f"{quoted(name)} is its own ancestor"
+            found.append(document.problem(("assets", name, "parent"), message, hint))
     return found

@@ -17,6 +17,9 @@ OWN_ASSET: Final = "andon"
 INSTRUMENT_FAULT: Final = "system.instrument-fault"
 CLOCK: Final = "system.clock"
 BROKER_LOST: Final = "system.broker-lost"
+COMMS_LOST: Final = "system.comms-lost"
+GATEWAY_SILENT: Final = "silent"
+"""The signal of a gateway that says, as a truth value, whether all of it is silent."""
 JOURNAL_FULL: Final = "system.journal-full"
 JOURNAL_DAMAGED: Final = "system.journal-damaged"
 QUEUE_DROPPED: Final = "system.queue-dropped"
@@ -65,6 +68,41 @@ class InstrumentFault(Detector):
         signal = self.inputs[0]
         state = "has delivered no good value" if on else "delivers good values again"
         return {"text": f"{signal.name} {state}", "value": signal.last, "values": {signal.name: signal.last}}
+
+
+class CommsConfig(BuiltinConfig):
+    """A gateway of which nothing is heard: how many assets that makes invisible, and which safety rules."""
+
+    assets: int = 0
+    blind: tuple[str, ...] = ()
+
+    def build(self, bindings: Bindings) -> list[Detector]:
+        """One detector."""
+        return [GatewaySilent(bindings.signal(GATEWAY_SILENT), bindings.asset, self.assets, self.blind)]
+
+
+class GatewaySilent(Detector):
+    """As told by whoever listens to all assets of the gateway."""
+
+    def __init__(self, signal: Signal, gateway: str, assets: int, blind: tuple[str, ...]) -> None:
+        self.inputs = (signal,)
+        self._gateway = gateway
+        self._assets = assets
+        self._blind = blind
+
+    def update(self, at: Instant) -> tuple[bool, ...]:
+        """Silent now."""
+        del at
+        return (self.inputs[0].value is True,)
+
+    def describe(self, level: str, *, on: bool) -> dict[str, Any]:
+        """Which gateway, and what cannot be seen while it is silent."""
+        del level
+        if not on:
+            return {"text": f"gateway {self._gateway} is heard again"}
+        blind = f"; safety rules that see nothing: {', '.join(self._blind)}" if self._blind else ""
+        text = f"nothing is heard from gateway {self._gateway}, of none of its {self._assets} assets{blind}"
+        return {"text": text, "assets": self._assets, "blind": list(self._blind)}
 
 
 class Flag(Detector):
@@ -143,6 +181,13 @@ def broker_lost() -> Rule:
     return _rule(BROKER_LOST, "Broker connection lost", Priority.HIGH, response, LINK_PATIENCE, 0)
 
 
+def comms_lost(assets: int = 0, blind: tuple[str, ...] = ()) -> Rule:
+    """One alarm for a gateway that fell silent with all its assets."""
+    response = "Check the gateway, its power and its network: nothing is known of its machines meanwhile."
+    rule = _rule(COMMS_LOST, "Gateway is silent", Priority.HIGH, response, 0, 0)
+    return rule.model_copy(update={"detect": CommsConfig(assets=assets, blind=blind)})
+
+
 FAULTS: Final[dict[str, Rule]] = {
     rule.id: rule
     for rule in (
@@ -182,6 +227,6 @@ FAULTS: Final[dict[str, Rule]] = {
 }
 """What a `Fault` may raise on the monitor's own asset."""
 BUILTIN: Final[dict[str, Rule]] = FAULTS | {
-    rule.id: rule for rule in (instrument_fault(60 * SECOND), clock_ahead(), broker_lost())
+    rule.id: rule for rule in (instrument_fault(60 * SECOND), clock_ahead(), broker_lost(), comms_lost())
 }
 """For those who look a rule's texts up by id."""

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Any, Final, TypeAlias, cast
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias, cast
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
@@ -40,7 +40,7 @@ NOT_BUILT: Final[dict[str, str]] = {
         f"this function is not built yet; over a window of time there are {', '.join(windowed.NAMES)}",
     ),
     "age": "the age of a signal is not built yet: watch it with the detector silence",
-    "asset": "expressions over several assets are not built yet",
+    "asset": 'another asset\'s signal is written asset("line1/oven").zone1',
 }
 """Functions that are refused by name, with the reason."""
 
@@ -53,12 +53,26 @@ class ExpressionError(InputError):
         self.column = column
 
 
+class ForeignSignal(NamedTuple):
+    """A signal of a named asset, as `asset("line1/oven").zone1` names it."""
+
+    asset: str
+    signal: str
+
+    @property
+    def key(self) -> str:
+        """The name by which its value is looked up, and by which people are told of it."""
+        quote = "'" if '"' in self.asset else '"'
+        return f"asset({quote}{self.asset}{quote}).{self.signal}"
+
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     """A compiled expression; equal and hashed by its text.
 
     `evaluate(values)` gives its value and `holds(values)` its truth, None being unknown; neither ever raises. The
-    values of its `windows` are looked up by their keys.
+    values of its `windows` are looked up by their keys, and so are the `foreign` signals of other assets, whose keys
+    stand among the `signals`.
     """
 
     text: str
@@ -66,6 +80,7 @@ class Expression:
     evaluate: Callable[[Mapping[str, Value]], Value] = field(compare=False, repr=False)
     holds: Callable[[Mapping[str, Value]], bool | None] = field(compare=False, repr=False)
     windows: tuple[WindowCall, ...] = field(default=(), compare=False, repr=False)
+    foreign: tuple[ForeignSignal, ...] = field(default=(), compare=False, repr=False)
 
     def __reduce__(self) -> tuple[Callable[[str], Expression], tuple[str]]:
         return compile_expression, (self.text,)
@@ -88,7 +103,8 @@ def compile_expression(text: str) -> Expression:
     compiler = _Compiler(source)
     evaluate = compiler.value(tree, 0)
     windows = tuple(dict.fromkeys(compiler.windows))
-    return Expression(text, frozenset(compiler.signals), evaluate, _truth(tree, evaluate), windows)
+    foreign = tuple(sorted(source.foreign))
+    return Expression(text, frozenset(compiler.signals), evaluate, _truth(tree, evaluate), windows, foreign)
 
 
 def unknown_signals(signals: Iterable[str], known: Iterable[str]) -> list[InputError]:
@@ -98,7 +114,9 @@ def unknown_signals(signals: Iterable[str], known: Iterable[str]) -> list[InputE
 
 
 _TOKEN: Final = re.compile(
-    r"(?P<quote>['\"])(?P<text>[^\r\n]*?)(?P=quote)"
+    r"asset\s*\(\s*(?P<mark>['\"])(?P<asset>(?:(?!(?P=mark))[^\r\n])+)(?P=mark)"
+    r"\s*\)\s*\.\s*(?:`(?P<odd>[^`\r\n]+)`|(?P<plain>[^\W\d]\w*))"
+    r"|(?P<quote>['\"])(?P<text>[^\r\n]*?)(?P=quote)"
     r"|`(?P<name>[^`\r\n]+)`"
     r"|(?P<word>[^\W\d]\w*)"
     r"|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(?P<tail>\w*)"
@@ -124,6 +142,7 @@ class _Source:
 
     def __init__(self, text: str) -> None:
         self.meanings: dict[str, tuple[str, str]] = {}
+        self.foreign: set[ForeignSignal] = set()
         self._origins: list[int] = []
         rewritten = "".join(self._pieces(text))
         self.python = rewritten.lstrip()
@@ -149,6 +168,10 @@ class _Source:
     def _rewritten(self, token: re.Match[str]) -> str:
         if token["space"]:
             return " "
+        if token["asset"] is not None:
+            other = ForeignSignal(token["asset"], token["odd"] or token["plain"])
+            self.foreign.add(other)
+            return self._placeholder("signal", other.key)
         if token["name"] is not None:
             return self._placeholder("signal", token["name"])
         if token["text"] is not None:

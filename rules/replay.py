@@ -1,4 +1,4 @@
-"""Drives a fleet from an ordered stream of observations, with the deadlines between them: the past, as if live."""
+"""Drives all stages from an ordered stream of observations, with the deadlines between them: the past, as if live."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from rules.alarms import Transition
 from rules.events import Observation, Tick
-from rules.fleet import Fleet
 from rules.ruleset import RuleSet
+from rules.stages import Stages
 
 
 def replay(rules: RuleSet, observations: Iterable[Observation]) -> Iterator[Transition]:
@@ -15,16 +15,16 @@ def replay(rules: RuleSet, observations: Iterable[Observation]) -> Iterator[Tran
 
     `received` of the observations must not decrease; for a recording it is the stamp.
     """
-    fleet = Fleet(rules)
+    stages = Stages(rules)
     first = True
     for observation in observations:
         if first:
-            yield from fleet.handle(Tick(observation.received))
+            yield from stages.handle(Tick(observation.received)).shown
             first = False
-        yield from _deadlines(fleet, observation.received)
-        yield from fleet.handle(observation)
+        yield from _deadlines(stages, observation.received)
+        yield from stages.handle(observation).shown
 
 
-def _deadlines(fleet: Fleet, received: int) -> Iterator[Transition]:
-    while (due := fleet.next_due(received)) is not None:
-        yield from fleet.handle(Tick(due))
+def _deadlines(stages: Stages, received: int) -> Iterator[Transition]:
+    while (due := stages.next_due(received)) is not None and due <= received:
+        yield from stages.handle(Tick(due)).shown

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -23,12 +23,29 @@ from rules.detectors.base import DetectorConfig
 from rules.durations import DurationField
 from rules.escalation import LONGEST_SHELF, SHIFT, Step, rising
 from rules.events import SECOND
-from rules.expressions import ExpressionField
+from rules.expressions import Expression, ExpressionField, ForeignSignal
 from rules.problems import InputError, quoted, unknown
 from rules.validation import Section
 
 MATCH_KEYS: Final = frozenset({"kind", "priority", "area", "asset", "rule", "mode"})
 """What routes match by; no label may have such a name."""
+
+GROUP_NAMES: Final = ("asset", "parent", "area")
+"""What may stand in braces in a rule's `group`."""
+PLANT: Final = "plant"
+"""The name under which the alarm of a rule over several assets is shown, unless the rule names another."""
+
+BUILTIN_IDS: Final = (
+    "system.broker-lost",
+    "system.clock",
+    "system.comms-lost",
+    "system.host-clock",
+    "system.instrument-fault",
+    "system.journal-damaged",
+    "system.journal-full",
+    "system.queue-dropped",
+)
+"""The rules that every site has without anybody writing them."""
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
@@ -54,6 +71,13 @@ def _patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
         if set(pattern) & set("+#"):
             raise InputError(f"the asset {quoted(pattern)} holds + or #", "here * stands for any text")
     return patterns
+
+
+def _group(text: str) -> str:
+    for name in re.findall(r"\{([^}]*)\}", text):
+        if name not in GROUP_NAMES:
+            raise unknown("name in group", name, GROUP_NAMES)
+    return text
 
 
 def _one_priority(value: Any) -> Priority:
@@ -101,8 +125,6 @@ class Rule(Section):
     For a safety rule `latch` is true and `on_bad_quality` is alarm unless the file says otherwise.
     """
 
-    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"inhibited_by", "scope"})
-
     id: Annotated[str, AfterValidator(_id)]
     kind: Kind
     title: Annotated[str, Field(max_length=200)] = ""
@@ -124,6 +146,8 @@ class Rule(Section):
     ack_expires: Annotated[DurationField | None, Field(gt=0)] = None
     max_shelve: Annotated[DurationField, Field(gt=0, le=LONGEST_SHELF)] = SHIFT
     suppress_when: ExpressionField | None = None
+    inhibited_by: Annotated[tuple[str, ...], BeforeValidator(_assets)] = ()
+    group: Annotated[str, Field(max_length=200), AfterValidator(_group)] = ""
     escalate: Annotated[tuple[Step, ...], AfterValidator(rising)] = ()
     notice: bool = False
     cause: Text = ""
@@ -154,9 +178,42 @@ class Rule(Section):
     def _safety_is_seen(self) -> Self:
         if self.kind is Kind.SAFETY and self.suppress_when is not None:
             raise InputError("a safety rule is never suppressed by design", "remove suppress_when, or say it in `when`")
+        if self.kind is Kind.SAFETY and self.inhibited_by:
+            raise InputError("a safety rule is never inhibited", "remove inhibited_by")
         if self.kind is Kind.SAFETY and self.max_shelve > SHIFT:
             raise InputError("a safety rule is shelved for a shift at most", "max_shelve: 8h or less")
         return self
+
+    @model_validator(mode="after")
+    def _names_assets_where_it_must(self) -> Self:
+        foreign = {signal.key for signal in self.foreign}
+        if not self.plant_wide and foreign:
+            raise InputError(
+                "signals of other assets need `scope: plant`", "write it beside the expression in `detect`"
+            )
+        if self.plant_wide and (own := sorted(self.signals - foreign)):
+            hint = f'write asset("line1/oven").{own[0]}'
+            raise InputError(f"with `scope: plant` the signal {quoted(own[0])} must be named with its asset", hint)
+        if self.plant_wide and self.assets != ("*",) and (len(self.assets) > 1 or "*" in self.assets[0]):
+            hint = "name one, or leave `assets` away"
+            raise InputError("with `scope: plant` the alarm is shown under one name, not under a pattern", hint)
+        return self
+
+    @property
+    def plant_wide(self) -> bool:
+        """Whether it is one rule over several assets."""
+        return getattr(self.detect, "scope", "asset") == "plant"
+
+    @property
+    def host(self) -> str:
+        """The name under which the alarm of a plant-wide rule is shown."""
+        return PLANT if self.assets == ("*",) else self.assets[0]
+
+    @property
+    def foreign(self) -> tuple[ForeignSignal, ...]:
+        """Every signal that is named with its asset."""
+        named = (self.when, self.suppress_when, *vars(self.detect).values())
+        return tuple(sorted({signal for e in named if isinstance(e, Expression) for signal in e.foreign}))
 
     @cached_property
     def detection_key(self) -> str:

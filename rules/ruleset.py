@@ -14,6 +14,7 @@ from rules.assetmodel import AssetModel, load_assets
 from rules.detectors import CONFIGS
 from rules.detectors.base import DetectorConfig
 from rules.events import SECOND, Duration
+from rules.groupchecks import check_foreign, check_inhibitors
 from rules.patterns import PatternIndex, is_literal
 from rules.problems import Problem, errors, quoted, unknown
 from rules.rule import NoDetector, Rule, detection_key, digest
@@ -57,7 +58,7 @@ class RuleSet:
 
     def declared(self) -> tuple[str, ...]:
         """The assets that are there though they never spoke: named in rules, or expected."""
-        named = (p for rule in self.rules if rule.mode != "off" for p in rule.assets if is_literal(p))
+        named = (p for rule in filter(_by_asset, self.rules) for p in rule.assets if is_literal(p))
         return tuple(dict.fromkeys((*named, *self.assets.expected)))
 
     def rule(self, name: str) -> Rule | None:
@@ -65,13 +66,22 @@ class RuleSet:
         return self._by_id.get(name)
 
     @cached_property
+    def plant_wide(self) -> tuple[Rule, ...]:
+        """The rules over several assets, in order; not those that are off."""
+        return tuple(rule for rule in self.rules if rule.plant_wide and rule.mode != "off")
+
+    @cached_property
     def _index(self) -> PatternIndex:
-        live = ((number, rule) for number, rule in enumerate(self.rules) if rule.mode != "off")
+        live = ((number, rule) for number, rule in enumerate(self.rules) if _by_asset(rule))
         return PatternIndex((pattern, number) for number, rule in live for pattern in rule.assets)
 
     @cached_property
     def _by_id(self) -> dict[str, Rule]:
         return {rule.id: rule for rule in self.rules}
+
+
+def _by_asset(rule: Rule) -> bool:
+    return rule.mode != "off" and not rule.plant_wide
 
 
 EMPTY: Final = RuleSet()
@@ -105,11 +115,14 @@ def load_rules(
     tables = {name: text for name, text in files.items() if name.endswith(TABLE)}
     found = [rule for name in sorted(files) if name not in tables for rule in _read_file(name, files, tables, problems)]
     problems.extend(_repeated(found))
+    problems.extend(check_inhibitors(found))
     if model is not None:
-        problems.extend(check_signals(found, model))
-        problems.extend(check_values(found, model))
-        problems.extend(check_fits(found, model))
-        problems.extend(check_contexts(found, model))
+        by_asset = [entry for entry in found if not entry.rule.plant_wide]
+        problems.extend(check_signals(by_asset, model))
+        problems.extend(check_values(by_asset, model))
+        problems.extend(check_fits(by_asset, model))
+        problems.extend(check_contexts(by_asset, model))
+        problems.extend(check_foreign(found, model))
     if site:
         problems.extend(check_site(found))
     problems.sort(key=lambda problem: (problem.file, problem.line))

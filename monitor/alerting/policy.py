@@ -55,6 +55,8 @@ class Why(enum.StrEnum):
     UNROUTED = "no route matches and there is no default team: the console is told"
     THOSE_TOLD = "those who were told of the alarm are told that it is over"
     NOBODY_WAS_TOLD = "nobody was told of the alarm, so nobody is told that it is over"
+    WAITS = "it waits for what may be its cause, up to a second"
+    FLOOD = "alarm flood: told together with others, in the next message of the flood"
     QUIET_EVENT = "this event notifies nobody"
     SUPPRESSED = "the alarm is shelved, suppressed or out of service"
     NOT_LIVE = "the rule is not live: it decides but notifies nobody"
@@ -168,6 +170,12 @@ class Notifier:
             elif notification.purpose is Purpose.RECOVERY:
                 self._told.pop(identity, None)
         return decision
+
+    def untell(self, identity: Identity, recipients: Iterable[Recipient]) -> None:
+        """They were not told of the alarm after all."""
+        told = self._told.get(identity, {})
+        for recipient in recipients:
+            told.pop(recipient, None)
 
 
 def _alerted(

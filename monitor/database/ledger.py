@@ -41,6 +41,7 @@ from monitor.database.schema import (
     positions,
     revisions,
     snapshots,
+    stages,
     transitions,
 )
 from monitor.journal.entries import Offset
@@ -61,7 +62,8 @@ class Step:
 
     `floor` is the smallest offset that recovery has to start from. `verdicts` says by transition id why somebody
     or nobody was told, `released` the same of transitions that were held before; `holding` is whether any still is.
-    `revision` is (offset, hash, texts by file name).
+    `stages` are snapshots by name of what is decided above the assets, as (name, offset, body), `revision` is (offset,
+    hash, texts by file name).
     """
 
     next_offset: Offset
@@ -72,6 +74,7 @@ class Step:
     released: Mapping[str, str] = field(default_factory=dict)
     holding: bool = False
     snapshots: Sequence[tuple[str, Offset, bytes]] = ()
+    stages: Sequence[tuple[str, Offset, bytes]] = ()
     revision: tuple[Offset, str, Mapping[str, str]] | None = None
     rejects: Sequence[QuarantineRow] = ()
     fed: Sequence[Fed] = ()
@@ -119,6 +122,7 @@ class Ledger:
             self._add_verdicts(step.released)
             self._add_notifications(step.notifications)
             self._add_snapshots(step.snapshots)
+            self._add_stages(step.stages)
             self._add_revision(step.revision)
             dropped = self._quarantine.add(connection, [row for row in step.rejects if row.offset >= self._position])
             self._quarantine.settle(connection, step.fed)
@@ -141,6 +145,10 @@ class Ledger:
         """For each asset the latest snapshot and the offset up to which it counts everything in."""
         for row in self._read(select(snapshots).order_by(snapshots.c.asset)):
             yield row.asset, row.offset, row.body
+
+    def stages(self) -> dict[str, tuple[Offset, bytes]]:
+        """The latest snapshots of what is decided above the assets, by name; each with its offset."""
+        return {row.name: (row.offset, row.body) for row in self._read(select(stages))}
 
     def revision_at(self, offset: Offset) -> tuple[Offset, str, dict[str, str]] | None:
         """The rules in force at an offset: since when, their hash and texts; None before the first."""
@@ -244,6 +252,11 @@ class Ledger:
             named = [{"asset": asset, "offset": offset, "body": body} for asset, offset, body in rows]
             self._connection.execute(self._statements.snapshot, named)
 
+    def _add_stages(self, rows: Sequence[tuple[str, Offset, bytes]]) -> None:
+        if rows:
+            named = [{"name": name, "offset": offset, "body": body} for name, offset, body in rows]
+            self._connection.execute(self._statements.stage, named)
+
     def _add_revision(self, revision: tuple[Offset, str, Mapping[str, str]] | None) -> None:
         if revision is not None:
             offset, digest, texts = revision
@@ -262,6 +275,7 @@ class _Statements:
         )
         self.position = _upsert(insert(positions), ["name"], ["offset"])
         self.snapshot = _upsert(insert(snapshots), ["asset"], ["offset", "body"])
+        self.stage = _upsert(insert(stages), ["name"], ["offset", "body"])
         self.alarm = _upsert_alarm(insert(alarms))
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.pool import QueuePool
 
 from monitor.errors import AndonError
 
-HEAD: Final = "r0003"
+HEAD: Final = "r0004"
 """The schema revision that this program needs."""
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"

@@ -111,6 +111,14 @@ snapshots: Final = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+stages: Final = Table(
+    "stages",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("offset", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False, comment="JSON: what is decided above the assets"),
+)
+
 positions: Final = Table(
     "positions",
     metadata,

@@ -47,7 +47,7 @@ class CommandDesk:
             AndonError: there is no room to journal it, or it is journalled but could not take effect yet.
         """
         command = self._command(arguments)
-        if (why := self._decider.fleet.refusal(command)) is not None:
+        if (why := self._decider.stages.refusal(command)) is not None:
             raise RefusedError(why)
         outcome = self._decider.outcome(command.received)
         try:
@@ -71,7 +71,7 @@ class CommandDesk:
             asked = msgspec.convert(arguments, Asked)
         except msgspec.ValidationError as error:
             raise RefusedError(f"that is no command: {error}") from None
-        asset = self._decider.fleet.asset_of(asked.alarm[:LONGEST_ALARM])
+        asset = self._decider.stages.asset_of(asked.alarm[:LONGEST_ALARM])
         if asset is None:
             raise RefusedError(f"there is no alarm {quoted(asked.alarm[:100])}; `andon alarms` lists them")
         received = self._intake.stamp()

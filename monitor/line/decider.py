@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
@@ -13,7 +13,8 @@ import structlog
 
 from monitor import clock, telemetry
 from monitor.alerting.backlog import Backlog
-from monitor.alerting.policy import AssetFacts, Notification, Notifier, RuleFacts, Why
+from monitor.alerting.floods import FloodControl
+from monitor.alerting.policy import AssetFacts, Notification, RuleFacts, Why
 from monitor.codecs.decoder import Decoder
 from monitor.database.gaps import Gap
 from monitor.database.ledger import Ledger, Step
@@ -43,7 +44,9 @@ from rules.alarms import State, Transition
 from rules.builtin import BUILTIN
 from rules.events import SECOND, Command, Duration, Event, Fault, Instant, Link, Refed, Revision, Tick
 from rules.fleet import Fleet
+from rules.group import Outcome as Decided
 from rules.ruleset import EMPTY, RuleSet
+from rules.stages import PLANT, Stages
 
 MOST_ENTRIES: Final = 200
 """Entries decided before the event loop gets its turn."""
@@ -58,6 +61,8 @@ SNAPSHOT_CYCLE: Final = 10
 
 LOOK_EVERY: Final = 0.1
 """Seconds between looks at whether a backlog is worked off."""
+FLOODS: Final = "floods"
+"""The name of the floods' snapshot, which every commit that changes it holds."""
 
 Outcome: TypeAlias = list[Transition] | str
 """What a command led to, or why it was refused when it took effect."""
@@ -85,6 +90,7 @@ class _Undone:
         """Whether it should not wait for the next second."""
         return bool(
             self.transitions
+            or self.notifications
             or self.released
             or self.rejects
             or self.fed
@@ -110,8 +116,9 @@ class Decider:
     `begun_anew` are the assets whose snapshots could not be read.
     """
 
-    def __init__(self, ledger: Ledger, reader: Callable[[Offset], JournalReader], notifier: Notifier) -> None:
+    def __init__(self, ledger: Ledger, reader: Callable[[Offset], JournalReader], notifier: FloodControl) -> None:
         self._ledger = ledger
+        self._floods = notifier
         self._backlog = Backlog(notifier, self._facts, ledger.held(Why.HELD), _states(ledger))
         self._now = clock.now
         self.tally = Tally()
@@ -127,26 +134,54 @@ class Decider:
         self._unkept: dict[Offset, Unkept] = {}
         self.begun_anew: list[str] = []
         self.next = ledger.floor()
-        self.fleet = self._recover()
+        self.stages = self._recover()
         if self.begun_anew:
             self.next = max(0, self.next - REBUILT_FROM)
-            self.fleet = self._recover()
+            self.stages = self._recover()
         self._reader = reader(self.next)
 
     # -- recovery ---------------------------------------------------------------------------------------------------
 
-    def _recover(self) -> Fleet:
-        """The fleet as of `next`: each asset from its own snapshot, which may already know more than that."""
+    @property
+    def fleet(self) -> Fleet:
+        """The assets, each by itself."""
+        return self.stages.fleet
+
+    def next_due(self) -> Instant | None:
+        """When, in time of receipt, a Tick would matter to somebody."""
+        dues = (self.stages.next_due(), self._floods.due())
+        return min((due for due in dues if due is not None), default=None)
+
+    def _recover(self) -> Stages:
+        """The fleet as of `next`: each asset from its own snapshot, which may already know more than that.
+
+        What stands above it knows at least as much as any asset.
+        """
         found = self._ledger.revision_at(self.next - 1)
         self.begun_anew = []
-        fleet = Fleet(EMPTY if found is None else self._ruleset(found[1], found[2]))
+        stages = Stages(EMPTY if found is None else self._ruleset(found[1], found[2]))
+        fleet = stages.fleet
         if found is not None:
             self._decoder = decoder_of(found[2], fleet.rules)
         for asset, offset, body in self._ledger.snapshots():
             since = self._ledger.revision_at(offset)
             rules = fleet.rules if since is None else self._ruleset(since[1], since[2])
             self._adopt(fleet, rules, asset, offset, body)
-        return fleet
+        self._restore(stages)
+        return stages
+
+    def _restore(self, stages: Stages) -> None:
+        saved = self._ledger.stages()
+        try:
+            if FLOODS in saved:
+                self._floods.restore(msgspec.json.decode(saved.pop(FLOODS)[1]))
+            if PLANT in saved:
+                offset = saved[PLANT][0]
+                since = self._ledger.revision_at(offset)
+                rules = stages.rules if since is None else self._ruleset(since[1], since[2])
+                stages.restore(rules, {name: msgspec.json.decode(body) for name, (_, body) in saved.items()}, offset)
+        except (ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
+            log.warning("snapshot_unreadable", error=str(error), hint="what is decided above the assets begins anew")
 
     def _adopt(self, fleet: Fleet, rules: RuleSet, asset: str, offset: Offset, body: bytes) -> None:
         try:
@@ -236,28 +271,31 @@ class Decider:
 
     @property
     def _unsaved(self) -> bool:
-        return self.next > self._committed or bool(self.fleet.touched)
+        return self.next > self._committed or bool(self.fleet.touched) or self.stages.touched is not None
 
     def _must_commit(self) -> bool:
         return self._undone.urgent or (self._unsaved and clock.elapsed() - self._saved_at >= COMMIT_EVERY)
 
     async def _commit(self, committed: Callable[[Step], None]) -> None:
         undone, self._undone = self._undone, _Undone()
-        snapshots = []
+        snapshots, stages = [], []
         if undone.unkept or clock.elapsed() - self._saved_at >= COMMIT_EVERY:
-            snapshots = self._snapshots(everything=bool(undone.unkept))
+            snapshots, stages = self._snapshots(everything=bool(undone.unkept)), self._stages()
             self.tally.publish()
             self._saved_at = clock.elapsed()
+        if self._floods.changed:
+            stages.append((FLOODS, self.next - 1, msgspec.json.encode(self._floods.snapshot())))
         end = max(self.next, self._committed)
         step = Step(
             next_offset=end,
-            floor=next(iter(self.fleet.touched.values()), self.next),
+            floor=min(self._unsaved_since()),
             transitions=undone.transitions,
             notifications=undone.notifications,
             verdicts=undone.verdicts,
             released=undone.released,
             holding=self._backlog.holding,
             snapshots=snapshots,
+            stages=stages,
             revision=undone.revision,
             rejects=undone.rejects,
             fed=undone.fed,
@@ -278,6 +316,17 @@ class Decider:
             else:
                 telemetry.QUARANTINE_DROPPED.inc(dropped)
                 return
+
+    def _unsaved_since(self) -> Iterator[Offset]:
+        """The first entries of which something is not in any snapshot."""
+        yield next(iter(self.fleet.touched.values()), self.next)
+        yield self.next if self.stages.touched is None else self.stages.touched
+
+    def _stages(self) -> list[tuple[str, Offset, bytes]]:
+        """What stands above the assets, as of the last entry, if it changed."""
+        if self.stages.touched is None:
+            return []
+        return [(name, self.next - 1, msgspec.json.encode(state)) for name, state in self.stages.snapshot().items()]
 
     def _snapshots(self, *, everything: bool) -> list[tuple[str, Offset, bytes]]:
         """Of the assets whose changes are longest unsaved, a share; what was decided up to now is in them.
@@ -313,15 +362,16 @@ class Decider:
             self._decoder = decoder_of(entry.texts, rules)
             self._undone.revision = (offset, entry.hash, entry.texts)
         event = self._event(entry)
-        transitions = self.fleet.handle(event, offset)
-        self._emit(offset, transitions)
+        decided = self.stages.handle(event, offset)
+        self._emit(offset, decided)
+        self._send_bundles(offset, entry.received)
         if isinstance(event, Command):
-            self._note_outcome(event, transitions)
+            self._note_outcome(event, decided.shown)
 
     def _note_outcome(self, command: Command, transitions: list[Transition]) -> None:
         waiting = self._waiting.pop(command.received, None)
         if waiting is not None:
-            refused = self.fleet.monitors[command.asset].refused
+            refused = self.stages.refused(command)
             caused = [transition for transition in transitions if transition.by == command.by]
             self._undone.outcomes.append((waiting, caused if refused is None else refused))
 
@@ -344,7 +394,7 @@ class Decider:
         if gateway is not None and offset >= self._committed:
             self.tally.messages[gateway, message.qos] += 1
         for observation in decoded.observations:
-            self._emit(offset, self.fleet.handle(observation, offset))
+            self._emit(offset, self.stages.handle(observation, offset))
             monitor = self.fleet.monitors.get(observation.asset)
             if monitor and monitor.broker != message.broker and self.fleet.offsets[observation.asset] == offset:
                 monitor.heard_through(message.broker)
@@ -365,7 +415,7 @@ class Decider:
         """A message from quarantine: whether it is read this time is committed with the offset."""
         decoded = self._decoder.decode_again(entry.broker, entry.topic, entry.payload, entry.first, entry.metrics)
         for observation in decoded.observations:
-            self._emit(offset, self.fleet.handle(Refed(entry.received, observation), offset))
+            self._emit(offset, self.stages.handle(Refed(entry.received, observation), offset))
         if offset >= self._committed:
             self._undone.fed.append(Fed(entry.entry, rows_of(offset, entry, decoded)))
             telemetry.QUARANTINE_FED.labels("refused" if decoded.rejects else "read").inc()
@@ -385,18 +435,31 @@ class Decider:
         rejects[before:] = [replace(row, ordinal=number) for number, row in enumerate(rejects[before:])]
         self._undone.unkept.append(unkept.decided)
 
-    def _emit(self, offset: Offset, transitions: list[Transition]) -> None:
+    def _emit(self, offset: Offset, decided: Decided) -> None:
         """What lies before the committed offset was told before the restart."""
-        if not transitions or offset < self._committed:
+        if not (decided.shown or decided.told) or offset < self._committed:
             return
         undone = self._undone
-        undone.transitions += transitions
+        undone.transitions += decided.shown
+        undone.verdicts.update((transition.id, Why.WAITS) for transition in decided.shown)
+        for transition in decided.shown:
+            telemetry.TRANSITIONS.labels(transition.event, transition.kind.value).inc()
+        for nuisance in decided.nuisances:
+            telemetry.NUISANCES.labels(nuisance.sort, nuisance.rule).inc()
+            log.info("nuisance_alarm", sort=nuisance.sort, alarm=nuisance.transition, text=nuisance.text)
         now, elapsed = self._now(), clock.elapsed()
-        for transition in transitions:
+        for transition in decided.told:
             decision = self._backlog.decide(transition, now, elapsed)
             undone.notifications += decision.notifications
-            undone.verdicts[transition.id] = decision.why
-            telemetry.TRANSITIONS.labels(transition.event, transition.kind.value).inc()
+            (undone.verdicts if transition.id in undone.verdicts else undone.released)[decision.transition] = (
+                decision.why
+            )
+
+    def _send_bundles(self, offset: Offset, received: Instant) -> None:
+        """Time may have come to say more of an alarm flood."""
+        due = self._floods.due()
+        if due is not None and due <= received and offset >= self._committed:
+            self._undone.notifications += self._floods.advance(received)
 
     def _release(self) -> None:
         """The backlog is worked off: people are told of what was held."""

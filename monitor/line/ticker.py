@@ -44,7 +44,7 @@ class Ticker:
     async def run(self) -> None:
         """For ever."""
         while True:
-            due = self._decider.fleet.next_due()
+            due = self._decider.next_due()
             if due is not None and due <= self._intake.now() and self._may_tick():
                 await self._intake.tick()
             await asyncio.sleep(LOOK_EVERY)

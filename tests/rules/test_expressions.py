@@ -213,7 +213,7 @@ def column_of_refusal(text: str) -> int | None:
         ("mean(pi, 5x) > 1", "`5x` is not a number", 10),
         ("speed > 5m", "the time 5m does not belong here", 9),
         ("mean(speed, 0s) > 1", "is too short", 13),
-        ('asset("line1/oven") > 1', "not built yet", 1),
+        ('asset("line1/oven") > 1', "another asset's signal is written", 1),
         ("maxx(a, b)", "did you mean `max`?", 1),
         ("a > 1 and b = 2", "`=` has no meaning here", 13),
         ("a > max", "`max` is a function", 5),

@@ -168,11 +168,6 @@ def test_all_mistakes_of_all_files_are_told_at_once_with_their_lines() -> None:
         assert any(line.startswith(expected) for line in told), (expected, told)
 
 
-@pytest.mark.parametrize("key", ["inhibited_by", "scope"])
-def test_keys_that_are_not_built_yet_are_refused_by_name(key: str) -> None:
-    assert f"`{key}` is not built yet" in problems(f"id: a, kind: quality, {key}: 4h, detect: {LIMITS}")[0]
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

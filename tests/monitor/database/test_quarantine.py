@@ -149,7 +149,7 @@ def test_a_database_of_the_first_schema_keeps_its_quarantine(tmp_path: Path) -> 
     Ledger(path).close()
     with closing(sqlite3.connect(path)) as database:
         database.executescript("""
-            DROP TABLE quarantine; DROP TABLE quarantine_counts; DROP TABLE gaps;
+            DROP TABLE quarantine; DROP TABLE quarantine_counts; DROP TABLE gaps; DROP TABLE stages;
             CREATE TABLE quarantine (seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, "offset" BIGINT NOT NULL,
                 ordinal INTEGER NOT NULL, received BIGINT NOT NULL, gateway TEXT NOT NULL, topic BLOB NOT NULL,
                 reason TEXT NOT NULL, detail TEXT NOT NULL, payload BLOB NOT NULL);

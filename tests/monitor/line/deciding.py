@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from monitor import clock
-from monitor.alerting.policy import Notifier
+from monitor.alerting.floods import FloodControl
 from monitor.database.ledger import Ledger
 from monitor.database.migrate import open_for_reading
 from monitor.database.schema import outbox, transitions
@@ -111,7 +111,7 @@ async def deciding(site: Site, *, begin: bool = True) -> AsyncIterator[Line]:
     with closing(Ledger(data / "alarms.db")) as ledger:
         writer = JournalWriter(data / "journal")
         with closing(Intake(writer, clock.Stamper(writer.last_received), Room(data, 0))) as intake:
-            notifier = Notifier(site.settings.notify, ZoneInfo("UTC"), ledger.told())
+            notifier = FloodControl(site.settings.notify, ZoneInfo("UTC"), ledger.told())
             with closing(Decider(ledger, lambda start: JournalReader(data / "journal", start), notifier)) as decider:
                 if begin:
                     await intake.begin(site.revision_if_new(ledger.last_revision()), ())

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from monitor import clock
-from monitor.alerting.policy import Notifier
+from monitor.alerting.floods import FloodControl
 from monitor.alerting.topics import AlarmTable, _payload
 from monitor.cli import app
 from monitor.database.ledger import Ledger
@@ -85,7 +85,7 @@ async def line(site: Site) -> AsyncIterator[Line]:
         writer = JournalWriter(data / "journal")
         room = Room(data, 0)
         with closing(Intake(writer, clock.Stamper(writer.last_received), room)) as intake:
-            notifier = Notifier(site.settings.notify, ZoneInfo("UTC"), ledger.told())
+            notifier = FloodControl(site.settings.notify, ZoneInfo("UTC"), ledger.told())
             with closing(Decider(ledger, lambda start: JournalReader(data / "journal", start), notifier)) as decider:
                 await intake.begin(site.revision_if_new(ledger.last_revision()), ())
                 work = asyncio.create_task(decider.run(intake, lambda _: None))

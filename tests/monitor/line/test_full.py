@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from monitor import clock
-from monitor.alerting.policy import Notifier
+from monitor.alerting.floods import FloodControl
 from monitor.database.gaps import Why
 from monitor.database.ledger import Ledger
 from monitor.database.queries import AlarmReader
@@ -107,7 +107,7 @@ async def line(site: Site, when_full: Literal["decide", "hold"] = "decide", **wi
         writer = JournalWriter(data / "journal", at_least=ledger.position(), **wishes)
         stamp = clock.Stamper(writer.last_received)
         with closing(Intake(writer, stamp, running.room, when_full)) as intake:
-            notifier = Notifier(site.settings.notify, ZoneInfo("UTC"), ledger.told())
+            notifier = FloodControl(site.settings.notify, ZoneInfo("UTC"), ledger.told())
             with closing(Decider(ledger, lambda start: JournalReader(data / "journal", start), notifier)) as decider:
                 running.intake, running.decider = intake, decider
                 retention = Retention(intake, decider, site.settings)
@@ -375,11 +375,18 @@ def test_a_journal_damaged_while_the_line_runs_is_told_and_gone_on_with(site: Si
     assert gap.until - gap.since < 60 * SECOND
 
 
+def saved(site: Site) -> set[str]:
+    """Assets of which there is a snapshot."""
+    with closing(sqlite3.connect(site.settings.data_dir / "alarms.db")) as database:
+        return {asset for (asset,) in database.execute("SELECT asset FROM snapshots")}
+
+
 def test_an_asset_whose_snapshot_cannot_be_read_is_decided_again_from_the_journal(site: Site) -> None:
     async def first(running: Line) -> None:
         await running.see(99)
         await running.see(20, topic="plant/press")
         await running.settled()
+        await running.until(lambda: "oven" in saved(site))
 
     on(site, first)
     with closing(sqlite3.connect(site.settings.data_dir / "alarms.db")) as database:

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from monitor import clock
-from monitor.alerting.policy import Notifier
+from monitor.alerting.floods import FloodControl
 from monitor.cli import app
 from monitor.database import quarantine as limits
 from monitor.database.ledger import Ledger
@@ -101,7 +101,7 @@ async def line(site: Site, *, deciding: bool = True) -> AsyncIterator[Line]:
     with closing(Ledger(data / "alarms.db")) as ledger:
         writer = JournalWriter(data / "journal")
         with closing(Intake(writer, clock.Stamper(writer.last_received), Room(data, 0))) as intake:
-            notifier = Notifier(site.settings.notify, ZoneInfo("UTC"), ledger.told())
+            notifier = FloodControl(site.settings.notify, ZoneInfo("UTC"), ledger.told())
             with closing(Decider(ledger, lambda start: JournalReader(data / "journal", start), notifier)) as decider:
                 await intake.begin(site.revision_if_new(ledger.last_revision()), ())
                 work = asyncio.create_task(decider.run(intake, lambda _: None) if deciding else asyncio.sleep(0))

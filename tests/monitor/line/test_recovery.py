@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.alerting.policy import Notifier
+from monitor.alerting.floods import FloodControl
 from monitor.database.ledger import Ledger, Step
 from monitor.database.queries import AlarmReader
 from monitor.journal.entries import Message, RevisionEntry
@@ -93,7 +93,7 @@ class Run:
 def life(site: Site) -> Iterator[Run]:
     data = site.settings.data_dir
     with closing(Ledger(data / "alarms.db")) as ledger:
-        notifier = Notifier(site.settings.notify, ZoneInfo("UTC"), ledger.told())
+        notifier = FloodControl(site.settings.notify, ZoneInfo("UTC"), ledger.told())
         with closing(Decider(ledger, lambda start: JournalReader(data / "journal", start), notifier)) as decider:
             yield Run(decider)
 

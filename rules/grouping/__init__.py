@@ -1,0 +1,1 @@
+"""The parts of the group stage: who inhibits whom, overlays, gateways, first-out, nuisance alarms, floods."""

@@ -1,0 +1,107 @@
+"""Finds out that a whole gateway is silent, from the first silence alarm of one of its assets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from rules.alarms import Transition
+from rules.events import SECOND, Duration, Instant
+from rules.ruleset import RuleSet
+
+LEAST: Final[Duration] = SECOND
+PAUSES: Final = 2
+"""A gateway that says nothing for so many of its longest pauses is not just pausing."""
+FORGETTING: Final = 1_000
+"""With every word the longest pause shrinks by this part."""
+
+
+class Word(NamedTuple):
+    """What is new about a gateway, as of a time of its assets."""
+
+    gateway: str
+    silent: bool
+    at: Instant
+
+
+class _Gateway(msgspec.Struct, array_like=True):
+    heard: Instant | None = None
+    pause: Duration = 0
+    silent: bool = False
+
+
+class Comms:
+    """Listens to all assets of each gateway that has several.
+
+    A gateway is silent when an asset's silence alarm comes while nobody else of it speaks either: for half the patience
+    of that alarm, or for twice the gateway's longest pause.
+    """
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._gateways: dict[str, _Gateway] = {}
+        self.adopt(rules)
+
+    def adopt(self, rules: RuleSet) -> None:
+        """From here on these rules hold."""
+        self._rules = rules
+        shared = {name: assets for name, assets in rules.assets.gateways.items() if len(assets) > 1}
+        self._of = {asset: name for name, assets in shared.items() for asset in assets}
+        self._gateways = {name: self._gateways.get(name) or _Gateway() for name in shared}
+
+    def listens_to(self, asset: str) -> bool:
+        """Whether the asset is known to speak through a gateway with others."""
+        return asset in self._of
+
+    @property
+    def assets(self) -> frozenset[str]:
+        """All that are known to speak through such a gateway."""
+        return frozenset(self._of)
+
+    def hear(self, asset: str, at: Instant, received: Instant) -> tuple[Word, ...]:
+        """An asset spoke; a gateway that was silent is heard again."""
+        name = self._of[asset]
+        gateway = self._gateways[name]
+        if gateway.heard is not None and not gateway.silent:
+            gateway.pause = max(received - gateway.heard, gateway.pause - gateway.pause // FORGETTING)
+        gateway.heard = received
+        if not gateway.silent:
+            return ()
+        gateway.silent = False
+        return (Word(name, silent=False, at=at),)
+
+    def deafen(self) -> None:
+        """A link of our own went or came: pauses mean nothing meanwhile."""
+        for gateway in self._gateways.values():
+            gateway.heard = None
+
+    def look(self, transitions: Iterable[Transition]) -> list[Word]:
+        """The gateways that these transitions show to be silent."""
+        return [word for t in transitions if t.event == "raised" and (word := self._judge(t)) is not None]
+
+    def _judge(self, t: Transition) -> Word | None:
+        name, rule = self._of.get(t.asset), self._rules.rule(t.rule)
+        after: Duration | None = getattr(rule.detect, "after", None) if rule is not None else None
+        if name is None or rule is None or after is None or rule.detect.signals():
+            return None
+        gateway = self._gateways[name]
+        if gateway.silent or (
+            gateway.heard is not None and t.received - gateway.heard < self._patience(gateway, after)
+        ):
+            return None
+        gateway.silent = True
+        return Word(name, silent=True, at=t.at)
+
+    def _patience(self, gateway: _Gateway, after: Duration) -> Duration:
+        return min(after // 2, max(LEAST, PAUSES * gateway.pause))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Every gateway, as JSON."""
+        gateways: dict[str, Any] = msgspec.to_builtins(self._gateways)
+        return gateways
+
+    def restore(self, data: dict[str, Any]) -> None:
+        """The reverse of `snapshot`."""
+        found = msgspec.convert(data, dict[str, _Gateway])
+        self._gateways = {name: found.get(name) or fresh for name, fresh in self._gateways.items()}
