@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from monitor.cli import alarms, data, site
+from monitor.cli import alarms, data, scenarios, site
 from monitor.errors import EXIT_CRASHED, AndonError, ConfigurationError
 
 
@@ -59,7 +59,8 @@ app: Final = typer.Typer(
     epilog="Exit status: 0 done, 1 problems found in configuration or data, 2 the command line is wrong. "
     "Logs and progress go to standard error.",
 )
-for command in (site.demo, site.init, site.check, site.run, data.replay, data.export, alarms.alarms):
+app.command("test")(scenarios.try_scenarios)
+for command in (site.demo, site.init, site.check, site.run, scenarios.record, data.replay, data.export, alarms.alarms):
     app.command()(command)
 app.add_typer(alarms.alarm_app)
 
@@ -86,6 +87,10 @@ def andon(
       andon init plant
       andon check --site plant
       andon run --site plant
+
+    What must come of what machines do is tried by scenarios/*.yaml:
+
+      andon test --site plant
 
     What calls for a person now, and what the person does about it:
 
