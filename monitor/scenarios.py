@@ -54,16 +54,26 @@ def read_scenarios(files: Iterable[Path], rules: RuleSet) -> tuple[list[SourcedS
     scenarios: list[SourcedScenario] = []
     problems: list[Problem] = []
     for path in files:
-        try:
-            text = read_limited(path, 4 * MAX_SIZE).decode("utf-8-sig")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text, or too long"
-            problems.append(Problem(str(path), 0, f"cannot be read: {reason}"))
+        text = _text(path, problems)
+        if text is None:
             continue
         loaded = load_scenarios(str(path), text, rules)
         scenarios += loaded.scenarios
         problems += loaded.problems
     return scenarios, problems
+
+
+def _text(path: Path, problems: list[Problem]) -> str | None:
+    try:
+        return read_limited(path, 4 * MAX_SIZE).decode("utf-8-sig")
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError:
+        reason = "is not UTF-8 text"
+    except ValueError as error:
+        reason = str(error)
+    problems.append(Problem(str(path), 0, reason, "andon init DIR shows what a scenario file is"))
+    return None
 
 
 def record(store: Store, rules: RuleSet, asset: str, start: Instant, end: Instant, name: str) -> str:

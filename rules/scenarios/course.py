@@ -137,20 +137,23 @@ def _length(part: Part, every: Duration) -> Duration:
     return part.length(every) or (part.piece.every if isinstance(part, Stretch) else None) or every
 
 
+# The tags stand in angle brackets so that no key of a file is taken for one where a mistake's place is looked up.
+
+
 def _part(data: Any) -> str:
-    return "repeat" if isinstance(data, dict) else "piece"
+    return "<repeat>" if isinstance(data, dict) else "<piece>"
 
 
 def _course(data: Any) -> str:
     if isinstance(data, dict):
-        return "repeat" if "repeat" in data else "table"
-    return "row" if isinstance(data, list) else "piece"
+        return "<repeat>" if "repeat" in data else "<table>"
+    return "<row>" if isinstance(data, list) else "<piece>"
 
 
-StretchField: TypeAlias = Annotated[Stretch, PlainValidator(lambda data: Stretch(parse_piece(data))), Tag("piece")]
-Part: TypeAlias = Annotated[StretchField | Annotated[Repeat, Tag("repeat")], Discriminator(_part)]
+StretchField: TypeAlias = Annotated[Stretch, PlainValidator(lambda data: Stretch(parse_piece(data))), Tag("<piece>")]
+Part: TypeAlias = Annotated[StretchField | Annotated[Repeat, Tag("<repeat>")], Discriminator(_part)]
 CourseField: TypeAlias = Annotated[
-    StretchField | Annotated[Repeat, Tag("repeat")] | Annotated[Row, Tag("row")] | Annotated[Table, Tag("table")],
+    StretchField | Annotated[Repeat, Tag("<repeat>")] | Annotated[Row, Tag("<row>")] | Annotated[Table, Tag("<table>")],
     Discriminator(_course),
 ]
 """A pydantic field: a course in any of its ways of writing."""

@@ -64,6 +64,7 @@ def load_scenarios(file: str, text: str, site: RuleSet | None) -> LoadedScenario
         if scenario is not None and rules is not None:
             found.append(SourcedScenario(document, path, rules, scenario))
             problems.extend(_unknown_rules(found[-1]))
+    problems.sort(key=lambda problem: problem.line)
     return LoadedScenarios([] if errors(problems) else found, problems)
 
 
