@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli import options
-from monitor.cli.loading import load, show
+from monitor.cli.loading import counted, load, show
 from monitor.cli.words import plain
 from monitor.errors import AndonError
 
@@ -44,9 +44,8 @@ def try_scenarios(
     show(problems)
     failed = sum(not _told(judge(scenario)) for scenario in scenarios)
     wrong = len(errors(problems))
-    typer.echo(
-        f"{len(scenarios) - failed} passed, {failed} failed" + (f", {wrong} errors in files" if wrong else ""), err=True
-    )
+    mistakes = f", {counted(wrong, 'error')} in files" if wrong else ""
+    typer.echo(f"{len(scenarios) - failed} passed, {failed} failed{mistakes}", err=True)
     raise typer.Exit(1 if failed or wrong else 0)
 
 
@@ -54,9 +53,9 @@ def _told(verdict: Verdict) -> bool:
     """Show it; whether all was as expected."""
     passed = not verdict.complaints
     word, colour = ("passed", "green") if passed else ("FAILED", "red")
-    count = "no transitions" if not verdict.transitions else f"{verdict.transitions} transitions"
     place = f"{verdict.file}:{verdict.line}"
-    typer.secho(plain(f"{place}: {word}: {verdict.name}{f' ({count})' if passed else ''}"), fg=colour)
+    count = f" ({counted(verdict.transitions, 'transition')})" if passed else ""
+    typer.secho(plain(f"{place}: {word}: {verdict.name}{count}"), fg=colour)
     for complaint in verdict.complaints:
         typer.echo(plain(f"    {complaint}"))
     return passed
@@ -94,4 +93,4 @@ def record(
             file.write(text)
     except OSError as error:
         raise AndonError(f"{out}: cannot be written ({error.strerror}); name a new file") from None
-    typer.echo(f"{out}: {text.count('- {at: ')} expected transitions", err=True)
+    typer.echo(f"{out}: {counted(text.count('- {at: '), 'expected transition')}", err=True)
