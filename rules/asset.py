@@ -63,6 +63,10 @@ class AssetMonitor:
             return f"there is no alarm {quoted(command.alarm)}: it was raised anew since, or never"
         return commands.refusal(command, watch)
 
+    def watching(self, rule: str) -> list[Watch]:
+        """The watches of a rule over this asset, one per part."""
+        return [watch for watch in self._roster.watches if watch.rule.id == rule]
+
     def next_deadline(self) -> Instant | None:
         """When, in the asset's time, a Tick would matter."""
         return self._deadlines.next()

@@ -9,6 +9,7 @@ from typing import ClassVar, Final, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from rules.calendar import Calendar
 from rules.events import Value
 from rules.expressions import Expression, ExpressionField
 from rules.problems import InputError, Problem, quoted, unknown
@@ -52,12 +53,13 @@ class States(Section):
 
 
 class AssetType(Section):
-    """A kind of machine."""
+    """A kind of machine. `counts` names the signals that count its good parts and its scrap."""
 
     signals: dict[str, SignalSpec] = {}
     states: States | None = None
     context: dict[str, str] = {}
     derived: dict[str, ExpressionField] = {}
+    counts: dict[Literal["good", "scrap"], str] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -67,7 +69,7 @@ class AssetType(Section):
         for name in self.derived:
             self._check_derived(name)
         if self.known is not None:
-            for signal in self.context.values():
+            for signal in (*self.context.values(), *self.counts.values()):
                 if signal not in self.known:
                     raise unknown("signal", signal, self.known)
         return self
@@ -171,10 +173,9 @@ class AssetEntry(Section):
 class AssetModel(Section):
     """All that is known. Asks by the asset's name; for what is not known the answers are None, empty, or the name."""
 
-    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"calendar"})
-
     types: dict[str, AssetType] = {}
     assets: dict[str, AssetEntry] = {}
+    calendar: Calendar = Calendar()
 
     def signal(self, asset: str, metric: str) -> SignalSpec | None:
         """What is known of a signal."""
@@ -190,6 +191,11 @@ class AssetModel(Section):
         """How the asset's mode becomes its signal `state`."""
         kind = self._type(asset)
         return None if kind is None else kind.state_map
+
+    def counts(self, asset: str) -> dict[str, str]:
+        """The signals that count good parts and scrap."""
+        kind = self._type(asset)
+        return {} if kind is None else {str(sort): signal for sort, signal in kind.counts.items()}
 
     def metric(self, asset: str, signal: str) -> str:
         """The name under which the gateway delivers a signal."""

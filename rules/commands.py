@@ -122,6 +122,10 @@ def _applies(act: Act) -> Check:
     return check
 
 
+def _ordered(command: Command, watch: Watch) -> str | None:
+    return watch.detector.objection(command.action)
+
+
 # -- what they do ---------------------------------------------------------------------------------------------------
 
 
@@ -137,6 +141,14 @@ def _acting(act: Act) -> Do:
 
 def _comment(command: Command, watch: Watch, at: Instant, emit: Emit) -> None:
     emit(watch, "commented", watch.alarm.shown, watch.alarm.shown, at, _reason(command))
+
+
+def _order(command: Command, watch: Watch, at: Instant, emit: Emit) -> None:
+    """The detector does it, and it is written down; what it found may be over by that."""
+    told = watch.detector.order(command.action, command.by.strip(), command.comment)
+    emit(watch, "commented", watch.alarm.shown, watch.alarm.shown, at, _reason(command) | told)
+    if command.action == "dispose":
+        watch.close(at, "command", emit)
 
 
 def _suppressing(state: State) -> Do:
@@ -227,6 +239,9 @@ ACTIONS: Final[dict[str, Action]] = {
     "acknowledge": Action((_applies(Act.ACKNOWLEDGE),), _acting(Act.ACKNOWLEDGE)),
     "reset": Action((_applies(Act.RESET),), _acting(Act.RESET)),
     "comment": Action((_with_comment,), _comment),
+    "freeze": Action((_with_comment, _ordered), _order),
+    "relearn": Action((_with_comment, _ordered), _order),
+    "dispose": Action((_with_comment, _ordered), _order),
     "shelve": Action((_with_comment, _within_limit, _in_service), _suppressing(G)),
     "unshelve": Action((_shelved,), _ending(G)),
     "out-of-service": Action((_with_comment, _with_end, _within_limit), _suppressing(I)),

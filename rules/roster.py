@@ -225,6 +225,11 @@ class _Bindings:
         self._context = roster.rules.assets.context(roster.asset)
         self.ignore_quality = rule.on_bad_quality == "ignore"
         self._assets = roster.rules.assets
+        self._roster = roster
+
+    def beside(self, signal: Signal) -> tuple[Detector, ...]:
+        """The detectors that judge the signal."""
+        return tuple(watch.detector for watch in self._roster.watches if watch.inputs[:1] == (signal,))
 
     def number(self, name: str) -> float | None:
         """The asset's own value of that name."""

@@ -68,6 +68,22 @@ class Watch:
         """Whether it must look at every observation of the asset."""
         return self._settled and self.detector.vigilant
 
+    @property
+    def armed_since(self) -> Instant | None:
+        """When its gate opened; None while it is closed, or if it has none."""
+        return self._armed_since
+
+    @property
+    def settled(self) -> bool:
+        """Whether it looks at what comes."""
+        return self._settled
+
+    def says(self, level: str, *, on: bool) -> str:
+        """What the condition of a level says now, in words."""
+        if level == BAD_QUALITY:
+            return self._bad_quality_text(on=on)
+        return str(self.detector.describe(level, on=on)["text"])
+
     def band(self, signal: Signal) -> tuple[float, float]:
         """The values of `signal` at which nothing changes."""
         if not self._settled:
@@ -97,6 +113,15 @@ class Watch:
                 self._feed((False,) * len(flags), at)
                 self._announce(at, why, emit)
             self._feed(flags, at)
+        self._announce(at, why, emit)
+        if self.detector.notice is not None:
+            notice, self.detector.notice = self.detector.notice, None
+            emit(self, "commented", self.alarm.shown, self.alarm.shown, at, {"why": why, **notice})
+
+    def close(self, at: Instant, why: str, emit: Emit) -> None:
+        """What was detected is over, whatever the detector and the delays say."""
+        for delay in self.delays:
+            delay.raw = delay.on = False
         self._announce(at, why, emit)
 
     def _feed(self, flags: tuple[bool, ...], at: Instant) -> None:
@@ -164,9 +189,7 @@ class Watch:
         for delay in self.delays:
             delay.drop()
         if self.rule.when_false == "clear":
-            for delay in self.delays:
-                delay.raw = delay.on = False
-            self._announce(at, "gate", emit)
+            self.close(at, "gate", emit)
 
     # -- the alarm --------------------------------------------------------------------------------------------------
 

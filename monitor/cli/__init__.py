@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from monitor.cli import alarms, data, scenarios, site
+from monitor.cli import alarms, data, explain, scenarios, site, states
 from monitor.errors import EXIT_CRASHED, AndonError, ConfigurationError
 
 
@@ -60,7 +60,19 @@ app: Final = typer.Typer(
     "Logs and progress go to standard error.",
 )
 app.command("test")(scenarios.try_scenarios)
-for command in (site.demo, site.init, site.check, site.run, scenarios.record, data.replay, data.export, alarms.alarms):
+COMMANDS: Final = (
+    site.demo,
+    site.init,
+    site.check,
+    site.run,
+    scenarios.record,
+    data.replay,
+    data.export,
+    alarms.alarms,
+    explain.explain,
+    states.states,
+)
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(alarms.alarm_app)
 
@@ -96,6 +108,11 @@ def andon(
 
       andon alarms --site plant
       andon alarm acknowledge line1/oven:too-hot --site plant --by kim
+
+    Why it came, who was told, or why nothing came:
+
+      andon explain --site plant line1/oven:too-hot
+      andon explain --site plant --rule too-hot --asset line1/oven
 
     Rules can be tried on the past before they wake anybody:
 

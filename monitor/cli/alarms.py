@@ -132,9 +132,24 @@ Take it out of service for maintenance, with the work order and an end.
     It returns by itself. A safety alarm takes a second person, who does the same
     within 15 minutes."""
 
+FREEZE: Final = """\
+Put the limits that a chart proposes in force, as the next revision, with the reason.
+
+    They are those of the product that is being made, and stay until somebody
+    freezes others."""
+RELEARN: Final = """\
+Let a chart propose limits anew from what comes next, with the reason.
+
+    Those in force stay until the new ones are frozen."""
+DISPOSE: Final = """\
+Close a chart's alarm with its cause and what was done; the chart begins anew."""
+
 ACTIONS: Final[dict[str, tuple[Callable[[str], Callable[..., None]], str, str]]] = {
     "acknowledge": (_acting, "Say that you know of it and see to it.", ' --comment "on my way"'),
     "comment": (_acting, "Write something down about it.", ' --comment "nozzle replaced"'),
+    "freeze": (_acting, FREEZE, ' --comment "as of the trial run of May"'),
+    "relearn": (_acting, RELEARN, ' --comment "new gauge"'),
+    "dispose": (_acting, DISPOSE, ' --comment "cause: worn nozzle; action: replaced, 40 parts sorted"'),
     "shelve": (_suppressing, SHELVE, ' --comment "sensor drifts" --for 2h'),
     "unshelve": (_acting, "Show it again.", ""),
     "reset": (_acting, "Let go of a latched alarm that is over and acknowledged.", ""),

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, case, func, select
 
 from monitor.database.migrate import open_for_reading
 from monitor.database.records import Suppression, because
-from monitor.database.schema import alarms, attempts, outbox, positions, quarantine, quarantine_counts, transitions
+from monitor.database.schema import (
+    alarms,
+    attempts,
+    outbox,
+    positions,
+    quarantine,
+    quarantine_counts,
+    revisions,
+    transitions,
+)
 from monitor.journal.entries import Offset
 from rules.alarms import Kind, Priority, State, Transition
 from rules.events import Instant
+from rules.statetime import Raised
+
+MOST_REVISIONS: Final = 100
+"""So many sets of rules are looked through for the one that an alarm was decided by."""
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +113,57 @@ class AlarmReader:
             .order_by(transitions.c.seq)
         )
         return [(msgspec.json.decode(row.body, type=Transition), row.told) for row in self._rows(wanted)]
+
+    def occurrence(self, alarm: str) -> str | None:
+        """The occurrence that is meant by its id, a transition's id, `asset:rule` or `asset:rule:part`."""
+        asked = select(transitions.c.alarm).where((transitions.c.alarm == alarm) | (transitions.c.id == alarm)).limit(1)
+        for row in self._rows(asked):
+            return str(row.alarm)
+        name = alarms.c.asset + ":" + alarms.c.rule
+        parted = name + case((alarms.c.part == "", ""), else_=":" + alarms.c.part)
+        wanted = select(alarms.c.alarm).where((parted == alarm) | (name == alarm)).order_by(alarms.c.at.desc()).limit(1)
+        return next((str(row.alarm) for row in self._rows(wanted)), None)
+
+    def between(self, asset: str, rule: str, start: Instant, end: Instant) -> list[tuple[Transition, str]]:
+        """The transitions of a rule on an asset with start <= at <= end, each with why somebody was told or nobody."""
+        wanted = (
+            select(transitions.c.body, transitions.c.told)
+            .where(transitions.c.asset == asset, transitions.c.rule == rule, transitions.c.at.between(start, end))
+            .order_by(transitions.c.seq)
+        )
+        return [(msgspec.json.decode(row.body, type=Transition), row.told) for row in self._rows(wanted)]
+
+    def raised(self, asset: str, start: Instant, end: Instant) -> list[Raised]:
+        """The alarms of an asset raised with start <= at < end, each with when its condition was gone."""
+        over = transitions.alias()
+        gone = (
+            select(func.min(over.c.at))
+            .where(over.c.alarm == transitions.c.alarm, over.c.event.in_(("cleared", "latched")))
+            .scalar_subquery()
+        )
+        wanted = (
+            select(transitions.c.body, gone.label("over"))
+            .where(transitions.c.asset == asset, transitions.c.event == "raised")
+            .where(transitions.c.at >= start, transitions.c.at < end)
+            .order_by(transitions.c.seq)
+        )
+        found = [(msgspec.json.decode(row.body, type=Transition), row.over) for row in self._rows(wanted)]
+        return [Raised(t.alarm, t.rule, t.title, t.at, over) for t, over in found]
+
+    def last_before(self, asset: str, rule: str, at: Instant) -> list[Transition]:
+        """The last transition of each part of a rule on an asset up to `at`."""
+        newest = (
+            select(func.max(transitions.c.seq))
+            .where(transitions.c.asset == asset, transitions.c.rule == rule, transitions.c.at <= at)
+            .group_by(transitions.c.part)
+        )
+        wanted = select(transitions.c.body).where(transitions.c.seq.in_(newest)).order_by(transitions.c.seq)
+        return [msgspec.json.decode(row.body, type=Transition) for row in self._rows(wanted)]
+
+    def revision_texts(self) -> Iterator[dict[str, str]]:
+        """The texts of every set of rules that was decided by, newest first."""
+        for row in self._rows(select(revisions.c.texts).order_by(revisions.c.offset.desc()).limit(MOST_REVISIONS)):
+            yield msgspec.json.decode(row.texts, type=dict[str, str])
 
     def deliveries(self, alarm: str) -> list[Delivery]:
         """Every notification of one alarm with all its attempts, oldest first."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any, TypeAlias
 
+from rules.charting.book import Book
 from rules.charting.grouping import Group, Single
 from rules.charting.keys import ChartKeys
-from rules.charting.phase_one import MEASURED, Basis, PhaseOne
+from rules.charting.phase_one import MEASURED, Basis
 from rules.charting.recipe import Hit, Recipe, Statistic
-from rules.charting.verdict import Trace, finding
+from rules.charting.setting import Plant, Setting
+from rules.charting.verdict import Trace, finding, proposal
 from rules.events import Duration, Instant, Value
 from rules.signals import Signal
 from rules.statistics.limits import LARGEST
@@ -18,58 +20,69 @@ Inspected: TypeAlias = Signal | float | None
 
 
 class Charted:
-    """What the detectors of charts have in common, apart from being detectors.
+    """A chart in service: what the detectors of charts have in common, apart from being detectors.
 
-    A sample that signals raises the alarm; `clear_after` points in control clear it. Where the rule says so the
-    statistic begins anew after a signal; then the alarm goes `clear_after` samples after it in any case, and if that
-    one signals as well another occurrence begins there and then.
+    A sample that signals raises the alarm; `clear_after` points in control clear it, or a person who disposes of it.
+    Where the rule says so the statistic begins anew after a signal; then the alarm goes `clear_after` samples after it
+    in any case, and if that one signals as well another occurrence begins there and then.
     """
 
     every_reading = True
 
     def __init__(
         self,
-        signal: Signal,
+        plant: Plant,
         keys: ChartKeys,
         recipe: Recipe,
-        grouping: Single,
-        *,
-        ignore_quality: bool,
+        signal: Signal,
+        grouping: Single | None = None,
         inspected: Inspected = None,
     ) -> None:
-        self.inputs: tuple[Signal, ...] = (signal, inspected) if isinstance(inspected, Signal) else (signal,)
-        self.renewed = False
+        self._grouping = grouping or Single()
+        counted = (inspected,) if isinstance(inspected, Signal) else ()
+        self.inputs: tuple[Signal, ...] = (signal, *counted, *self._grouping.inputs)
         self._recipe = recipe
-        self._grouping = grouping
-        self._ignore = ignore_quality
+        self._ignore = plant.ignore_quality
         self._inspected = inspected
         self._measured = recipe.chart in MEASURED
         self._pairs = not self._measured
         self._subgroups = recipe.chart.startswith("xbar")
         self._restarts = keys.on_signal == "restart"
         self._clear_after = keys.clear_after
+        self._thin = keys.thin
+        self._setting = Setting(plant, keys)
+        self.renewed = False
+        self.notice: dict[str, Any] | None = None
+        self._origin: tuple[Value, Value] = (None, None)
         self._trace = Trace()
         self._seen = 0
+        self._passed = 0
         self._counted: Instant | None = None
+        self._before: float | None = None
         self._size = 1.0
         self._on = False
         self._calm = 0
         self._finding: dict[str, Any] = {}
-        self._phase_one = PhaseOne(recipe, keys.learn.subgroups) if keys.learn else None
+        self._ended = ""
+        self._book = Book(recipe, keys)
         self._basis: Basis | None = None
         self._statistic: Statistic | None = None
-        if keys.given is not None:
-            self._arm(Basis(keys.given))
+        self._take_up()
 
-    def _arm(self, basis: Basis) -> None:
-        self._basis, self._phase_one = basis, None
-        self._statistic = self._recipe.make(basis.parameters)
+    def _take_up(self) -> None:
+        """What the book's page says is in force from here."""
+        basis = self._book.page.basis
+        if basis is not self._basis:
+            self._basis = basis
+            self._statistic = None if basis is None else self._recipe.make(basis.parameters)
 
     # -- readings ---------------------------------------------------------------------------------------------------
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """Whether the chart is out of control; None while the signal cannot be read."""
         self.renewed = False
+        if self._setting.changed():
+            self._turn()
         ended = self._grouping.close(at)
         if ended is not None:
             self._point(ended)
@@ -77,11 +90,25 @@ class Charted:
         signal = self.inputs[0]
         if signal.samples != self._seen:
             self._seen = signal.samples
-            if item is not None:
-                self._counted = signal.at
-                if (group := self._grouping.add(at, item)) is not None:
-                    self._point(group)
+            if item is not None and self._setting.known:
+                self._sampled(at, item)
         return (self._on,) if item is not None or ended is not None or signal.quality is None else None
+
+    def _turn(self) -> None:
+        """Another product, or another tool: other limits perhaps, and the runs begin anew in any case."""
+        self._book.turn(self._setting.product)
+        self._take_up()
+        self._begin_series()
+
+    def _sampled(self, at: Instant, item: float | tuple[float, float]) -> None:
+        self._counted = self.inputs[0].at
+        wanted, self._passed = self._passed == 0, (self._passed + 1) % self._thin
+        if not wanted:
+            return
+        if self._grouping.empty:
+            self._origin = self._setting.origin()
+        if (group := self._grouping.add(at, item)) is not None:
+            self._point(group)
 
     def _item(self) -> float | tuple[float, float] | None:
         """The reading as the chart takes it; None for what cannot be charted."""
@@ -106,11 +133,12 @@ class Charted:
         sample = self._sample(group.items)
         if sample is None:
             return
-        if self._statistic is None:
-            self._learn(sample)
+        judged, statistic = self._judged(sample), self._statistic
+        self._learn(sample)
+        if judged is None or statistic is None:
             return
-        hits = self._statistic.feed(sample)
-        self._trace.add(group.at, self._statistic.z)
+        hits = statistic.feed(judged)
+        self._trace.add(group.at, statistic.z, *self._origin)
         self._calm += 1
         if hits:
             self._signalled(hits)
@@ -127,16 +155,26 @@ class Charted:
             return items if len(items) > 1 else None
         return sum(items) / len(items) if len(items) > 1 else items[0]
 
+    def _judged(self, sample: Any) -> Any:
+        """The sample, or what it does not owe to the one before; None for the first of a series of those."""
+        model = None if self._basis is None else self._basis.model
+        if model is None:
+            return sample
+        before, self._before = self._before, sample
+        return None if before is None else model.residual(sample, before)
+
     def _learn(self, sample: Any) -> None:
-        assert self._phase_one is not None
-        if (basis := self._phase_one.add(sample)) is not None:
-            self._arm(basis)
+        proposed = self._book.add(sample)
+        if proposed is not None:
+            self._take_up()
+            in_force = self._basis is proposed
+            self.notice = proposal(self.inputs[0].name, self._setting.product, proposed, in_force=in_force)
 
     def _signalled(self, hits: tuple[Hit, ...]) -> None:
         assert self._statistic is not None
         self.renewed = self._on and self._restarts and self._calm >= self._clear_after
         if self.renewed or not self._on:
-            self._on = True
+            self._on, self._ended = True, ""
             self._find(hits)
         self._calm = 0
         if self._restarts:
@@ -153,6 +191,41 @@ class Charted:
         if self._statistic is not None:
             self._statistic.restart()
 
+    def _begin_series(self) -> None:
+        """What comes next does not follow what came before."""
+        self._calm, self._passed, self._before = 0, 0, None
+        self._grouping.restart()
+        self._begin_anew()
+
+    # -- people -----------------------------------------------------------------------------------------------------
+
+    @property
+    def out_of_control(self) -> bool:
+        """Whether the chart signals, or has not yet been calm for long enough since."""
+        return self._on
+
+    def objection(self, action: str) -> str | None:
+        """Limits can be frozen and learned anew, and an alarm can be disposed of."""
+        if action == "dispose":
+            return None if self._on else "the chart is in control: there is nothing to dispose of"
+        return self._book.objection(action)
+
+    def order(self, action: str, by: str, comment: str) -> dict[str, Any]:
+        """Do what a person asks; returns what is written down of it."""
+        if action == "dispose":
+            self._on, self._ended = False, f"{self.inputs[0].name}: disposed of by {by}: {comment}"
+            self._begin_series()
+            return {"disposition": {"by": by, "comment": comment}}
+        if action == "relearn":
+            self._book.relearn()
+            return {"product": self._setting.product or None}
+        basis = self._book.freeze(by, comment)
+        self._take_up()
+        self._begin_series()
+        mean, sigma = basis.parameters.mean, basis.parameters.sigma
+        frozen = {"revision": basis.revision, "mean": mean, "sigma": sigma, "limits": basis.words}
+        return {"product": self._setting.product or None, "frozen": frozen}
+
     # -- the detector's contract ------------------------------------------------------------------------------------
 
     @property
@@ -166,6 +239,8 @@ class Charted:
         name = self.inputs[0].name
         if on:
             return {"text": f"{name}: no point was judged yet", **self._finding}
+        if self._ended:
+            return {"text": self._ended}
         if self.renewed:
             return {"text": f"{name}: the chart began anew after its signal, and signals again"}
         points = "point" if self._clear_after == 1 else "points"
@@ -176,9 +251,8 @@ class Charted:
         signal = self.inputs[0]
         fresh = signal.at == at and self._counted != at
         self._seen = signal.samples - 1 if fresh else signal.samples
-        self._on, self._calm = held[0], 0
-        self._grouping.restart()
-        self._begin_anew()
+        self._on = held[0]
+        self._begin_series()
 
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
@@ -188,32 +262,38 @@ class Charted:
             self._counted += delta
 
     def snapshot(self) -> dict[str, Any]:
-        """All of it; `basis` is what was given or learned, with its checks."""
+        """All of it; `book` is what was given, learned and frozen, by product, with its checks."""
         return {
             "on": self._on,
+            "ended": self._ended,
             "calm": self._calm,
             "counted": self._counted,
+            "passed": self._passed,
+            "before": self._before,
             "size": self._size,
             "finding": self._finding,
+            "origin": list(self._origin),
+            "setting": self._setting.snapshot(),
             "grouping": self._grouping.snapshot(),
-            "phase_one": None if self._phase_one is None else self._phase_one.snapshot(),
-            "basis": None if self._basis is None else self._basis.snapshot(),
+            "book": self._book.snapshot(),
             "statistic": None if self._statistic is None else self._statistic.snapshot(),
             "trace": self._trace.snapshot(),
         }
 
     def restore(self, data: dict[str, Any]) -> None:
         """The reverse of `snapshot`."""
-        self._on, self._calm, self._finding = data["on"], data["calm"], data["finding"]
-        self._counted, self._size = data["counted"], data["size"]
+        self._on, self._ended, self._calm, self._finding = data["on"], data["ended"], data["calm"], data["finding"]
+        self._counted, self._passed, self._size = data["counted"], data["passed"], data["size"]
+        self._before = data["before"]
+        lot, part = data["origin"]
+        self._origin = (lot, part)
+        self._setting.restore(data["setting"])
         self._grouping.restore(data["grouping"])
         self._trace.restore(data["trace"])
-        if data["basis"] is not None:
-            self._arm(Basis.restored(data["basis"]))
-            assert self._statistic is not None
+        self._book.restore(data["book"])
+        self._take_up()
+        if self._statistic is not None:
             self._statistic.restore(data["statistic"])
-        elif self._phase_one is not None:
-            self._phase_one.restore(data["phase_one"])
 
 
 FEWEST = 1e-6

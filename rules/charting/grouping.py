@@ -1,11 +1,13 @@
-"""Readings into subgroups: one each, so many, or those of an interval of time."""
+"""Readings into subgroups: one each, so many, those of an interval of time, or those of so many parts."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from rules.charting.keys import LARGEST_SUBGROUP, Subgroup
-from rules.events import Duration, Instant
+from rules.events import Duration, Instant, Value
+from rules.signals import Signal
 
 MOST: Final = LARGEST_SUBGROUP
 
@@ -22,6 +24,12 @@ class Single:
 
     deadline: Instant | None = None
     overflow = 0
+    inputs: tuple[Signal, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether the next reading begins a subgroup."""
+        return True
 
     def add(self, at: Instant, item: Any) -> Group | None:
         """A reading; returns the subgroup that it completes, if it does."""
@@ -53,6 +61,11 @@ class BySize(Single):
         self._size = size
         self._begin: Instant = 0
         self._items: list[Any] = []
+
+    @property
+    def empty(self) -> bool:
+        """See `Single`."""
+        return not self._items
 
     def add(self, at: Instant, item: Any) -> Group | None:
         """See `Single`."""
@@ -127,8 +140,62 @@ class ByTime(BySize):
         self._end, self.overflow = data[2:]
 
 
-def grouping(subgroup: Subgroup | None) -> Single:
-    """What the rule asks for."""
+class ByParts(BySize):
+    """The last value of each of so many parts; a part ends when `counter` reads another number."""
+
+    def __init__(self, size: int, counter: Signal) -> None:
+        super().__init__(size)
+        self.inputs = (counter,)
+        self._part: Value = None
+        self._value: tuple[Instant, Any] | None = None
+
+    def add(self, at: Instant, item: Any) -> Group | None:
+        """See `Single`."""
+        self._value = (at, item)
+        return None
+
+    def close(self, at: Instant) -> Group | None:
+        """See `Single`."""
+        del at
+        part = self.inputs[0].last
+        if part == self._part:
+            return None
+        self._part, value, self._value = part, self._value, None
+        return None if value is None else super().add(*value)
+
+    @property
+    def empty(self) -> bool:
+        """See `Single`."""
+        return super().empty and self._value is None
+
+    def restart(self) -> None:
+        """See `Single`; what the part under way read is forgotten too."""
+        super().restart()
+        self._value = None
+
+    def shift(self, delta: Duration) -> None:
+        """See `Single`."""
+        super().shift(delta)
+        if self._value is not None:
+            self._value = (self._value[0] + delta, self._value[1])
+
+    def snapshot(self) -> list[Any] | None:
+        """Stamp of the first item, items, part, its value with stamp."""
+        return [self._begin, list(self._items), self._part, None if self._value is None else list(self._value)]
+
+    def restore(self, data: Any) -> None:
+        """See `Single`."""
+        super().restore(data[:2])
+        self._part, value = data[2:]
+        if value is not None:
+            at, item = value
+            self._value = (at, tuple(item) if isinstance(item, list) else item)
+
+
+def grouping(subgroup: Subgroup | None, signal: Callable[[str], Signal]) -> Single:
+    """What the rule asks for; `signal` gives the asset's signal of a name."""
     if subgroup is None:
         return Single()
+    if subgroup.counter is not None:
+        return ByParts(subgroup.size or MOST, signal(subgroup.counter))
     return ByTime(subgroup.every) if subgroup.every else BySize(subgroup.size or MOST)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rules.durations import DurationField
 from rules.problems import InputError
+from rules.statistics.checks import Autoregression
 from rules.statistics.limits import LARGEST, Parameters
 
 Number: TypeAlias = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
@@ -29,10 +30,14 @@ class Learn(_Part):
 
 
 class Subgroup(_Part):
-    """How readings become subgroups: so many of them, or those of an interval of time."""
+    """How readings become subgroups: so many of them, or those of an interval of time.
 
-    size: int | None = Field(default=None, ge=2, le=LARGEST_SUBGROUP)
+    With `counter`, a signal that changes with each part, `size` is a number of parts, and a part's value is its last.
+    """
+
+    size: int | None = Field(default=None, ge=1, le=LARGEST_SUBGROUP)
     every: DurationField | None = None
+    counter: str | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -40,24 +45,53 @@ class Subgroup(_Part):
             raise InputError("a subgroup is by size or by time", "subgroup: {size: 5} or subgroup: {every: 10m}")
         if self.every == 0:
             raise InputError("a subgroup of no time holds nothing", "subgroup: {every: 10m}")
+        if self.counter is not None and self.size is None:
+            raise InputError("a part counter makes subgroups by size", "subgroup: {size: 5, counter: part_count}")
+        if self.size == 1 and self.counter is None:
+            raise InputError("a subgroup of one value is the value", "remove subgroup, or add counter: part_count")
         return self
 
 
 class ChartKeys(BaseModel):
-    """Where the limits come from, and what an alarm does to the statistic and when it goes."""
+    """Where the limits come from, what a sample is, and what an alarm does to the statistic and when it goes.
+
+    `per` is the key of the context that has limits of its own (`product`); a change of one of `restart_on` (`tool`
+    where the type has it) begins the runs anew and keeps the limits. `thin: 5` takes every fifth value.
+    `autoregression` charts what a value does not owe to the one before: by how much it follows it (phi), or `learn`.
+    """
 
     mean: Number | None = None
     sigma: Positive | None = None
     learn: Learn | None = None
     on_signal: Literal["restart", "continue"] = "continue"
     clear_after: int = Field(default=8, ge=1, le=1000)
+    per: str | None = None
+    restart_on: tuple[str, ...] | None = Field(default=None, max_length=10)
+    thin: int = Field(default=1, ge=1, le=10_000)
+    autoregression: Literal["learn"] | Annotated[float, Field(gt=-1, lt=1)] | None = None
+
+    def context_keys(self) -> tuple[str, ...]:
+        """Keys of the context that the rule names."""
+        return (*(() if self.per is None else (self.per,)), *(self.restart_on or ()))
+
+    @property
+    def residuals(self) -> bool:
+        """Whether what is charted is what a value does not owe to the one before."""
+        return self.autoregression is not None
+
+    @property
+    def model(self) -> Autoregression | None:
+        """How values follow each other, as the rule states it."""
+        if not isinstance(self.autoregression, float) or self.mean is None:
+            return None
+        return Autoregression(self.mean, self.autoregression, 1.0 if self.sigma is None else self.sigma)
 
     @property
     def given(self) -> Parameters | None:
         """The process in control as the rule states it; None if it is to be learned."""
         if self.mean is None:
             return None
-        return Parameters(self.mean, 1.0 if self.sigma is None else self.sigma)
+        return Parameters(0.0 if self.residuals else self.mean, 1.0 if self.sigma is None else self.sigma)
 
     def check_source(self, *, sigma: bool) -> None:
         """Limits are given or learned, not both; `sigma` says whether giving takes a sigma too.
@@ -70,3 +104,6 @@ class ChartKeys(BaseModel):
             raise InputError("limits are given or learned, not both", f"remove learn, or {both}")
         if self.learn is None and (self.mean is None or (sigma and self.sigma is None)):
             raise InputError(f"limits need {both}, or a stretch to learn from", "add learn: {subgroups: 25}")
+        if self.autoregression is not None and (self.autoregression == "learn") is (self.learn is None):
+            hint = "autoregression: learn beside learn, or its phi (0.8) beside mean and sigma"
+            raise InputError("autoregression is learned with the limits, or given with them", hint)

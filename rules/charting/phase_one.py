@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any, Final
 
 from rules.charting.recipe import Recipe, within_reach
 from rules.statistics.charts import CHARTS, Learned, learn
-from rules.statistics.checks import autocorrelation, normality, resolution
+from rules.statistics.checks import Autoregression, autocorrelation, fit_autoregression, normality, resolution
 from rules.statistics.limits import Parameters
 
 MOST_VALUES: Final = 100_000
@@ -22,31 +22,53 @@ MEASURED: Final = frozenset({"individuals", "xbar_r", "xbar_s"})
 class Basis:
     """The process in control that a chart rests on. Learned ones are provisional: `checks` says what speaks for them.
 
-    `checks` is JSON; `notes` are its doubts in words.
+    `checks` is JSON; `notes` are its doubts in words. `revision` counts how often a person froze limits, `frozen_by`
+    says who did so last and why. `model` is there where residuals are charted: then the parameters are theirs.
     """
 
     parameters: Parameters
     provisional: bool = False
     checks: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    revision: int = 0
+    frozen_by: list[str] = field(default_factory=list)
+    model: Autoregression | None = None
+
+    def frozen(self, revision: int, by: str, comment: str) -> Basis:
+        """The same, in force until a person decides otherwise."""
+        return replace(self, provisional=False, revision=revision, frozen_by=[by, comment])
+
+    @property
+    def words(self) -> str:
+        """The limits as a rule would give them."""
+        mean, sigma = self.parameters.mean, self.parameters.sigma
+        if self.model is None:
+            return f"mean: {mean:.6g}, sigma: {sigma:.6g}"
+        return f"mean: {self.model.mean:.6g}, sigma: {sigma:.6g}, autoregression: {self.model.phi:.3g}"
 
     def snapshot(self) -> list[Any]:
-        """Mean, sigma, provisional, checks, notes."""
-        return [self.parameters.mean, self.parameters.sigma, self.provisional, self.checks, self.notes]
+        """Mean, sigma, provisional, checks, notes, revision, by whom and why, model."""
+        model = None if self.model is None else [self.model.mean, self.model.phi, self.model.sigma]
+        return [
+            self.parameters.mean, self.parameters.sigma, self.provisional, self.checks, self.notes,
+            self.revision, self.frozen_by, model,
+        ]  # fmt: skip
 
     @classmethod
     def restored(cls, data: list[Any]) -> Basis:
         """The reverse of `snapshot`."""
-        mean, sigma, provisional, checks, notes = data
-        return cls(Parameters(mean, sigma), provisional, checks, notes)
+        mean, sigma, provisional, checks, notes, revision, frozen_by, model = data
+        follows = None if model is None else Autoregression(*model)
+        return cls(Parameters(mean, sigma), provisional, checks, notes, revision, frozen_by, follows)
 
 
 class PhaseOne:
     """Collects samples until there are enough. A stretch without spread teaches nothing: another one follows."""
 
-    def __init__(self, recipe: Recipe, needed: int) -> None:
+    def __init__(self, recipe: Recipe, needed: int, *, residuals: bool = False) -> None:
         self._recipe = recipe
         self._needed = needed
+        self._residuals = residuals
         self._samples: list[Any] = []
         self._values = 0
         self.spent = 0
@@ -57,7 +79,7 @@ class PhaseOne:
         self._values += len(sample) if isinstance(sample, list) else 1
         if len(self._samples) < self._needed and self._values < MOST_VALUES:
             return None
-        basis = _taught(self._recipe, self._samples)
+        basis = (_taught_residuals if self._residuals else _taught)(self._recipe, self._samples)
         if basis is None:
             self._samples, self._values = [], 0
             self.spent += 1
@@ -73,6 +95,19 @@ class PhaseOne:
         pairs = self._recipe.chart not in MEASURED
         self._samples = [tuple(sample) if pairs else sample for sample in samples]
         self._values = sum(len(s) if isinstance(s, list) else 1 for s in self._samples)
+
+
+def _taught_residuals(recipe: Recipe, samples: Sequence[float]) -> Basis | None:
+    """An AR(1) is fitted, values it cannot explain are replaced by what it expected, and it is fitted anew."""
+    try:
+        model = fit_autoregression(samples)
+        odd = set(learn(recipe.chart, model.residuals(samples)).excluded)
+    except ValueError:
+        return None
+    expected = [model.mean + model.phi * (before - model.mean) for before in samples]
+    model = fit_autoregression([expected[i - 1] if i - 1 in odd else value for i, value in enumerate(samples)])
+    basis = _taught(recipe, model.residuals(samples))
+    return None if basis is None else replace(basis, model=model)
 
 
 def _taught(recipe: Recipe, samples: Sequence[Any]) -> Basis | None:

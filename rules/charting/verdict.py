@@ -5,28 +5,40 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from math import sqrt
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rules.charting.phase_one import Basis
 from rules.charting.recipe import Hit, within_reach
-from rules.events import SECOND, Duration, Instant
+from rules.events import SECOND, Duration, Instant, Value
+from rules.limit_table import written
 from rules.signals import Signal
 from rules.statistics.change_point import change_point
 
 REACH: Final = 100
 """So many points are looked back on to tell when it began."""
 MOST_SHIFT: Final = 1e6
+LISTED: Final = 5
+"""So many lots or parts are named one by one."""
+
+
+class Point(NamedTuple):
+    """Its stamp, how many sigma from the centre line it lies, and the lot and part that were being made."""
+
+    at: Instant
+    z: float
+    lot: Value = None
+    part: Value = None
 
 
 class Trace:
-    """The points since the statistic began, the newest last: stamp and sigmas from the centre line."""
+    """The points since the statistic began, the newest last."""
 
     def __init__(self) -> None:
-        self._points: deque[tuple[Instant, float]] = deque(maxlen=REACH)
+        self._points: deque[Point] = deque(maxlen=REACH)
 
-    def add(self, at: Instant, z: float) -> None:
+    def add(self, at: Instant, z: float, lot: Value = None, part: Value = None) -> None:
         """One more point."""
-        self._points.append((at, within_reach(z)))
+        self._points.append(Point(at, within_reach(z), lot, part))
 
     def keep(self, newest: int) -> None:
         """Forget all but so many."""
@@ -36,34 +48,38 @@ class Trace:
     def stamps(self, steps: Sequence[int]) -> list[Instant]:
         """Those of points so many steps back, in order of time, as far as they are remembered."""
         count = len(self._points)
-        return [self._points[-1 - step][0] for step in sorted(steps, reverse=True) if step < count]
+        return [self._points[-1 - step].at for step in sorted(steps, reverse=True) if step < count]
 
     def beginning(self, size: float) -> dict[str, Any]:
         """When the mean began to move: `began`, at the earliest and the latest, and by how many sigma of single values.
 
         `size` is how many of them a point is the mean of.
         """
-        found = change_point([z for _, z in self._points])
-        at = [stamp for stamp, _ in self._points]
+        found = change_point([point.z for point in self._points])
+        at = [point.at for point in self._points]
+        made = list(self._points)[found.earliest :]
+        lots, parts = (list(dict.fromkeys(made_of)) for made_of in ([p.lot for p in made], [p.part for p in made]))
         return {
             "began": at[found.index],
             "began_earliest": at[found.earliest],
             "began_latest": at[found.latest],
             "began_open": found.open,
             "shift": max(-MOST_SHIFT, min(MOST_SHIFT, found.shift / sqrt(size))),
+            "lots": [lot for lot in lots if lot is not None],
+            "parts": [part for part in parts if part is not None],
         }
 
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
-        self._points = deque(((at + delta, z) for at, z in self._points), maxlen=REACH)
+        self._points = deque((point._replace(at=point.at + delta) for point in self._points), maxlen=REACH)
 
     def snapshot(self) -> list[list[Any]]:
-        """Stamp and sigmas of each point."""
-        return [[at, z] for at, z in self._points]
+        """Stamp, sigmas, lot and part of each point."""
+        return [list(point) for point in self._points]
 
     def restore(self, data: list[list[Any]]) -> None:
         """The reverse of `snapshot`."""
-        self._points = deque(((at, z) for at, z in data), maxlen=REACH)
+        self._points = deque((Point(*point) for point in data), maxlen=REACH)
 
 
 def finding(signal: Signal, hits: Sequence[Hit], trace: Trace, basis: Basis, size: float) -> dict[str, Any]:
@@ -84,7 +100,10 @@ def finding(signal: Signal, hits: Sequence[Hit], trace: Trace, basis: Basis, siz
         "mean": basis.parameters.mean,
         "sigma": basis.parameters.sigma,
         "provisional": basis.provisional,
+        "limits_revision": basis.revision,
     }
+    if basis.model is not None:
+        told["autoregression"] = {"mean": basis.model.mean, "phi": basis.model.phi}
     if basis.provisional:
         told["checks"], told["warnings"] = basis.checks, basis.notes
     if any(h.drift for h in hits):
@@ -108,20 +127,41 @@ def _sentences(name: str, unit: str, hits: Sequence[Hit], told: dict[str, Any], 
     if "began" in told:
         sure = "before " if told["began"] == told["began_earliest"] and told["began_open"] else ""
         said.append(f"began {sure or 'about '}{hour(told['began'])}, shift {told['shift']:+.1f} sigma")
+        said += [_made(name, told[name]) for name in ("lots", "parts") if told[name]]
+    if basis.model is not None:
+        said.append(f"charted is what a value does not owe to the one before (phi {basis.model.phi:.2f})")
     if basis.provisional:
-        said += [_provisional(basis), *basis.notes]
+        said += [f"limits are provisional, {_learned(basis)}: freeze them by {basis.words}", *basis.notes]
     return said
 
 
-def _provisional(basis: Basis) -> str:
+def _made(name: str, numbers: Sequence[Value]) -> str:
+    few = [written(number) for number in numbers]
+    listed = ", ".join(few) if len(few) <= LISTED else f"{few[0]} to {few[-1]}"
+    return f"{name} made since: {listed}"
+
+
+def _learned(basis: Basis) -> str:
     stretch = basis.checks["stretch"]
     out = len(stretch["left_out"])
     left = f", {out} of them left out" if out else ""
-    mean, sigma = basis.parameters.mean, basis.parameters.sigma
-    return (
-        f"limits are provisional, learned from {stretch['samples']} samples{left}: "
-        f"freeze them by mean: {mean:.6g}, sigma: {sigma:.6g}"
-    )
+    return f"learned from {stretch['samples']} samples{left}"
+
+
+def proposal(name: str, product: str, basis: Basis, *, in_force: bool) -> dict[str, Any]:
+    """What is told of limits that were learned, as JSON with `text`; `in_force` says whether they serve meanwhile."""
+    of = f" of {product}" if product else ""
+    meanwhile = "they serve provisionally" if in_force else "those in force stay"
+    proposed = f"{name}: limits{of} are proposed, {_learned(basis)}: {basis.words}"
+    return {
+        "text": "; ".join([proposed, f"{meanwhile} until a person freezes them", *basis.notes]),
+        "product": product or None,
+        "mean": basis.parameters.mean,
+        "sigma": basis.parameters.sigma,
+        "autoregression": None if basis.model is None else basis.model.phi,
+        "checks": basis.checks,
+        "warnings": basis.notes,
+    }
 
 
 def hour(at: Instant) -> str:

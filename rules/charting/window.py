@@ -30,6 +30,11 @@ class Window:
         return len(self._values)
 
     @property
+    def values(self) -> list[float]:
+        """In order of time."""
+        return [value for _, value in self._values]
+
+    @property
     def full(self) -> bool:
         """Whether it holds as many values as it can."""
         return len(self._values) == self._most

@@ -59,6 +59,9 @@ class Bindings(Protocol):
     def context(self, key: str) -> Signal | None:
         """The signal that tells a key of the asset's context; None if its type has no such key."""
 
+    def beside(self, signal: Signal) -> tuple[Detector, ...]:
+        """The detectors of the asset, of whatever rule, that judge the signal; ask once all are built."""
+
     @property
     def ignore_quality(self) -> bool:
         """Whether the rule wants the value as delivered, whatever its quality."""
@@ -80,6 +83,9 @@ class Detector(ABC):
     renewed = False
     """Whether what `update` last found is a new occurrence: what held until then ended at the same moment."""
 
+    notice: dict[str, Any] | None = None
+    """What people should be told though no alarm follows from it: JSON with `text`; taken away by who tells it."""
+
     @abstractmethod
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """What holds now, one flag per level; None if it cannot be told."""
@@ -92,6 +98,19 @@ class Detector(ABC):
         """The values of `signal`, ends included, at which `update` would say what it said last."""
         del signal
         return NEVER_QUIET
+
+    @property
+    def out_of_control(self) -> bool:
+        """Whether it is a chart that shows a special cause at work in its first input."""
+        return False
+
+    def objection(self, action: str) -> str | None:
+        """Why a person's `action` on what is detected (freeze, relearn, dispose) is refused; None if it is not."""
+        return f"its rule has no chart: there is nothing to {action}"
+
+    def order(self, action: str, by: str, comment: str) -> dict[str, Any]:
+        """Do what a person asks and `objection` does not refuse; returns what is written down of it, as JSON."""
+        raise NotImplementedError
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
         """The rule is armed (again): keep of the past only the levels that are `held`."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from math import isfinite
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
@@ -11,8 +15,8 @@ from rules.charting.window import MOST, Window
 from rules.detectors.base import Bindings, Detector, DetectorConfig
 from rules.durations import format_duration, parse_duration
 from rules.events import Duration, Instant
+from rules.limit_table import LimitTable, written
 from rules.problems import InputError, quoted
-from rules.signals import Signal
 from rules.statistics.capability import (
     FEWEST_VALUES,
     Index,
@@ -20,6 +24,7 @@ from rules.statistics.capability import (
     Verdict,
     about_target,
     actual,
+    by_percentiles,
     freedom_individuals,
     potential,
 )
@@ -27,6 +32,9 @@ from rules.statistics.limits import LARGEST
 
 FEWEST: Final = 25
 """A window of fewer values proves nothing of use."""
+MOST_PRODUCTS: Final = 20
+"""So many products have a window at a time; the one not made for longest goes."""
+Side: TypeAlias = Number | LimitTable | None
 TIMES: Final = 10
 """An index is judged anew so many times in the course of a window."""
 
@@ -48,35 +56,58 @@ def _shown(value: int) -> int | str:
 
 
 class CapabilityConfig(DetectorConfig):
-    """The alarm says that the process is proven incapable; what is undecided is none."""
+    """The alarm says that the process is proven incapable; what is undecided is none.
 
-    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"per"})
+    Values made while a chart of the same signal is out of control are left out, and nothing is judged then. `per` keeps
+    a window for each value of a key of the context; a specification may be a table by asset or context.
+    """
 
     type: Literal["capability"]
     signal: str
-    lower_spec: Number | None = None
-    upper_spec: Number | None = None
-    target: Number | None = None
+    lower_spec: Number | LimitTable | None = None
+    upper_spec: Number | LimitTable | None = None
+    target: Number | LimitTable | None = None
     index: Literal["cp", "cpk", "pp", "ppk", "cpm"] = "ppk"
     at_least: Annotated[float, Field(gt=0, le=100)] = 1.33
     window: Annotated[Any, BeforeValidator(_window), PlainSerializer(_shown, when_used="json")] = FEWEST_VALUES
+    per: str | None = None
+    distribution: Literal["normal", "any"] = "normal"
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        sides = (self.lower_spec, self.upper_spec)
         try:
-            spec = self.specification
+            for row in self._rows():
+                self.specification(partial(_at_row, row))
         except ValueError as error:
             raise InputError(str(error), "lower_spec: 9.8, upper_spec: 10.2") from None
-        if self.index in {"cp", "pp", "cpm"} and spec.width is None:
+        if self.distribution == "any" and self.index not in {"pp", "ppk"}:
+            raise InputError(f"{quoted(self.index)} assumes normal values", "take index: ppk, or distribution: normal")
+        if self.index in {"cp", "pp", "cpm"} and None in sides:
             raise InputError(f"{quoted(self.index)} needs both lower_spec and upper_spec", "or take cpk or ppk")
         if self.target is not None and self.index != "cpm":
             raise InputError(f"{quoted(self.index)} has no target", "remove it, or take index: cpm")
         return self
 
-    @property
-    def specification(self) -> Specification:
-        """What is asked for."""
-        return Specification(self.lower_spec, self.upper_spec, self.target)
+    def _rows(self) -> set[str | None]:
+        """The values by which tables differ; None stands for what they do not name."""
+        tables = (side for side in (self.lower_spec, self.upper_spec) if isinstance(side, LimitTable))
+        named: set[str | None] = {key for table in tables for key in table.limits}
+        return named or {None}
+
+    def specification(self, number: Callable[[Side], float | None]) -> Specification:
+        """What is asked for; `number` reads a side.
+
+        Raises:
+            ValueError: no side at all, or the wrong way round.
+        """
+        return Specification(number(self.lower_spec), number(self.upper_spec), number(self.target))
+
+    def context_keys(self) -> tuple[str, ...]:
+        """Keys of the context that the rule names."""
+        tables = (side for side in (self.lower_spec, self.upper_spec, self.target) if isinstance(side, LimitTable))
+        keys = [table.by for table in tables if table.by != "asset"]
+        return tuple(dict.fromkeys(keys if self.per is None else [self.per, *keys]))
 
     def signals(self) -> tuple[str, ...]:
         """The signal."""
@@ -84,22 +115,32 @@ class CapabilityConfig(DetectorConfig):
 
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector."""
+        return [Capability(self, bindings)]
+
+    def window_of(self) -> Window:
+        """An empty one."""
         timed = isinstance(self.window, Span)
-        window = Window(None if timed else self.window, int(self.window) if timed else None)
-        gauge = Gauge(self.specification, self.index)
-        return [Capability(bindings.signal(self.signal), gauge, self.at_least, window, bindings.ignore_quality)]
+        return Window(None if timed else self.window, int(self.window) if timed else None)
+
+
+def _at_row(row: str | None, side: Side) -> float | None:
+    if not isinstance(side, LimitTable):
+        return side
+    return side.default if row is None else side.at(row)
 
 
 class Gauge:
     """One index of the values of a window."""
 
-    def __init__(self, spec: Specification, name: str) -> None:
-        self.spec = spec
+    def __init__(self, name: str, distribution: str) -> None:
         self.name = name
+        self._normal = distribution == "normal"
 
-    def read(self, window: Window) -> Index | None:
+    def read(self, spec: Specification, window: Window) -> Index | None:
         """The index with its bounds; None where there is no spread."""
-        spec, count = self.spec, len(window)
+        count = len(window)
+        if not self._normal:
+            return by_percentiles(spec, window.values).get(self.name)
         if self.name == "cpm":
             return about_target(spec, window.mean, window.overall, count)
         short = self.name.startswith("c")
@@ -110,24 +151,49 @@ class Gauge:
         return potential(spec, sigma, freedom)
 
 
+@dataclass(slots=True)
+class Product:
+    """The values of one product, how many of them were not judged yet, and the last verdict with its numbers."""
+
+    window: Window
+    new: int = 0
+    told: dict[str, Any] = field(default_factory=dict)
+
+    def snapshot(self) -> list[Any]:
+        """Window, how much of it is new, verdict."""
+        return [self.window.snapshot(), self.new, self.told]
+
+    def restore(self, data: list[Any]) -> None:
+        """The reverse of `snapshot`."""
+        window, self.new, self.told = data
+        self.window.restore(window)
+
+
 class Capability(Detector):
     """Judges the window each time a tenth of it is new, and as soon as it holds enough."""
 
     every_reading = True
 
-    def __init__(self, signal: Signal, gauge: Gauge, gate: float, window: Window, ignore_quality: bool) -> None:
+    def __init__(self, config: CapabilityConfig, bindings: Bindings) -> None:
+        signal = bindings.signal(config.signal)
         self.inputs = (signal,)
-        self._gauge = gauge
-        self._gate = gate
-        self._window = window
-        self._ignore = ignore_quality
+        self._config = config
+        self._bindings = bindings
+        self._gauge = Gauge(config.index, config.distribution)
+        self._ignore = bindings.ignore_quality
+        self._per = None if config.per is None else bindings.context(config.per)
+        self._contexts = {key: bindings.context(key) for key in config.context_keys()}
         self._seen = 0
         self._counted: Instant | None = None
-        self._new = 0
-        self._told: dict[str, Any] = {}
+        self._product = "" if config.per is None else None
+        self._products: dict[str, Product] = {}
+        self._made = Product(config.window_of())
+        if self._product is not None:
+            self._products[self._product] = self._made
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """Whether the process is proven incapable."""
+        self._turn()
         signal = self.inputs[0]
         value = signal.last if self._ignore else signal.value
         readable = type(value) is float and abs(value) <= LARGEST
@@ -135,65 +201,107 @@ class Capability(Detector):
             self._seen = signal.samples
             if readable and type(value) is float:
                 self._counted = signal.at
-                self._window.add(at, value)
-                self._new += 1
-                if self._new * TIMES >= len(self._window) and self._enough:
-                    self._judge()
+                self._take(at, value)
         if not readable and signal.quality is not None:
             return None
-        return (self._told.get("verdict") == Verdict.INCAPABLE,)
+        return (self._made.told.get("verdict") == Verdict.INCAPABLE,)
 
-    @property
-    def _enough(self) -> bool:
-        return self._window.full or len(self._window) >= FEWEST_VALUES
-
-    def _judge(self) -> None:
-        self._new = 0
-        index, window = self._gauge.read(self._window), self._window
-        self._told = {"count": len(window), "mean": window.mean, "overall": window.overall, "within": window.within}
-        if index is None:
-            self._told["verdict"] = Verdict.UNDECIDED.value
+    def _turn(self) -> None:
+        """Another product has a window of its own."""
+        if self._per is None or self._per.last is None or (product := written(self._per.last)) == self._product:
+            return
+        self._product = product
+        if product in self._products:
+            self._made = self._products.pop(product)
         else:
-            bounds = {"value": index.value, "lower": index.lower, "upper": index.upper}
-            self._told |= {"verdict": index.verdict(self._gate).value, **bounds}
+            self._made = Product(self._config.window_of())
+        self._products[product] = self._made
+        if len(self._products) > MOST_PRODUCTS:
+            del self._products[next(iter(self._products))]
+
+    def _take(self, at: Instant, value: float) -> None:
+        """One more value of a process in control and a product that is known."""
+        if self._product is None or any(chart.out_of_control for chart in self._charts):
+            return
+        made = self._made
+        made.window.add(at, value)
+        made.new += 1
+        if made.new * TIMES >= len(made.window) and (made.window.full or len(made.window) >= FEWEST_VALUES):
+            self._judge(made)
+
+    @cached_property
+    def _charts(self) -> tuple[Detector, ...]:
+        return self._bindings.beside(self.inputs[0])
+
+    def _judge(self, made: Product) -> None:
+        made.new, window = 0, made.window
+        made.told = {"count": len(window), "mean": window.mean, "overall": window.overall, "within": window.within}
+        index = self._index(window)
+        if index is None:
+            made.told["verdict"] = Verdict.UNDECIDED.value
+        else:
+            upper = index.upper if isfinite(index.upper) else None
+            bounds = {"value": index.value, "lower": index.lower, "upper": upper}
+            made.told |= {"verdict": index.verdict(self._config.at_least).value, **bounds}
+
+    def _index(self, window: Window) -> Index | None:
+        try:
+            spec = self._config.specification(self._number)
+        except ValueError:
+            return None
+        return self._gauge.read(spec, window)
+
+    def _number(self, side: Side) -> float | None:
+        if not isinstance(side, LimitTable):
+            return side
+        signal = self._contexts.get(side.by)
+        key = self._bindings.asset if side.by == "asset" else None if signal is None else written(signal.last)
+        return side.default if key is None else side.at(key)
 
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """The index, its bounds and what they prove."""
         del level, on
-        told = {"verdict": Verdict.UNDECIDED, "count": 0, **self._told}
+        told = {"verdict": Verdict.UNDECIDED, "count": 0, **self._made.told}
         name = self._gauge.name.capitalize()
         signal = self.inputs[0]
         found = "no spread to speak of"
         if "value" in told:
-            found = f"{name} {told['value']:.3g}, 95 % bounds {told['lower']:.3g} and {told['upper']:.3g}"
-        text = (
-            f"{signal.name}: {_words(str(told['verdict']))} of {name} {self._gate:g}: {found} ({told['count']} values)"
-        )
-        return {**told, "text": text, "index": self._gauge.name, "limit": self._gate}
+            found = f"{name} {told['value']:.3g}, 95 % bounds {told['lower']:.3g} and {_bound(told['upper'])}"
+        gate = self._config.at_least
+        text = f"{signal.name}: {_words(str(told['verdict']))} of {name} {gate:g}: {found} ({told['count']} values)"
+        return {**told, "text": text, "index": self._gauge.name, "limit": gate}
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
         """Armed (again): the values so far stay, for what they say is of the process in operation."""
         signal = self.inputs[0]
         fresh = signal.at == at and self._counted != at
         self._seen = signal.samples - 1 if fresh else signal.samples
-        if not held[0] and self._told.get("verdict") == Verdict.INCAPABLE:
-            self._window.clear()
-            self._new, self._told = 0, {}
+        if not held[0] and self._made.told.get("verdict") == Verdict.INCAPABLE:
+            self._made.window.clear()
+            self._made.new, self._made.told = 0, {}
 
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
-        self._window.shift(delta)
+        for product in self._products.values():
+            product.window.shift(delta)
         if self._counted is not None:
             self._counted += delta
 
     def snapshot(self) -> list[Any]:
-        """The window, when last read, how much of it is new, and the last verdict with its numbers."""
-        return [self._window.snapshot(), self._counted, self._new, self._told]
+        """When last read, the product that is being made, and every product, the one not made for longest first."""
+        return [self._counted, self._product, [[name, made.snapshot()] for name, made in self._products.items()]]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        window, self._counted, self._new, self._told = data
-        self._window.restore(window)
+        self._counted, self._product, products = data
+        self._products = {}
+        for name, saved in products:
+            self._products[name] = self._made = Product(self._config.window_of())
+            self._made.restore(saved)
+
+
+def _bound(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3g}"
 
 
 def _words(verdict: str) -> str:

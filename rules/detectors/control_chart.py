@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -45,8 +45,6 @@ class ControlChartConfig(DetectorConfig, ChartKeys):
     is charted by default, and beside named rules by `spread: true` alone. Subgroups show theirs unless told otherwise.
     """
 
-    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"per"})
-
     type: Literal["control_chart"]
     signal: str
     chart: Literal["individuals", "xbar_r", "xbar_s", "p", "np", "c", "u", "p_laney", "u_laney"] = "individuals"
@@ -85,8 +83,10 @@ class ControlChartConfig(DetectorConfig, ChartKeys):
         return self
 
     def _check_samples(self) -> None:
-        if self.chart.startswith("xbar") and self.subgroup is None:
+        if self.chart.startswith("xbar") and (self.subgroup is None or self.subgroup.size == 1):
             raise InputError(f"{quoted(self.chart)} needs subgroups", "add subgroup: {size: 5} or {every: 10m}")
+        if self.residuals and (self.chart != "individuals" or self.subgroup is not None):
+            raise InputError("autoregression is for single values", "take chart: individuals without subgroup")
         if self.measured and self.inspected is not None:
             raise InputError(f"{quoted(self.chart)} has no `inspected`", "remove it")
         if not self.measured and self.mean is not None and not 0 < self.mean < (1 if self.chart in SHARES else LARGEST):
@@ -96,22 +96,16 @@ class ControlChartConfig(DetectorConfig, ChartKeys):
             raise InputError("how many were inspected?", "inspected: 50, or its signal, or subgroup: {size: 50}")
 
     def signals(self) -> tuple[str, ...]:
-        """The signal, and that of the number inspected."""
-        return (self.signal, self.inspected) if isinstance(self.inspected, str) else (self.signal,)
+        """The signal, that of the number inspected, and the part counter."""
+        inspected = (self.inspected,) if isinstance(self.inspected, str) else ()
+        counter = None if self.subgroup is None else self.subgroup.counter
+        return (self.signal, *inspected, *(() if counter is None else (counter,)))
 
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector."""
         inspected = bindings.signal(self.inspected) if isinstance(self.inspected, str) else self.inspected
-        return [
-            ControlChart(
-                bindings.signal(self.signal),
-                self,
-                self._recipe(),
-                grouping(self.subgroup),
-                ignore_quality=bindings.ignore_quality,
-                inspected=inspected,
-            )
-        ]
+        groups = grouping(self.subgroup, bindings.signal)
+        return [ControlChart(bindings, self, self._recipe(), bindings.signal(self.signal), groups, inspected)]
 
     def _recipe(self) -> Recipe:
         names = self.chosen

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from rules.charting.charted import Charted
-from rules.charting.grouping import Single
 from rules.charting.keys import ChartKeys
 from rules.charting.recipe import Hit, Recipe
 from rules.detectors.base import Bindings, Detector, DetectorConfig
@@ -44,8 +43,7 @@ class CusumConfig(DetectorConfig, ChartKeys):
         """One detector."""
         make = partial(Sums, self.k, self.h, self.head_start)
         recipe = Recipe("individuals", make, partial(_run_length, self.k, self.h, self.head_start))
-        signal = bindings.signal(self.signal)
-        return [CusumChart(signal, self, recipe, Single(), ignore_quality=bindings.ignore_quality)]
+        return [CusumChart(bindings, self, recipe, bindings.signal(self.signal))]
 
 
 @cache

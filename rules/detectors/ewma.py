@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from rules.charting.charted import Charted
-from rules.charting.grouping import Single
 from rules.charting.keys import ChartKeys
 from rules.charting.recipe import Hit, Recipe
 from rules.detectors.base import Bindings, Detector, DetectorConfig
@@ -42,8 +41,7 @@ class EwmaConfig(DetectorConfig, ChartKeys):
         """One detector."""
         make = partial(Average, self.weight, self.limit, self.limits == "exact")
         recipe = Recipe("individuals", make, partial(_run_length, self.weight, self.limit))
-        signal = bindings.signal(self.signal)
-        return [Ewma(signal, self, recipe, Single(), ignore_quality=bindings.ignore_quality)]
+        return [Ewma(bindings, self, recipe, bindings.signal(self.signal))]
 
 
 @cache

@@ -62,6 +62,8 @@ rules:
     kind: quality
     detect: {type: control_chart, signal: x, chart: individuals, mean: 5, sigma: 1.5, on_signal: restart, clear_after: 1}
   - {id: learned, kind: quality, detect: {type: control_chart, signal: y, chart: xbar_r, subgroup: {size: 3}, learn: {subgroups: 5}}}
+  - {id: thinned, kind: quality, detect: {type: ewma, signal: y, learn: {subgroups: 8}, autoregression: learn, thin: 2}}
+  - {id: parts, kind: quality, detect: {type: control_chart, signal: x, subgroup: {size: 2, counter: y}, mean: 5, sigma: 2}}
   - {id: smooth, kind: quality, detect: {type: ewma, signal: x, lambda: 0.3, limit: 2.5, mean: 5, sigma: 1.5}}
   - {id: summed, kind: quality, detect: {type: cusum, signal: y, k: 0.5, h: 4, mean: 5, sigma: 2, clear_after: 2}}
   - {id: able, kind: quality, detect: {type: capability, signal: x, lower_spec: 2, upper_spec: 8, window: 100}}

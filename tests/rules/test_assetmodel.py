@@ -106,7 +106,7 @@ def test_nothing_known_is_fine() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("calendar: {}", "assets.yaml:1: error: `calendar` is not built yet"),
+        ('calendar: {shifts: {early: "6-14"}}', "assets.yaml:1: error: `6-14` is no shift"),
         ("types: {m: {signals: {a: {}}, context: {product: b}}}", "unknown signal `b`"),
         ("types: {m: {signals: {a: {}}, derived: {b: 'a + c'}}}", "unknown signal `c`"),
         ("types: {m: {signals: {a: {}}, derived: {b: 'c + 1', c: a}}}", "`b` is computed from `c`, which comes later"),

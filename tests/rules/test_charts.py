@@ -39,6 +39,11 @@ def state(m: AssetMonitor) -> Any:
     return next(saved["detector"] for rule, _, _, saved in m.snapshot()["watches"] if rule == "r")
 
 
+def capability(m: AssetMonitor, product: int = -1) -> Any:
+    """Window, how much is new, and verdict of the product made last."""
+    return state(m)[2][product][1]
+
+
 def normal(count: int, seed: int = 1, phi: float = 0.0) -> list[float]:
     draw, z, made = Random(seed), 0.0, []
     for _ in range(count):
@@ -246,9 +251,9 @@ def test_values_that_are_not_normal_or_too_coarse_are_told() -> None:
 def test_a_stretch_without_spread_teaches_nothing_and_the_next_one_does() -> None:
     m = monitor("type: control_chart, signal: x, learn: {subgroups: 20}")
     assert fed(m, [5.0] * 20 + [6.0]) == []
-    assert state(m)["phase_one"][1] == 1
+    assert state(m)["book"][0][1][1][1] == 1
     fed(m, normal(19), 21)
-    assert state(m)["basis"] is not None
+    assert state(m)["book"][0][1][0] is not None
 
 
 def test_an_ewma_and_a_cusum_learn_too() -> None:
@@ -261,9 +266,9 @@ def test_an_ewma_and_a_cusum_learn_too() -> None:
 def test_what_was_learned_outlives_a_new_title() -> None:
     m = monitor(LEARN)
     fed(m, normal(100))
-    basis = state(m)["basis"]
+    basis = state(m)["book"][0][1][0]
     m.handle(Revision(T0 + 200 * SECOND, rules(LEARN, ", title: Weight")))
-    assert state(m)["basis"] == basis
+    assert state(m)["book"][0][1][0] == basis
     assert told(m, seen(300, x=9)) == [("r", 300, "raised")]
 
 
@@ -324,7 +329,7 @@ def test_a_clock_that_was_set_back_moves_what_is_remembered_with_it() -> None:
     told(m, seen(start, x=0), seen(start + 1, x=0.5), tick(start + 61))
     told(m, *(seen(start + 61 + i - 4000, late=4000, x=0.1) for i in range(12)))
     assert m.clock.timeline == 1
-    ((at, _),) = state(m)["trace"]
+    ((at, *_),) = state(m)["trace"]
     assert at == pytest.approx(T0 + (start - 4000) * SECOND, abs=3 * SECOND)
     assert m.next_deadline() is not None
     assert m.next_deadline() - m.clock.now <= 60 * SECOND
@@ -339,7 +344,11 @@ def test_a_clock_that_was_set_back_moves_what_is_remembered_with_it() -> None:
         ("type: control_chart, signal: x", "limits need mean and sigma, or a stretch to learn from"),
         ("type: control_chart, signal: x, mean: 1", "limits need mean and sigma"),
         (f"{GIVEN}, learn: {{subgroups: 25}}", "limits are given or learned, not both"),
-        (f"{GIVEN}, per: product", "`per` is not built yet"),
+        (f"{GIVEN}, per: product", "unknown context `product`"),
+        (f"{GIVEN}, autoregression: learn", "autoregression is learned with the limits, or given with them"),
+        (f"{GIVEN}, chart: xbar_r, subgroup: {{size: 5}}, autoregression: 0.5", "autoregression is for single values"),
+        (f"{GIVEN}, subgroup: {{every: 1m, counter: n}}", "a part counter makes subgroups by size"),
+        (f"{GIVEN}, subgroup: {{size: 1}}", "a subgroup of one value is the value"),
         (f"{GIVEN}, rules: [nelson_9]", "unknown run rule `nelson_9`, did you mean `nelson_"),
         (f"{GIVEN}, chart: xbar_r", "`xbar_r` needs subgroups"),
         (f"{GIVEN}, chart: xbar", "unknown chart `xbar`, did you mean `xbar_"),
@@ -359,7 +368,12 @@ def test_a_clock_that_was_set_back_moves_what_is_remembered_with_it() -> None:
         ("type: capability, signal: x, lower_spec: 2, index: cp", "`cp` needs both"),
         ("type: capability, signal: x, lower_spec: 2, target: 3", "`ppk` has no target"),
         ("type: capability, signal: x, lower_spec: 2, window: 5", "a window holds 25 to 10000 values"),
-        ("type: capability, signal: x, lower_spec: 2, per: product", "`per` is not built yet"),
+        ("type: capability, signal: x, lower_spec: 2, per: product", "unknown context `product`"),
+        ("type: capability, signal: x, lower_spec: 2, index: cpk, distribution: any", "`cpk` assumes normal values"),
+        (
+            "type: capability, signal: x, lower_spec: {by: asset, m: 5, n: 1}, upper_spec: {by: asset, m: 4, n: 2}",
+            "lower_spec 5 is not below upper_spec 4",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_place(detect: str, expected: str) -> None:
@@ -394,14 +408,14 @@ def test_a_process_proven_incapable_is_an_alarm_as_soon_as_the_window_is_full() 
 def test_what_is_undecided_is_no_alarm() -> None:
     m = monitor(ABLE)
     assert fed(m, normal(150)) == []
-    assert state(m)[3]["verdict"] == "undecided"
+    assert capability(m)[2]["verdict"] == "undecided"
 
 
 def test_a_process_that_becomes_capable_again_clears_it() -> None:
     m = monitor(ABLE)
     events = fed(m, [3 * z for z in normal(100)] + [0.3 * z for z in normal(200, seed=2)])
     assert [event for _, event in events] == ["raised", "cleared"]
-    assert state(m)[3]["verdict"] == "proven"
+    assert capability(m)[2]["verdict"] == "proven"
 
 
 @pytest.mark.parametrize("index", ["cp", "cpk", "pp", "ppk", "cpm"])
@@ -412,7 +426,7 @@ def test_every_index_is_that_of_the_windows_values(index: str) -> None:
     mean = sum(values[-100:]) / 100
     overall = (sum((v - mean) ** 2 for v in values[-100:]) / 99) ** 0.5
     within = sum(abs(b - a) for a, b in zip(values[-100:], values[-99:], strict=False)) / 99 / 1.128379
-    found = state(m)[3]["value"]
+    found = capability(m)[2]["value"]
     cpm = 8 / 6 / (overall**2 + mean**2) ** 0.5
     room = 4 - abs(mean)
     wanted = {
@@ -428,14 +442,14 @@ def test_every_index_is_that_of_the_windows_values(index: str) -> None:
 def test_a_window_of_time_forgets_what_is_older() -> None:
     m = monitor(f"{ABLE}, window: 60s")
     fed(m, normal(300))
-    assert len(state(m)[0][0]) == 60
-    assert state(m)[3] == {}, "too few to judge"
+    assert len(capability(m)[0][0]) == 60
+    assert capability(m)[2] == {}, "too few to judge"
 
 
 def test_without_spread_nothing_is_decided() -> None:
     m = monitor(ABLE)
     assert fed(m, [1.0] * 200) == []
-    assert state(m)[3]["verdict"] == "undecided"
+    assert capability(m)[2]["verdict"] == "undecided"
 
 
 def test_observations_of_many_readings_count_once_each() -> None:

@@ -1,0 +1,120 @@
+"""The limits a chart rests on: learned, proposed, frozen by a person; a page for each product if the rule says `per`.
+
+What is learned is a proposal. It serves provisionally where there is nothing better; limits that a person has frozen
+stay until a person freezes others, whatever is learned beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rules.charting.keys import ChartKeys
+from rules.charting.phase_one import Basis, PhaseOne
+from rules.charting.recipe import Recipe
+
+MOST_PAGES: Final = 200
+"""So many products are remembered; of more, the one not made for longest and not frozen goes first."""
+
+
+@dataclass(slots=True)
+class Page:
+    """`basis` is in force, `learning` is under way, `proposal` waits for a person beside a frozen basis."""
+
+    basis: Basis | None = None
+    learning: PhaseOne | None = None
+    proposal: Basis | None = None
+
+    def snapshot(self) -> list[Any]:
+        """Basis, learning, proposal."""
+        return [None if part is None else part.snapshot() for part in (self.basis, self.learning, self.proposal)]
+
+
+class Book:
+    """`page` is that of the product that is being made."""
+
+    def __init__(self, recipe: Recipe, keys: ChartKeys) -> None:
+        self._recipe = recipe
+        self._keys = keys
+        self._pages: dict[str, Page] = {}
+        self.page = self.turn("")
+
+    def turn(self, product: str) -> Page:
+        """Open the product's page; a product never made before begins with what the rule gives, or learning."""
+        page = self._pages.pop(product, None)
+        self._pages[product] = self.page = self._blank() if page is None else page
+        while len(self._pages) > MOST_PAGES:
+            del self._pages[next((p for p, page in self._pages.items() if not _frozen(page)), next(iter(self._pages)))]
+        return self.page
+
+    def _blank(self) -> Page:
+        given = self._keys.given
+        if given is not None:
+            return Page(Basis(given, model=self._keys.model))
+        return Page(learning=self._phase_one())
+
+    def _phase_one(self) -> PhaseOne:
+        learn = self._keys.learn
+        return PhaseOne(self._recipe, FEWEST if learn is None else learn.subgroups, residuals=self._keys.residuals)
+
+    def add(self, sample: Any) -> Basis | None:
+        """A sample to learn from; returns what is proposed as soon as there is enough."""
+        page = self.page
+        if page.learning is None or (proposed := page.learning.add(sample)) is None:
+            return None
+        page.learning = None
+        if page.basis is not None and not page.basis.provisional:
+            page.proposal = proposed
+        else:
+            page.basis = proposed
+        return proposed
+
+    def objection(self, action: str) -> str | None:
+        """Why limits cannot be frozen or learned anew now; None if they can."""
+        page = self.page
+        if action == "freeze" and page.proposal is None and (page.basis is None or not page.basis.provisional):
+            return "no limits are proposed: what is in force is given or frozen, or still being learned"
+        if action == "relearn" and page.learning is not None:
+            return "limits are being learned already"
+        return None
+
+    def freeze(self, by: str, comment: str) -> Basis:
+        """Put what is proposed in force for good, as the next revision."""
+        page = self.page
+        chosen = page.proposal or page.basis
+        assert chosen is not None
+        revision = 1 + (page.basis.revision if page.basis is not None else 0)
+        page.basis, page.proposal = chosen.frozen(revision, by, comment), None
+        return page.basis
+
+    def relearn(self) -> None:
+        """Begin another Phase I; what is in force stays meanwhile."""
+        self.page.learning, self.page.proposal = self._phase_one(), None
+
+    def snapshot(self) -> list[list[Any]]:
+        """Product and page, the one not made for longest first."""
+        return [[product, page.snapshot()] for product, page in self._pages.items()]
+
+    def restore(self, data: list[list[Any]]) -> None:
+        """The reverse of `snapshot`."""
+        self._pages = {product: self._restored(*saved) for product, saved in data}
+        self.page = next(reversed(self._pages.values()))
+
+    def _restored(self, basis: Any, learning: Any, proposal: Any) -> Page:
+        page = Page(_basis(basis), proposal=_basis(proposal))
+        if learning is not None:
+            page.learning = self._phase_one()
+            page.learning.restore(learning)
+        return page
+
+
+def _basis(data: Any) -> Basis | None:
+    return None if data is None else Basis.restored(data)
+
+
+FEWEST: Final = 25
+"""Samples to learn from where a rule gives its limits and a person wants others."""
+
+
+def _frozen(page: Page) -> bool:
+    return page.basis is not None and not page.basis.provisional

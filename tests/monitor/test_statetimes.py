@@ -1,0 +1,100 @@
+"""`andon states` over what a monitor left behind."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from monitor.cli import app
+from monitor.statetimes import periods
+from rules.calendar import Calendar
+from rules.events import SECOND
+from tests.monitor.test_explaining import Plant
+from tests.rules.plant import seen, tick
+
+ASSETS = """\
+types:
+  oven:
+    signals: {temperature: {}, mode: {}, parts: {}, rejects: {}}
+    states: {signal: mode, map: {3: running, 4: fault, 0: off}}
+    counts: {good: parts, scrap: rejects}
+assets: {oven: {type: oven, bind: {mode: MODE_W}}}
+"""
+RULES = """\
+version: 1
+rules:
+  - {id: too-hot, kind: equipment, title: Oven too hot, response: Cool it., detect: {type: limits, signal: temperature, high: 80}}
+"""
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def states(plant: Plant, *arguments: str) -> str:
+    command = ["states", "--site", str(plant.directory), "--start", "2023-11-14T22:13:20Z", *arguments]
+    done = CliRunner().invoke(app, command, env={"COLUMNS": "200"})
+    assert done.exit_code in (0, 1), done.output
+    return done.output
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Plant:
+    plant = Plant(tmp_path / "plant")
+    (plant.directory / "assets.yaml").write_text(ASSETS)
+    plant.write(RULES)
+    plant.run(
+        seen(0, asset="oven", MODE_W=3, temperature=70, parts=100, rejects=7),
+        seen(30, asset="oven", temperature=90),
+        seen(32, asset="oven", MODE_W=4, parts=110, rejects=9),
+        seen(50, asset="oven", MODE_W=3, temperature=60),
+        tick(60),
+    )
+    return plant
+
+
+def test_time_in_states_counts_and_the_alarm_that_stopped_it(plant: Plant) -> None:
+    told = states(plant, "--asset", "oven", "--end", "2023-11-14T22:14:20Z")
+    assert "good 10, scrap 2" in told
+    assert "running             42s  70.0 %" in told
+    assert "fault               18s  30.0 %" in told
+    assert "for 18s: Oven too hot (oven:too-hot:" in told
+
+
+def test_programs_get_json(plant: Plant) -> None:
+    (account,) = json.loads(states(plant, "--asset", "oven", "--end", "2023-11-14T22:14:20Z", "--json"))
+    assert account["states"] == {"running": 42 * SECOND, "fault": 18 * SECOND}
+    assert account["stops"][0]["alarm"]["rule"] == "too-hot"
+
+
+def test_a_machine_without_states_is_an_error_with_a_hint(plant: Plant) -> None:
+    assert "give its type `states` in assets.yaml" in states(plant, "--asset", "mill")
+
+
+def shifts() -> Calendar:
+    return Calendar.model_validate({"shifts": {"early": "06:00-14:00", "late": "14:00-22:00", "night": "22:00-06:00"}})
+
+
+def instant(text: str) -> int:
+    return int(datetime.fromisoformat(text).astimezone(UTC).timestamp()) * SECOND
+
+
+def test_a_night_is_longer_where_clocks_go_back() -> None:
+    found = periods(shifts(), BERLIN, instant("2026-10-24T22:00+02:00"), instant("2026-10-25T14:00+01:00"))
+    assert [(p.day, p.shift, (p.end - p.start) // SECOND // 3600) for p in found] == [
+        ("2026-10-24", "night", 9),
+        ("2026-10-25", "early", 8),
+    ]
+
+
+@given(st.integers(1_500_000_000, 1_900_000_000), st.integers(1, 400_000))
+def test_shifts_round_the_clock_leave_no_time_out(start: int, length: int) -> None:
+    found = periods(shifts(), BERLIN, start * SECOND, (start + length) * SECOND)
+    assert found[0].start == start * SECOND
+    assert found[-1].end == (start + length) * SECOND
+    assert all(one.end == other.start for one, other in pairwise(found))

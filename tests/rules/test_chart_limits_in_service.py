@@ -1,0 +1,292 @@
+"""Limits in the hands of people: proposed, frozen, learned anew, by product; and what a sample is made of."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+
+from rules.alarms import Transition
+from rules.asset import AssetMonitor
+from rules.events import SECOND, Command
+from tests.rules.plant import T0, rules_of, seen
+
+ASSETS = (
+    "types: {filler: {signals: {x: {}, count: {}, recipe: {type: text}, order: {type: text}, serial: {}, nozzle: {}}, "
+    "context: {product: recipe, lot: order, part: serial, tool: nozzle}}}\nassets: {m: {type: filler}}\n"
+)
+LEARN = "type: control_chart, signal: x, rules: [nelson_1], spread: false, learn: {subgroups: 20}"
+GIVEN = "type: control_chart, signal: x, rules: [nelson_1, nelson_2], spread: false, mean: 0, sigma: 1"
+
+
+class Line:
+    """A filler, one reading a second; every step may restart the monitor."""
+
+    def __init__(self, detect: str, *, more: str = "", restart: bool = False) -> None:
+        text = f"  - {{id: r, kind: quality, assets: m, detect: {{{detect}}}}}\n{more}"
+        self.rules = rules_of(text, ASSETS)
+        self.monitor = AssetMonitor("m", self.rules)
+        self.second = 0
+        self.restart = restart
+
+    def handle(self, event: Any) -> list[Transition]:
+        if self.restart:
+            self.monitor = AssetMonitor.restore(self.rules, json.loads(json.dumps(self.monitor.snapshot())))
+        return self.monitor.handle(event)
+
+    def make(self, values: list[float] | float, **context: Any) -> list[Transition]:
+        out = []
+        for value in values if isinstance(values, list) else [values]:
+            self.second += 1
+            out += self.handle(seen(self.second, x=float(value), **context))
+        return out
+
+    def told(self, **values: Any) -> list[Transition]:
+        self.second += 1
+        return self.handle(seen(self.second, **values))
+
+    def order(self, action: str, comment: str = "after the trial run") -> list[Transition]:
+        self.second += 1
+        return self.handle(Command(T0 + self.second * SECOND, action, "m", "m:r", "kim", comment))
+
+
+def events(out: list[Transition]) -> list[str]:
+    return [t.event for t in out]
+
+
+def normal(count: int, mean: float = 0.0, seed: int = 1) -> list[float]:
+    draw = Random(seed)
+    return [mean + max(-2.5, min(2.5, draw.gauss(0, 1))) for _ in range(count)]
+
+
+@pytest.fixture(params=[False, True], ids=["running", "restarting"])
+def restart(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+# -- freezing -------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_learned_is_proposed_to_people(restart: bool) -> None:
+    line = Line(LEARN, restart=restart)
+    (told,) = line.make(normal(20))
+    assert (told.event, told.by) == ("commented", "andon")
+    assert told.reason["text"].startswith("x: limits are proposed, learned from 20 samples: mean: ")
+    assert "they serve provisionally until a person freezes them" in told.reason["text"]
+
+
+def test_frozen_limits_carry_revision_person_and_reason_and_are_provisional_no_more(restart: bool) -> None:
+    line = Line(LEARN, restart=restart)
+    proposed = line.make(normal(20))[0].reason
+    (frozen,) = line.order("freeze")
+    assert (frozen.event, frozen.by, frozen.reason["comment"]) == ("commented", "kim", "after the trial run")
+    assert frozen.reason["frozen"] | {"limits": ""} == {
+        "revision": 1,
+        "mean": proposed["mean"],
+        "sigma": proposed["sigma"],
+        "limits": "",
+    }
+    (raised,) = line.make(9.0)
+    assert (raised.reason["provisional"], raised.reason["limits_revision"]) == (False, 1)
+    assert "provisional" not in raised.reason["text"]
+
+
+def test_learning_anew_proposes_and_leaves_frozen_limits_in_force(restart: bool) -> None:
+    line = Line(LEARN, restart=restart)
+    line.make(normal(20))
+    line.order("freeze")
+    line.order("relearn", "new gauge")
+    out = line.make(normal(20, mean=20, seed=2))
+    assert events(out)[0] == "raised", "a bad set-up is not learned as normal by itself"
+    assert "those in force stay until a person freezes them" in out[-1].reason["text"]
+    (second,) = line.order("freeze", "the gauge was set to zero")
+    assert second.reason["frozen"]["revision"] == 2
+    assert events(line.make(normal(8, mean=20, seed=3))) == ["cleared"]
+
+
+@pytest.mark.parametrize(
+    ("detect", "action", "why"),
+    [
+        (GIVEN, "freeze", "no limits are proposed"),
+        (LEARN, "relearn", "limits are being learned already"),
+        (GIVEN, "dispose", "the chart is in control: there is nothing to dispose of"),
+        ("type: limits, signal: x, high: 5", "freeze", "its rule has no chart: there is nothing to freeze"),
+    ],
+)
+def test_an_order_that_does_not_apply_is_refused_with_the_reason(detect: str, action: str, why: str) -> None:
+    line = Line(detect)
+    line.make(0.0)
+    assert line.order(action) == []
+    assert why in (line.monitor.refused or "")
+
+
+def test_an_order_needs_its_reason() -> None:
+    line = Line(LEARN)
+    line.make(normal(20))
+    assert line.order("freeze", " ") == []
+    assert "needs a comment" in (line.monitor.refused or "")
+
+
+def test_given_limits_are_learned_anew_where_a_person_asks_for_it() -> None:
+    line = Line(GIVEN)
+    line.make(0.0)
+    assert events(line.order("relearn", "new resin")) == ["commented"]
+    assert events(line.make(normal(25, seed=4))) == ["commented"]
+    assert events(line.order("freeze", "new resin")) == ["commented"]
+
+
+# -- disposition ----------------------------------------------------------------------------------------------------
+
+
+def test_a_person_who_disposes_of_an_alarm_clears_it_and_the_chart_begins_anew(restart: bool) -> None:
+    line = Line(GIVEN, restart=restart)
+    assert events(line.make([0.5] * 9)) == ["raised"]
+    out = line.order("dispose", "cause: worn nozzle; action: replaced")
+    assert events(out) == ["commented", "cleared"]
+    assert out[1].reason["text"] == "x: disposed of by kim: cause: worn nozzle; action: replaced"
+    assert events(line.make([0.5] * 8)) == []
+    assert events(line.make(0.5)) == ["raised"]
+
+
+# -- products and tools ---------------------------------------------------------------------------------------------
+
+
+def test_each_product_has_its_own_limits(restart: bool) -> None:
+    line = Line(f"{LEARN}, per: product", restart=restart)
+    assert line.make(normal(30)) == [], "the product is not known"
+    line.make(normal(20), recipe="A")
+    line.order("freeze")
+    assert events(line.make(normal(20, mean=50, seed=2), recipe="B")) == ["commented"]
+    assert events(line.make(normal(10, mean=50, seed=3), recipe="B")) == []
+    assert events(line.make(50.0, recipe="A")) == ["raised"]
+    assert line.make(50.0, recipe="A") == []
+    assert events(line.make(0.0, recipe="B")) == [], "the alarm stays until it is calm for long enough"
+    assert events(line.make(normal(8, mean=50, seed=4), recipe="B")) == ["cleared"]
+
+
+def test_a_change_of_product_ends_a_run(restart: bool) -> None:
+    line = Line(f"{GIVEN}, per: product", restart=restart)
+    assert events(line.make([0.5] * 8, recipe="A") + line.make([0.5] * 8, recipe="B")) == []
+    assert events(line.make(0.5, recipe="B")) == ["raised"]
+
+
+def test_a_change_of_tool_begins_the_runs_anew_and_keeps_the_limits(restart: bool) -> None:
+    line = Line(LEARN.replace("[nelson_1]", "[nelson_1, nelson_2]"), restart=restart)
+    line.make(normal(20), nozzle=1)
+    above = 1.5
+    assert events(line.make([above] * 8, nozzle=1) + line.make([above] * 8, nozzle=2)) == []
+    assert events(line.make(above, nozzle=2)) == ["raised"]
+
+
+def test_a_rule_may_name_what_begins_the_runs_anew_or_nothing() -> None:
+    line = Line(f"{GIVEN}, restart_on: []")
+    line.make([0.5] * 8, nozzle=1)
+    assert events(line.make(0.5, nozzle=2)) == ["raised"]
+    line = Line(f"{GIVEN}, restart_on: [lot]")
+    line.make([0.5] * 8, order="a")
+    assert events(line.make(0.5, order="b")) == []
+
+
+def test_the_alarm_names_the_lots_and_parts_made_since_it_began() -> None:
+    line = Line(GIVEN)
+    for serial in range(6):
+        line.make((-0.5, 0.5)[serial % 2], order="L1", serial=serial)
+    for serial in range(6, 15):
+        (*_, last) = line.make(2.0, order="L2" if serial > 9 else "L1", serial=serial) or [None]
+        if last is not None:
+            break
+    assert last is not None
+    assert last.reason["lots"] == ["L1", "L2"]
+    assert last.reason["parts"][-1] == 13
+    assert "lots made since: L1, L2; parts made since: " in last.reason["text"]
+
+
+# -- samples --------------------------------------------------------------------------------------------------------
+
+
+def test_thinning_takes_every_nth_value(restart: bool) -> None:
+    line = Line(f"{GIVEN}, thin: 3", restart=restart)
+    assert events(line.make([0.0, 9.0, 9.0, 0.0, 9.0, 9.0])) == []
+    assert events(line.make(9.0)) == ["raised"]
+
+
+def test_a_part_counter_makes_one_value_of_each_part(restart: bool) -> None:
+    line = Line(f"{GIVEN}, chart: xbar_r, subgroup: {{size: 2, counter: count}}", restart=restart)
+    for part, values in enumerate([[9.0, 0.0], [9.0, 9.0, 0.0], [0.0, 5.0], [5.0]]):
+        assert events(line.make(values, count=part)) == [], "the first two parts ended in control"
+    assert events(line.told(count=4)) == ["raised"]
+
+
+def test_single_parts_may_be_charted(restart: bool) -> None:
+    line = Line(f"{GIVEN}, subgroup: {{size: 1, counter: count}}", restart=restart)
+    assert events(line.make([9.0, 9.0, 0.0], count=1) + line.make([1.0, 9.0], count=2)) == []
+    assert events(line.told(count=3)) == ["raised"]
+
+
+def wandering(count: int, phi: float, seed: int) -> list[float]:
+    draw, z, made = Random(seed), 0.0, []
+    for _ in range(count):
+        z = phi * z + draw.gauss(0, (1 - phi * phi) ** 0.5)
+        made.append(10 + z)
+    return made
+
+
+def alarms(detect: str, values: list[float]) -> int:
+    return events(Line(detect).make(values)).count("raised")
+
+
+def test_residuals_of_an_autoregression_keep_the_false_alarms_of_the_book() -> None:
+    values = wandering(20_000, 0.8, seed=5)
+    raw = alarms("type: ewma, signal: x, mean: 10, sigma: 1, on_signal: restart, clear_after: 1", values)
+    known = "type: ewma, signal: x, mean: 10, sigma: 0.6, autoregression: 0.8, on_signal: restart, clear_after: 1"
+    residual = alarms(known, values)
+    assert raw > 400
+    assert 20 <= residual <= 62, "20,000 values at one false alarm every 500, within three standard errors"
+
+
+def test_an_autoregression_is_learned_with_the_limits(restart: bool) -> None:
+    line = Line(LEARN.replace("20", "400") + ", autoregression: learn", restart=restart)
+    values = wandering(400, 0.8, seed=6)
+    (told,) = line.make(values)
+    assert told.reason["autoregression"] == pytest.approx(0.8, abs=0.1)
+    assert told.reason["sigma"] == pytest.approx(0.6, abs=0.08)
+    assert "autoregression: 0." in told.reason["text"]
+    assert "follows the one before" not in told.reason["text"]
+    (raised,) = line.make([10.0, 14.0])
+    assert "charted is what a value does not owe to the one before" in raised.reason["text"]
+
+
+# -- capability -----------------------------------------------------------------------------------------------------
+
+ABLE = "type: capability, signal: x, lower_spec: -4, upper_spec: 4"
+
+
+def test_each_product_is_judged_by_its_own_values_and_specification(restart: bool) -> None:
+    line = Line(
+        "type: capability, signal: x, per: product, lower_spec: {by: product, A: -3, B: 40}, "
+        "upper_spec: {by: product, A: 3, B: 60}",
+        restart=restart,
+    )
+    for _ in range(4):
+        assert line.make(normal(20, mean=50, seed=2), recipe="B") == []
+    assert events(line.make(normal(110), recipe="A")) == ["raised"]
+    assert events(line.make(normal(1, mean=50), recipe="B")) == ["cleared"]
+
+
+def test_nothing_is_judged_while_a_chart_of_the_signal_is_out_of_control(restart: bool) -> None:
+    chart = f"  - {{id: chart, kind: quality, assets: m, detect: {{{GIVEN}}}}}\n"
+    wild = [value for _ in range(60) for value in (-9.0, 9.0)]
+    alone, watched = Line(ABLE, restart=restart), Line(ABLE, more=chart, restart=restart)
+    assert "r" in {t.rule for t in alone.make(wild)}
+    assert {t.rule for t in watched.make(wild)} == {"chart"}
+
+
+def test_without_normal_values_the_index_goes_by_percentiles() -> None:
+    draw = Random(8)
+    values = [draw.expovariate(1) for _ in range(3000)]
+    told = "type: capability, signal: x, upper_spec: 8, window: 2500, at_least: 1.33"
+    skewed = Line(f"{told}, distribution: any").make(values)
+    assert events(skewed)[0] == "raised"
+    assert skewed[0].reason["value"] == pytest.approx(7.3 / 5.9, rel=0.25)
