@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Annotated, Any, Final, NamedTuple, Self, TypeAlias
 
 from pydantic import Field, PlainValidator, model_validator
@@ -139,6 +140,10 @@ class Scenario(Section):
     def _consistent(self) -> Self:
         if not self.asset and (self.series or not self.machines):
             raise InputError("the scenario does not say whose signals these are", "add asset: line1/pump1")
+        if not self.asset and not (all(d.asset for d in self.do) and all(e.asset for e in self.expect.all)):
+            raise InputError("the scenario does not say which machine each of `do` and `expect` means", "add asset")
+        if self.series and self.asset in self.machines:
+            raise InputError(f"the signals of {quoted(self.asset)} stand in two places", "leave it to `series`")
         if not self.end:
             raise InputError("the scenario does not say how long it lasts", "add until: 10m, or a course with lengths")
         if (count := self.count) > MOST_READINGS:
@@ -150,23 +155,23 @@ class Scenario(Section):
                 raise InputError(f"nothing comes at {expectation.at}: the scenario is over then", hint)
         return self
 
-    @property
+    @cached_property
     def end(self) -> Duration:
         """When it ends."""
         lengths = [course.length(self.every) for series in self.courses.values() for course in series.values()]
         return max((*lengths, *(deed.at for deed in self.do), self.until or 0))
 
-    @property
+    @cached_property
     def count(self) -> int:
         """How many readings it has."""
         return sum(c.count(self.every, self.end) for series in self.courses.values() for c in series.values())
 
-    @property
+    @cached_property
     def courses(self) -> dict[str, Series]:
         """The series of each machine."""
         return {**({self.asset: self.series} if self.asset else {}), **self.machines}
 
-    @property
+    @cached_property
     def assets(self) -> frozenset[str]:
         """The machines that the scenario is about; of all others the transitions are not looked at."""
         named = (*(deed.asset for deed in self.do), *(expected.asset for expected in self.expect.all))

@@ -90,6 +90,18 @@ def test_machines_need_rules_of_their_own_or_are_left_to_the_site() -> None:
     assert "there are no rules to try" in str(loaded.problems[0])
 
 
+@pytest.mark.parametrize(
+    ("keys", "what"),
+    [
+        ("machines: {m: {t: 1}}, expect: [{at: 1s, rule: hot, event: raised}]", "does not say which machine"),
+        ("asset: m, series: {t: 1}, machines: {m: {u: 1}}, expect: nothing", "the signals of `m` stand in two places"),
+    ],
+)
+def test_whose_signals_and_alarms_are_meant_is_never_guessed(keys: str, what: str) -> None:
+    (found,) = problems(f"scenarios: [{{name: a, until: 5s, {keys}}}]")
+    assert what in found
+
+
 def test_a_file_that_is_json_is_as_good() -> None:
     text = '{"scenarios": [{"name": "a", "asset": "m", "until": "5s", "expect": "nothing"}]}'
     assert len(load_scenarios("x.json", text, SITE).scenarios) == 1
