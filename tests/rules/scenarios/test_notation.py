@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -104,6 +104,7 @@ values = (
 )
 
 
+@settings(deadline=None)
 @given(values, st.sampled_from(Quality))
 def test_what_is_written_reads_back_the_same(value: object, quality: Quality) -> None:
     sample = Sample(value, Quality.BAD if value is None else quality)  # type: ignore[arg-type]
@@ -112,6 +113,7 @@ def test_what_is_written_reads_back_the_same(value: object, quality: Quality) ->
     assert parse_sample(document.data["x"]["0s"]) == sample
 
 
+@settings(deadline=None)
 @given(st.datetimes(EPOCH, LAST))
 def test_a_stamp_is_the_calendars(moment: dt.datetime) -> None:
     since = moment - EPOCH
