@@ -11,11 +11,13 @@ from prometheus_client import Counter, Gauge
 from pydantic import BaseModel
 
 from monitor import telemetry
+from monitor.packs import all_packs
 from rules.alarms import JOURNALLED, LIFE_CYCLE, SUPPRESSIONS, Act, State
 from rules.commands import NOTHING_TO_DO
 from rules.detectors import CONFIGS
 from rules.durations import format_duration
 from rules.rule import Rule
+from rules.ruleset import load_rules
 
 DOCS: Final = Path(__file__).parent
 UNDERNEATH: Final = tuple(state for state in State if state not in SUPPRESSIONS)
@@ -152,10 +154,46 @@ def _metric(metric: Counter | Gauge) -> Iterator[str]:
     yield family.documentation
 
 
+PACKS_HEAD: Final = """\
+# Packs
+
+Drawn from `rules/packs/` by `make docs`: change the packs, not this page.
+
+`andon init plant --pack pump --pack guards` begins a site with ready-made rules: for each pack `rules/NAME.yaml`, its
+machine type with an example in `assets.yaml`, and `scenarios/NAME.yaml`, with which `andon test --site plant` proves
+that each rule comes and goes and that a normal run brings no alarm. The files are then yours: rename the example to
+your machine, `bind` the signals to the gateway's names, and set the limits. `andon init --list-packs` lists them.
+
+Where a limit is called a starting value, no standard gives one: it is set by commissioning. Numbers that come from a
+standard or a law name it; they are facts in our own words and do not replace the text.
+"""
+
+
+def packs() -> str:
+    """Every rule of every pack, with where its limits come from."""
+    parts = [PACKS_HEAD]
+    for pack in all_packs().values():
+        loaded = load_rules({"rules.yaml": pack.text("rules.yaml")}, ("assets.yaml", pack.text("assets.yaml")))
+        assert loaded.ruleset is not None, loaded.problems
+        rows = ((f"`{r.id}`", r.title, f"`{_type(r)}`", _cell(r.labels["source"])) for r in loaded.ruleset.rules)
+        parts += [f"## {pack.name}\n", f"{pack.kind.capitalize()}. {pack.about}.\n"]
+        parts.append(_lines(*_table(("rule", "alarm", "detector", "source of its limits"), rows)))
+    return "\n".join(parts)
+
+
+def _type(rule: Rule) -> str:
+    return str(getattr(rule.detect, "type", ""))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "alarm-states.md": alarm_states,
     "rules.md": rule_reference,
     "metrics.md": metrics,
+    "packs.md": packs,
 }
 """Every generated page and what draws it."""
 

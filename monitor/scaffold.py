@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 
 from monitor.errors import AndonError
+from monitor.packs import pack_texts
+from monitor.site import SITE_FILE
 
 TEMPLATE = "templates/site"
 
@@ -16,18 +18,14 @@ class ScaffoldError(AndonError):
     """The site directory was not written; nothing that was there before has changed."""
 
 
-def write_site(directory: Path, pack: str | None = None) -> list[Path]:
-    """Write andon.yaml, assets.yaml and rules/example.yaml; returns their paths.
+def write_site(directory: Path, packs: Sequence[str] = ()) -> list[Path]:
+    """Write andon.yaml, assets.yaml, rules/ and scenarios/: an example, or what the packs bring; returns the paths.
 
     Raises:
-        ScaffoldError: the directory holds one of them already, cannot be written, or a pack is asked for.
+        ScaffoldError: the directory holds one of them already, or cannot be written.
+        UnknownPackError: there is no such pack.
     """
-    if pack is not None:
-        raise ScaffoldError(f"the pack {pack!r} cannot be used: packs are not built yet; run andon init without --pack")
-    template = files("monitor").joinpath(TEMPLATE)
-    texts = {
-        directory / name: source.read_text(encoding="utf-8") for name, source in _templates(template, PurePosixPath())
-    }
+    texts = {directory / name: text for name, text in _texts(packs).items()}
     try:
         for path in texts:
             if path.is_symlink() or path.exists():
@@ -40,6 +38,12 @@ def write_site(directory: Path, pack: str | None = None) -> list[Path]:
         reason = getattr(error, "strerror", None) or error
         raise ScaffoldError(f"{directory} cannot be written: {reason}") from None
     return list(texts)
+
+
+def _texts(packs: Sequence[str]) -> dict[str, str]:
+    template = files("monitor").joinpath(TEMPLATE)
+    texts = {str(name): source.read_text(encoding="utf-8") for name, source in _templates(template, PurePosixPath())}
+    return {SITE_FILE: texts[SITE_FILE], **pack_texts(packs)} if packs else texts
 
 
 def _templates(folder: Traversable, at: PurePosixPath) -> Iterator[tuple[PurePosixPath, Traversable]]:

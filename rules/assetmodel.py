@@ -268,7 +268,7 @@ class AssetModel(Section):
         return self.types.get(entry.type) if entry and entry.type else None
 
 
-def load_assets(file: str, text: str) -> tuple[AssetModel | None, list[Problem]]:
+def load_assets(file: str, text: str | Document) -> tuple[AssetModel | None, list[Problem]]:
     """The model of a text, or None and every problem of it."""
     document, problems = read_yaml(file, text)
     if problems:

@@ -1,28 +1,34 @@
-"""Drives all stages from an ordered stream of observations, with the deadlines between them: the past, as if live."""
+"""Drives all stages from an ordered stream of events, with the deadlines between them: the past, as if live."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
 from rules.alarms import Transition
-from rules.events import Observation, Tick
+from rules.events import Command, Event, Tick
 from rules.ruleset import RuleSet
 from rules.stages import Stages
 
+Refused: TypeAlias = Callable[[Command, str], None]
+"""Told of a command that changes nothing, and why."""
 
-def replay(rules: RuleSet, observations: Iterable[Observation]) -> Iterator[Transition]:
-    """The transitions, in order of time; the clock ends at the last observation.
 
-    `received` of the observations must not decrease; for a recording it is the stamp.
+def replay(rules: RuleSet, events: Iterable[Event], refused: Refused | None = None) -> Iterator[Transition]:
+    """The transitions, in order of time; the clock ends at the last event.
+
+    `received` of the events must not decrease; for a recording it is the stamp.
     """
     stages = Stages(rules)
     first = True
-    for observation in observations:
+    for event in events:
         if first:
-            yield from stages.handle(Tick(observation.received)).shown
+            yield from stages.handle(Tick(event.received)).shown
             first = False
-        yield from _deadlines(stages, observation.received)
-        yield from stages.handle(observation).shown
+        yield from _deadlines(stages, event.received)
+        if refused is not None and isinstance(event, Command) and (why := stages.refusal(event)) is not None:
+            refused(event, why)
+        yield from stages.handle(event).shown
 
 
 def _deadlines(stages: Stages, received: int) -> Iterator[Transition]:

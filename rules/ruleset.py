@@ -101,18 +101,18 @@ class _RuleFile(Section):
 
 
 def load_rules(
-    files: Mapping[str, str],
-    assets: tuple[str, str] | None = None,
+    files: Mapping[str, str | Document],
+    assets: tuple[str, str | Document] | None = None,
     site: bool = False,
     max_ahead: Duration = MAX_AHEAD,
 ) -> Loaded:
     """The rule set of rule files (name to text, taken in the order of their names) and of assets.yaml (name, text).
 
-    Files whose names end with `.csv` are tables that the rule files beside them may name.
-    `site` adds warnings about what a plant in service should have.
+    What was read already may stand for its text. Files whose names end with `.csv` are tables that the rule files
+    beside them may name. `site` adds warnings about what a plant in service should have.
     """
     model, problems = load_assets(*assets) if assets else (NOTHING_KNOWN, [])
-    tables = {name: text for name, text in files.items() if name.endswith(TABLE)}
+    tables = {name: text for name, text in files.items() if isinstance(text, str) and name.endswith(TABLE)}
     found = [rule for name in sorted(files) if name not in tables for rule in _read_file(name, files, tables, problems)]
     problems.extend(_repeated(found))
     problems.extend(check_inhibitors(found))
@@ -132,7 +132,7 @@ def load_rules(
 
 
 def _read_file(
-    name: str, files: Mapping[str, str], tables: Mapping[str, str], problems: list[Problem]
+    name: str, files: Mapping[str, str | Document], tables: Mapping[str, str], problems: list[Problem]
 ) -> Iterable[SourcedRule]:
     document, unreadable = read_yaml(name, files[name])
     problems.extend(unreadable)

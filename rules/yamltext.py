@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
@@ -94,6 +94,11 @@ class Document:
             found = found[step]
         return found
 
+    def part(self, keys: Iterable[str]) -> Document:
+        """The same file with only these of its keys, each still in its line."""
+        data = {key: self.data[key] for key in keys if key in self.data}
+        return Document(self.file, self._text, data, self._given)
+
     def problem(
         self, path: Path, message: str, hint: str = "", severity: Literal["error", "warning"] = "error"
     ) -> Problem:
@@ -101,8 +106,13 @@ class Document:
         return Problem(self.file, self.lines.get(self.place(path), 1), message, hint, severity)
 
 
-def read_yaml(file: str, text: str) -> tuple[Document, list[Problem]]:
-    """The document of a text; with problems, its data is what could be read (None where nothing could)."""
+def read_yaml(file: str, text: str | Document) -> tuple[Document, list[Problem]]:
+    """The document of a text; with problems, its data is what could be read (None where nothing could).
+
+    A document is taken as it is.
+    """
+    if isinstance(text, Document):
+        return text, []
     if len(text) > MAX_SIZE:
         problem = Problem(file, 0, f"the file is longer than {MAX_SIZE} characters", "split it into several files")
         return Document(file, "", None, {(): 1}), [problem]

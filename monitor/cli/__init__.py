@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from monitor.cli import alarms, backup, data, explain, quarantine, site, states
+from monitor.cli import alarms, backup, data, explain, quarantine, scenarios, site, states
 from monitor.errors import EXIT_CRASHED, AndonError, ConfigurationError
 
 
@@ -59,8 +59,9 @@ app: Final = typer.Typer(
     epilog="Exit status: 0 done, 1 problems found in configuration or data, 2 the command line is wrong. "
     "Logs and progress go to standard error.",
 )
+app.command("test")(scenarios.try_scenarios)
 COMMANDS: Final = (
-    *(site.demo, site.init, site.check, site.run, site.reload),
+    *(site.demo, site.init, site.check, site.run, site.reload, scenarios.record),
     *(data.replay, data.export, backup.backup, backup.restore),
     *(alarms.alarms, explain.explain, states.states),
 )
@@ -92,6 +93,10 @@ def andon(
       andon init plant
       andon check --site plant
       andon run --site plant
+
+    What must come of what machines do is tried by scenarios/*.yaml:
+
+      andon test --site plant
 
     What calls for a person now, and what the person does about it:
 

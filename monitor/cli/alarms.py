@@ -11,6 +11,7 @@ import typer
 
 from monitor.cli import options
 from monitor.cli.loading import load
+from monitor.cli.words import plain
 
 if TYPE_CHECKING:
     from monitor.database.queries import Alarm
@@ -88,11 +89,7 @@ def _shown(alarm: Alarm, timezone: str) -> str:
         lines.append(f"    {hold.state.words} {until}{once}, by {hold.by}: {hold.comment}")
     if alarm.suppression:
         lines.append(f"    underneath: {alarm.underneath} {alarm.underneath.words}")
-    return "\n".join(_plain(line) for line in (*lines, f"    {alarm.alarm}"))
-
-
-def _plain(line: str) -> str:
-    return "".join(sign if sign.isprintable() else " " for sign in line)
+    return "\n".join(plain(line) for line in (*lines, f"    {alarm.alarm}"))
 
 
 def _send(action: str, alarm: str, site: Path, by: str, comment: str, duration: int | None = None) -> None:
@@ -104,7 +101,7 @@ def _send(action: str, alarm: str, site: Path, by: str, comment: str, duration: 
     data_dir = load(site).settings.data_dir
     asked = {"action": action, "alarm": alarm, "by": by, "comment": comment, "duration": duration}
     told = asyncio.run(ask(data_dir, "command", asked, timeout=ANSWER_WITHIN * SECOND))
-    typer.echo(_plain(f"{told['alarm']}: {told['text']}; its state is {told['state']}"))
+    typer.echo(plain(f"{told['alarm']}: {told['text']}; its state is {told['state']}"))
 
 
 def _acting(action: str) -> Callable[..., None]:

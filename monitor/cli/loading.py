@@ -40,7 +40,7 @@ def check_site(directory: Path, *, connect: bool = False) -> int:
         problems += _broker_problems(directory, loaded.site)
     show(problems)
     wrong = len(errors(problems))
-    typer.echo(f"{directory}: {_count(wrong, 'error')}, {_count(len(problems) - wrong, 'warning')}", err=True)
+    typer.echo(f"{directory}: {counted(wrong, 'error')}, {counted(len(problems) - wrong, 'warning')}", err=True)
     return 1 if wrong else 0
 
 
@@ -115,5 +115,6 @@ def _loaded(directory: Path) -> LoadedSite:
     return load_site(directory, os.environ)
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """`1 error`, `2 errors`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

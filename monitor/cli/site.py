@@ -33,20 +33,38 @@ def demo(
     raise typer.Exit(run_demo(duration, port, out))
 
 
+def _list_packs(value: bool) -> None:
+    if value:
+        from monitor.packs import all_packs
+
+        for pack in all_packs().values():
+            typer.echo(f"{pack.name:<18} {pack.kind:<10} {pack.about}")
+        raise typer.Exit
+
+
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Made if need be; nothing in it is overwritten.")],
-    pack: Annotated[str | None, typer.Option(metavar="NAME", help="Start from ready-made rules, e.g. pump.")] = None,
+    pack: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Start from ready-made rules; may be given again.")
+    ] = None,
+    list_packs: Annotated[
+        bool, typer.Option("--list-packs", help="Show which packs there are.", is_eager=True, callback=_list_packs)
+    ] = False,
 ) -> None:
     """Write a commented site directory to start from.
 
-    It holds andon.yaml, assets.yaml and rules/; check accepts it as it is.
+    It holds andon.yaml, assets.yaml, rules/ and scenarios/; check and test
+    accept it as it is. A pack brings rules with causes, responses and the
+    sources of their limits, the machine type that they name, and scenarios.
 
       andon init plant
-      andon check --site plant
+      andon init plant --pack pump --pack motor --pack guards
+      andon test --site plant
     """
     from monitor.scaffold import write_site
 
-    write_site(directory, pack)
+    del list_packs
+    write_site(directory, pack or ())
     typer.echo(f"{directory} is ready: edit {directory / 'andon.yaml'}, then andon check --site {directory}")
 
 

@@ -67,7 +67,7 @@ def files(tmp_path: Path) -> tuple[Path, Path, Path]:
     return tmp_path / "in.csv", tmp_path / "rules.yaml", tmp_path / "out.jsonl"
 
 
-@pytest.mark.parametrize("command", ["demo", "init", "run", "check", "replay", "export"])
+@pytest.mark.parametrize("command", ["demo", "init", "run", "check", "test", "record", "replay", "export"])
 def test_every_command_teaches_by_example(command: str) -> None:
     done = andon(command, "--help")
     assert done.exit_code == 0
@@ -308,3 +308,84 @@ def test_replay_finds_a_table_of_fault_codes_beside_the_rules(files: tuple[Path,
     done = andon("replay", recording, "--rules", rules, "--out", out)
     assert done.exit_code == 0, done.stderr
     assert "Sixty" in out.read_text()
+
+
+SCENARIO = """\
+scenarios:
+  - name: the door stays open
+    asset: oven
+    series: {temperature: [70 for 10s, 90 for 10s]}
+    expect:
+      - {at: 11s, rule: too-hot, event: raised}
+"""
+
+
+@pytest.fixture
+def tried(site: Path) -> Path:
+    """A site with one scenario that passes."""
+    (site / "scenarios").mkdir()
+    (site / "scenarios" / "door.yaml").write_text(SCENARIO)
+    return site
+
+
+def test_a_scenario_that_passes_is_a_line(tried: Path) -> None:
+    done = andon("test", "--site", tried)
+    assert done.exit_code == 0
+    assert done.stdout == f"{tried}/scenarios/door.yaml:2: passed: the door stays open (1 transition)\n"
+    assert done.stderr.endswith("1 passed, 0 failed\n")
+
+
+def test_a_scenario_that_fails_says_what_came_instead_and_is_status_1(tried: Path) -> None:
+    (tried / "scenarios" / "late.yaml").write_text(SCENARIO.replace("at: 11s", "at: 15s"))
+    done = andon("test", "--site", tried)
+    assert done.exit_code == 1
+    assert "late.yaml:2: FAILED: the door stays open" in done.stdout
+    assert "    line 6: expected 15s oven:too-hot raised" in done.stdout
+    assert "        the nearest came at 11s: temperature 90 above high limit 80" in done.stdout
+    assert done.stderr.endswith("1 passed, 1 failed\n")
+    assert andon("test", "--site", tried, tried / "scenarios" / "door.yaml").exit_code == 0
+
+
+def test_mistakes_in_scenarios_are_told_with_their_lines(tried: Path) -> None:
+    (tried / "scenarios" / "wrong.yaml").write_text(SCENARIO.replace("90 for 10s", "90 fr 10s"))
+    done = andon("test", "--site", tried)
+    assert done.exit_code == 1
+    assert "wrong.yaml:4: error: `90 fr 10s` is no piece of a course" in done.output
+    assert "1 passed, 0 failed, 1 error in files" in done.output
+
+
+def test_a_site_without_scenarios_is_told_and_not_passed_over(site: Path) -> None:
+    done = andon("test", "--site", site)
+    assert done.exit_code == 1
+    assert "scenarios: cannot be read" in done.output
+
+
+def test_a_stored_stretch_becomes_a_scenario_that_passes(site: Path) -> None:
+    (site / "data").mkdir()
+    with closing(EmbeddedStore(site / "data" / "store.db")) as store:
+        start = 1_772_344_800 * SECOND
+        store.write([Point("oven", "temperature", start + n * SECOND, 70.0 + 5 * n, None, 0) for n in range(5)], 1)
+    out = site / "scenarios" / "door.yaml"
+    wanted = ["--asset", "oven", "--start", "2026-03-01T06:00:00Z", "--end", "2026-03-01T06:00:10Z", "--out", out]
+    done = andon("record", "--site", site, *wanted)
+    assert (done.exit_code, done.output) == (0, f"{out}: 1 expected transition\n")
+    assert andon("test", "--site", site).exit_code == 0
+    again = andon("record", "--site", site, *wanted)
+    assert (again.exit_code, "cannot be written (File exists); name a new file" in again.output) == (1, True)
+
+
+def test_a_stretch_that_ends_before_it_begins_is_a_wrong_command_line(site: Path) -> None:
+    wanted = ["--asset", "oven", "--start", "2026-03-02", "--end", "2026-03-01", "--out", site / "x.yaml"]
+    assert andon("record", "--site", site, *wanted).exit_code == 2
+
+
+def test_packs_are_listed_and_copied(tmp_path: Path) -> None:
+    listed = andon("init", "--list-packs")
+    assert listed.exit_code == 0
+    assert "pump               equipment  Centrifugal pump" in listed.stdout
+    assert andon("init", tmp_path / "p", "--pack", "pump", "--pack", "gas").exit_code == 0
+    assert andon("check", "--site", tmp_path / "p").exit_code == 0
+    assert andon("test", "--site", tmp_path / "p").exit_code == 0
+    unknown = andon("init", tmp_path / "q", "--pack", "pmup")
+    assert unknown.exit_code == 1
+    assert "did you mean `pump`?" in unknown.output

@@ -4,14 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from monitor.packs import UnknownPackError
 from monitor.scaffold import ScaffoldError, write_site
+from monitor.scenarios import read_scenarios, scenario_files
 from monitor.site import load_site
+from rules.scenarios.comparing import judge
 
 
 def test_what_is_written_is_accepted_without_a_word(tmp_path: Path) -> None:
     site = tmp_path / "new" / "my site"
     written = write_site(site)
-    assert written == [site / "andon.yaml", site / "assets.yaml", site / "rules" / "example.yaml"]
+    names = ["andon.yaml", "assets.yaml", "rules/example.yaml", "scenarios/example.yaml"]
+    assert written == [site / name for name in names]
     loaded = load_site(site, {})
     assert loaded.problems == []
     assert loaded.site is not None
@@ -31,9 +35,34 @@ def test_a_site_that_is_there_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["andon.yaml"]
 
 
-def test_packs_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ScaffoldError, match="pack 'pump' cannot be used: packs are not built yet"):
-        write_site(tmp_path / "site", "pump")
+def test_its_scenarios_pass(tmp_path: Path) -> None:
+    write_site(tmp_path)
+    site = load_site(tmp_path, {}).site
+    assert site is not None
+    scenarios, problems = read_scenarios(scenario_files(tmp_path), site.ruleset)
+    assert problems == []
+    assert [judge(scenario).complaints for scenario in scenarios] == [[], [], []]
+
+
+def test_packs_bring_their_files_in_place_of_the_example(tmp_path: Path) -> None:
+    written = write_site(tmp_path, ["pump", "guards"])
+    names = [
+        "andon.yaml",
+        "assets.yaml",
+        "rules/pump.yaml",
+        "scenarios/pump.yaml",
+        "rules/guards.yaml",
+        "scenarios/guards.yaml",
+    ]
+    assert written == [tmp_path / name for name in names]
+    site = load_site(tmp_path, {}).site
+    assert site is not None
+    assert list(site.ruleset.assets.assets) == ["line1/pump1", "line1/guard1"]
+
+
+def test_an_unknown_pack_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UnknownPackError):
+        write_site(tmp_path / "site", ["pump", "pumps"])
     assert not (tmp_path / "site").exists()
 
 

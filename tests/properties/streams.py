@@ -33,6 +33,8 @@ rules:
   - {id: recipe-apart, kind: quality, assets: "a/*", on_bad_quality: alarm, detect: {type: deviation, signal: x, from: y, low: {by: product, 1: -3, 6: -1}}}
   - {id: quiet, kind: equipment, detect: {type: silence, after: 6s}}
   - {id: quiet-y, kind: system, when: "x < 9", detect: {type: silence, after: 4s, signal: y}}
+  - {id: rhythm, kind: equipment, detect: {type: silence, after: learn, at_least: 1s, at_most: 60s}}
+  - {id: rhythm-y, kind: equipment, when: "x < 9", detect: {type: silence, after: learn, at_most: 40s, signal: y}}
   - {id: apart, kind: quality, on_bad_quality: alarm, detect: {type: deviation, signal: x, from: y, high: 4, low: -4, deadband: 1, off_delay: 1s}}
   - {id: steep, kind: equipment, when: "state == 'run'", detect: {type: rate_of_change, signal: x, rise: 1, fall: 0.8, over: 5s}}
   - {id: frozen, kind: equipment, detect: {type: stuck, signal: y, for: 3s, tolerance: 1}}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.alarms import Kind, Priority
@@ -273,12 +273,14 @@ def test_named_and_expected_assets_are_declared() -> None:
     assert ruleset(text, off, assets=ASSETS).declared() == ("x", "line1/mill3")
 
 
+@settings(deadline=None)
 @given(st.text("ab*/", max_size=8), st.text("ab/", max_size=8))
 def test_a_pattern_matches_like_a_shell_whose_star_crosses_slashes(pattern: str, name: str) -> None:
     expected = re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name) is not None
     assert matcher(pattern)(name) is expected
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.text("ab*/", min_size=1, max_size=5).filter(str.strip), min_size=1, max_size=8),
     st.text("ab/", max_size=6),
@@ -336,6 +338,7 @@ def test_files_are_read_in_the_order_of_their_names() -> None:
     assert [r.id for r in loaded.ruleset.rules] == ["a", "b"]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80) | st.sampled_from(TEN_MISTAKES.split()).map(lambda word: TEN_MISTAKES.replace(word, ":")))
 def test_any_text_gives_rules_or_errors(text: str) -> None:
     loaded = load_rules({"r.yaml": text}, ("assets.yaml", ASSETS), site=True)
@@ -356,6 +359,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*Rule.model_fields, "escalate", "nonsense"]), VALUES))
 def test_any_value_of_any_key_gives_rules_or_errors(data: dict[str, Any]) -> None:
     loaded = load_rules({"r.json": json.dumps({"rules": [{**BASE, **data}]})}, site=True)

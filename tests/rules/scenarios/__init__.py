@@ -1,0 +1,1 @@
+"""Tests of the scenarios\x27 notation, reading, playing and comparing."""
