@@ -15,6 +15,10 @@ MOST_SHOWN: Final = 20
 """Lines about what nobody expected; there may be as many as readings."""
 
 
+STALE: Final = "stale"
+"""Why it is remarked that nothing is heard of an asset: that depends on machines which a scenario leaves out."""
+
+
 class Verdict(NamedTuple):
     """Of one scenario; `complaints` say, line by line, what is not as expected."""
 
@@ -54,10 +58,11 @@ def _differences(entry: SourcedScenario, transitions: list[Transition]) -> Itera
         yield _nearest(scenario, expectation, left)
     if scenario.expect.exactly is None:
         return
-    for transition in left[:MOST_SHOWN]:
+    surprising = [transition for transition in left if transition.reason.get("why") != STALE]
+    for transition in surprising[:MOST_SHOWN]:
         yield f"not expected: {_came(scenario, transition)}"
-    if len(left) > MOST_SHOWN:
-        yield f"not expected: {len(left) - MOST_SHOWN:,} more"
+    if len(surprising) > MOST_SHOWN:
+        yield f"not expected: {len(surprising) - MOST_SHOWN:,} more"
 
 
 def _matched(scenario: Scenario, transitions: list[Transition]) -> tuple[list[int], list[Transition]]:
