@@ -31,8 +31,8 @@ DECIDE: Final = (5 * SECOND, 30 * SECOND)
 STORE: Final = (30 * SECOND, 300 * SECOND)
 ALERT: Final = (30 * SECOND, 300 * SECOND)
 """How long something may wait there before the hop is degraded, and before it is ill."""
-FREE: Final = (1_000_000_000, 128_000_000)
-"""Below so many free bytes the journal is degraded, and ill."""
+LITTLE: Final = 1_000_000_000
+"""Below so many free bytes the journal is degraded; it is ill once its reserve is touched."""
 SILENT: Final = "the line process does not answer"
 
 log = structlog.get_logger()
@@ -124,12 +124,17 @@ def judged(found: Vitals, brokers: Mapping[str, object]) -> Iterator[tuple[str, 
 def _collect(found: Vitals, broker: str) -> Verdict:
     if found.line is None:
         return Verdict("ill", SILENT)
-    links = found.line.get("links")
-    if isinstance(links, dict) and links.get(broker):
-        return Verdict("ok", "connected")
-    problems = found.line.get("problems")
-    why = problems.get(broker) if isinstance(problems, dict) else None
-    return Verdict("ill", str(why or "not connected to the broker yet; the log of the line says why"))
+    figures = {"dropped": _of(found.line, "dropped").get(broker)}
+    if _of(found.line, "links").get(broker):
+        return Verdict("ok", "connected", figures)
+    why = _of(found.line, "problems").get(broker)
+    return Verdict("ill", str(why or "not connected to the broker yet; the log of the line says why"), figures)
+
+
+def _of(line: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """What the line says by name."""
+    told = line.get(key)
+    return told if isinstance(told, dict) else {}
 
 
 def _journal(found: Vitals) -> Verdict:
@@ -138,7 +143,7 @@ def _journal(found: Vitals) -> Verdict:
         return Verdict("ill", SILENT, figures)
     if found.journal_bytes is None or found.disk_free is None:
         return Verdict("ill", "the journal cannot be read", figures)
-    status = _grade(-found.disk_free, tuple(-limit for limit in FREE))
+    status: Status = "ok" if found.disk_free >= LITTLE else "degraded"
     told = found.line.get("journal")
     if isinstance(told, dict):
         figures |= {key: value for key, value in told.items() if isinstance(value, (bool, int))}
@@ -153,7 +158,9 @@ def _journal(found: Vitals) -> Verdict:
 def _decide(found: Vitals) -> Verdict:
     if found.line is None:
         return Verdict("ill", SILENT, _lag(found.undecided))
-    return _behind(found.undecided, DECIDE, "decided")
+    verdict = _behind(found.undecided, DECIDE, "decided")
+    unsure = sum(0 in qos for qos in _of(found.line, "qos").values())
+    return verdict._replace(figures={**verdict.figures, "gateways_at_qos_0": unsure})
 
 
 def _store(found: Vitals) -> Verdict:

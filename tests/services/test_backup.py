@@ -9,9 +9,15 @@ from contextlib import closing
 from pathlib import Path
 
 from monitor.database.queries import AlarmReader
+from tests.services.loading import Load
 from tests.services.mosquitto import Mosquitto
 from tests.services.running import RunningSite, until
-from tests.services.test_crash import STAMPED_GATEWAY, STAMPED_RULES, Load, count_of, seqs, stamped
+from tests.services.test_crash import RATE, STAMPED_GATEWAY, STAMPED_RULES, count_of, points_of, stamped
+
+
+def seqs(site: RunningSite) -> list[int]:
+    """The numbers that are stored, in order."""
+    return sorted(int(point.value or 0) for point in points_of(site))
 
 
 def andon(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +40,7 @@ def test_a_backup_under_load(tmp_path: Path, start_mosquitto: Callable[..., Mosq
     with RunningSite(tmp_path / "site", f'{{url: "{broker.url}"}}', STAMPED_RULES, STAMPED_GATEWAY) as site:
         site.start()
         until(lambda: "mqtt_connected" in site.log, 60, "the connection")
-        load = Load(broker.port, stamped)
+        load = Load(broker.port, stamped, RATE)
         until(lambda: (site.data / "store.db").exists() and count_of(site) > 4_000, 60, "readings to be stored")
         before = count_of(site) // 2
         made = andon("backup", "--site", str(site.directory), "--out", str(archive))

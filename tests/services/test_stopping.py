@@ -11,9 +11,10 @@ from pathlib import Path
 
 from tests.monitor.alerting.hook import webhook
 from tests.services.influx_answers import answering
+from tests.services.loading import Load
 from tests.services.mosquitto import Mosquitto
 from tests.services.running import RunningSite, until
-from tests.services.test_crash import PLAIN_GATEWAY, PLAIN_RULES, Load, plain
+from tests.services.test_crash import PLAIN_GATEWAY, PLAIN_RULES, RATE, plain
 
 LIMIT = 5.0
 
@@ -41,14 +42,12 @@ def test_it_ends_in_time_and_says_meanwhile_what_is_ill(
     with answering() as influx, webhook(then="hang") as hook:
         influx.script = influx.hang
         channel = f"json://127.0.0.1:{hook.port}/"
-        store = f'store: {{type: influxdb, url: "{influx.url}", bucket: plant}}\n'
-        site = RunningSite(tmp_path / "site", f'{{url: "{broker.url}"}}', PLAIN_RULES, PLAIN_GATEWAY, hook=channel)
-        with (site.directory / "andon.yaml").open("a") as file:
-            file.write(store)
-        with site:
+        store = f'{{type: influxdb, url: "{influx.url}", bucket: plant}}'
+        url = f'{{url: "{broker.url}"}}'
+        with RunningSite(tmp_path / "site", url, PLAIN_RULES, PLAIN_GATEWAY, hook=channel, store=store) as site:
             site.start()
             until(lambda: "mqtt_connected" in site.log, 60, "the connection")
-            load = Load(broker.port, plain)
+            load = Load(broker.port, plain, RATE)
             try:
                 until(lambda: hook.busy > 0 and influx.writes > 0, 60, "channel and store to hang")
                 until(lambda: total(told(site, "/metrics"), "andon_received_total") > 1000, 60, "metrics of the line")
