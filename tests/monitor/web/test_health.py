@@ -113,7 +113,7 @@ def test_deciding_is_judged_by_how_long_entries_wait(data, ago: int, status: str
     assert hops(data(decided=1, ago=ago * SECOND))["decide"]["status"] == status
 
 
-@pytest.mark.parametrize(("free", "status"), [(2 * 10**9, "ok"), (500_000_000, "degraded"), (10**6, "ill")])
+@pytest.mark.parametrize(("free", "status"), [(2 * 10**9, "ok"), (500_000_000, "degraded"), (10**6, "degraded")])
 def test_a_journal_needs_room(data, monkeypatch: pytest.MonkeyPatch, free: int, status: str) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Disk(10**12, 0, free))
     journal = hops(data())["journal"]
