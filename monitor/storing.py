@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import structlog
 from sqlalchemy import select
 
 from monitor import clock, linesocket
@@ -24,13 +25,15 @@ from monitor.journal.entries import Entry, Offset, RevisionEntry
 from monitor.journal.reader import JournalReader
 from monitor.journal.segments import JournalDamagedError, JournalGap, segment_offsets
 from monitor.linesocket import ask
-from monitor.stores.base import StoreError
-from monitor.stores.opening import open_store
+from monitor.stores.base import Store, StoreError, StoreRestarted
+from monitor.stores.opening import open_to_fill
 from monitor.stores.writer import Condition, run_writer
 from rules.events import SECOND, Duration
 
 if TYPE_CHECKING:
     from monitor.settings import Settings
+
+log = structlog.get_logger()
 
 LAST_WORDS_SECONDS: Final = 2.0
 """How long the batch at hand may still take once the process is told to stop."""
@@ -95,25 +98,33 @@ def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:
 
 
 def _write(settings: Settings, ended: threading.Event, condition: Condition) -> None:
-    journal = settings.data_dir / "journal"
     if settings.store.type == "influxdb":
         from monitor.stores.influx_alarms import store_alarms  # noqa: PLC0415 - only such sites need it
 
         store_alarms(settings.store, settings.data_dir, ended)
-    with closing(open_store(settings)) as store:
-        start = store.offset()
-        texts = texts_before(settings.data_dir, max(start, min(segment_offsets(journal), default=0)))
-        decoder = decoder_for(texts) if texts else Decoder((), lambda _, __: False)
-        with JournalReader(journal, start) as reader:
-            run_writer(
-                _MendedReader(settings.data_dir, reader),
-                store,
-                decoder,
-                decoder_for,
-                ended,
-                condition=condition,
-                allow=partial(leave_reserve, settings),
-            )
+    with closing(open_to_fill(settings)) as store:
+        while not ended.is_set():
+            try:
+                _write_on(settings, store, ended, condition)
+            except StoreRestarted:
+                log.warning("store_told_again", start=store.offset())
+
+
+def _write_on(settings: Settings, store: Store, ended: threading.Event, condition: Condition) -> None:
+    journal = settings.data_dir / "journal"
+    start = store.offset()
+    texts = texts_before(settings.data_dir, max(start, min(segment_offsets(journal), default=0)))
+    decoder = decoder_for(texts) if texts else Decoder((), lambda _, __: False)
+    with JournalReader(journal, start) as reader:
+        run_writer(
+            _MendedReader(settings.data_dir, reader),
+            store,
+            decoder,
+            decoder_for,
+            ended,
+            condition=condition,
+            allow=partial(leave_reserve, settings),
+        )
 
 
 class _MendedReader:

@@ -28,6 +28,10 @@ class StoreError(AndonError):
         self.retry_after = retry_after
 
 
+class StoreRestarted(StoreError):  # noqa: N818 - it is what happened, not a failure of ours
+    """The store was away and may have forgotten what it confirmed: it is to be told again from `offset()` on."""
+
+
 class Point(msgspec.Struct, frozen=True, gc=False):
     """One reading as a store keeps it; key (asset, metric, at), `at` within 64 bits.
 

@@ -2,7 +2,8 @@
 
 A refused batch is halved until the points that the server minds stand alone: those go to `store-rejects.db`, all others
 are kept. Points reach the server before the offset reaches the disk, so a crash between the two repeats points and
-loses none; a repeat replaces field by field, as InfluxDB has it.
+loses none; a repeat replaces field by field, as InfluxDB has it. A server that was away is told again what it
+confirmed last.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import structlog
 from monitor import clock
 from monitor.journal.entries import Offset
 from monitor.settings import Store as StoreSettings
-from monitor.stores.base import Bucket, Point, StoreError
+from monitor.stores.base import Bucket, Point, StoreError, StoreRestarted
 from monitor.stores.influx_lines import Key, LineEncoder, carried, named
 from monitor.stores.influx_progress import Progress
 from monitor.stores.influx_rejects import MOST_BYTES, Refused, Reject, Rejects
-from monitor.stores.influx_server import InfluxServer, Rejected
+from monitor.stores.influx_server import AwayError, InfluxServer, Rejected
 from monitor.telemetry import STORE_REJECTED, STORE_REJECTS_DROPPED
 from rules.events import Duration, Instant
 
@@ -60,20 +61,40 @@ class InfluxStore:
         self._rejects = Rejects(data_dir, most_bytes=most_rejected)
         self._encoder = LineEncoder()
         self._read_only = read_only
+        self._away = False
+        self._again: Offset | None = None
 
     def offset(self) -> Offset:
-        """The journal offset to go on from, as last confirmed."""
-        return self._progress.load()
+        """The journal offset to go on from, as last confirmed; earlier while the server is told again."""
+        return self._progress.load() if self._again is None else self._again
+
+    def tell_again(self) -> None:
+        """The server may have been started anew: go back to what it certainly keeps."""
+        self._again = self._progress.certain()
 
     def write(self, points: Sequence[Point], next_offset: Offset) -> int:
-        """Keep the points, then the offset; returns how many of the points had the key of an earlier one."""
+        """Keep the points, then the offset; returns how many of the points had the key of an earlier one.
+
+        Raises:
+            StoreRestarted: the server was away; `offset` has gone back to what it certainly keeps, the points are kept.
+        """
         if self._read_only:
             raise StoreError("this InfluxDB was opened to read, not to write")
         lines = self._encoder.lines(points)
-        refused = [line for batch in _portions(lines.items()) for line in self._deliver(batch)]
+        try:
+            refused = [line for batch in _portions(lines.items()) for line in self._deliver(batch)]
+        except AwayError:
+            self._away = True
+            raise
         if refused:
             self._set_aside(refused)
+        if self._away and lines:
+            self._away = False
+            self.tell_again()
+            raise StoreRestarted("the server was away and is told again what it confirmed last")
         self._progress.save(next_offset)
+        if self._again is not None:
+            self._again = next_offset if next_offset < self._progress.load() else None
         return len(points) - len(lines)
 
     def write_again(self, rejects: Sequence[Reject]) -> int:

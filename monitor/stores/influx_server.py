@@ -50,6 +50,10 @@ class DeniedError(StoreError):
     kind = "denied"
 
 
+class AwayError(StoreError):
+    """No answer: the server or the way to it is down, and the server may have been started anew when it is back."""
+
+
 class Rejected(Exception):  # noqa: N818 - it is an answer, not a failure
     """The server will never take these lines as they are; `dropped` is how many it blames, if it counts them."""
 
@@ -175,7 +179,7 @@ class InfluxServer:
             raise (DeniedError if status in HINTS else StoreError)(said, _retry_after(problem.headers)) from None
         except (HTTPError, OSError, ValueError) as problem:
             reason = type(problem).__name__.removesuffix("Error")
-            raise StoreError(self._said(f"does not answer ({reason}); is it running, and is the url right?")) from None
+            raise AwayError(self._said(f"does not answer ({reason}); is it running, and is the url right?")) from None
 
     def _said(self, text: str) -> str:
         return f"InfluxDB at {self._settings.url}, bucket {self._settings.bucket}: {self._masked(text)}"

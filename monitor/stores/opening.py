@@ -23,6 +23,17 @@ def open_store(settings: Settings, *, read_only: bool = False) -> Store:
     return EmbeddedStore(settings.data_dir / EMBEDDED_FILE, read_only=read_only, keep=settings.store.keep)
 
 
+def open_to_fill(settings: Settings) -> Store:
+    """The same for the process that fills it: a server that may have been started anew is told again what it had."""
+    store = open_store(settings)
+    if settings.store.type == "influxdb":
+        from monitor.stores.influx import InfluxStore
+
+        assert isinstance(store, InfluxStore)
+        store.tell_again()
+    return store
+
+
 def stored_offset(settings: Settings) -> Offset:
     """Up to where the journal is in the store. Raises StoreError if that cannot be told."""
     if settings.store.type == "influxdb":

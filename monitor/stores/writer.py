@@ -15,7 +15,7 @@ from monitor.codecs import Decoder
 from monitor.codecs.base import Decoded
 from monitor.journal.entries import Entry, FedEntry, Message, Offset, RevisionEntry
 from monitor.journal.segments import JournalError, JournalGap
-from monitor.stores.base import Point, Store, StoreError, points_of
+from monitor.stores.base import Point, Store, StoreError, StoreRestarted, points_of
 from monitor.telemetry import STORE_FAILURES, STORE_REPLACED, STORED_POINTS
 from rules.events import SECOND, Duration
 
@@ -76,7 +76,11 @@ class StoreWriter:
         self._allow = allow
 
     def run(self, stop: Event) -> None:
-        """Until `stop` is set, at the latest one batch later. A failing store or journal is tried again, for ever."""
+        """Until `stop` is set, at the latest one batch later. A failing store or journal is tried again, for ever.
+
+        Raises:
+            StoreRestarted: go on from `store.offset()`, with a reader and a decoder of that place.
+        """
         while not stop.is_set():
             entries = self._read(stop)
             for points, next_offset in self._portions(entries):
@@ -125,6 +129,8 @@ class StoreWriter:
             try:
                 self._allow()
                 replaced = self._store.write(points, next_offset)
+            except StoreRestarted:
+                raise
             except StoreError as problem:
                 wait = max(_jittered(pause), problem.retry_after or 0)
                 self._failed(problem)
@@ -160,5 +166,5 @@ def run_writer(
     condition: Condition | None = None,
     allow: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run a StoreWriter until `stop` is set."""
+    """Run a StoreWriter until `stop` is set. Raises StoreRestarted."""
     StoreWriter(reader, store, decoder, decoder_for, condition=condition, allow=allow).run(stop)

@@ -29,12 +29,12 @@ T0 = 1_700_000_000 * SECOND
 STEP = SECOND // RATE
 STAMPED_RULES = """version: 1
 rules:
-  - {id: hot, kind: equipment, notice: true, detect: {type: limits, signal: level, high: 50, deadband: 5}}
-  - {id: sustained, kind: quality, notice: true, detect: {type: condition, expression: level > 50, on_delay: 1s}}
+  - {id: hot, kind: equipment, notice: true, priority: high, detect: {type: limits, signal: level, high: 50, deadband: 5}}
+  - {id: sustained, kind: quality, notice: true, priority: high, detect: {type: condition, expression: level > 50, on_delay: 1s}}
 """
 PLAIN_RULES = """version: 1
 rules:
-  - {id: hot, kind: equipment, notice: true, detect: {type: limits, signal: level, high: 50, deadband: 5}}
+  - {id: hot, kind: equipment, notice: true, priority: high, detect: {type: limits, signal: level, high: 50, deadband: 5}}
 """
 STAMPED_GATEWAY = '  - {name: g, format: json, topic: "plant/{line}/{machine}", asset: "{line}/{machine}"}'
 PLAIN_GATEWAY = '  - {name: g, format: json, topic: "plant/{line}/{machine}/{metric}", asset: "{line}/{machine}"}'

@@ -21,7 +21,7 @@ from monitor.journal.entries import Message, RevisionEntry
 from monitor.journal.writer import JournalWriter
 from monitor.settings import Settings
 from monitor.site import load_site
-from monitor.stores.base import Point, StoreError
+from monitor.stores.base import Point, StoreError, StoreRestarted
 from monitor.stores.influx import InfluxStore
 from monitor.stores.influx_rejects import Rejects
 from monitor.stores.opening import open_store, stored_offset
@@ -95,6 +95,8 @@ def test_a_server_killed_between_writes_has_what_it_confirmed(
                 store.write([point(-1)], 99)
             assert store.offset() == n
             server.start()
+            with pytest.raises(StoreRestarted):
+                store.write([point(0)], 99)
             assert store.count() == 100 * (n + 1)
 
 

@@ -7,7 +7,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
 from monitor.settings import Gateway
 from monitor.stores import writer
+from monitor.stores.base import StoreRestarted
 from monitor.stores.influx import InfluxStore
 from monitor.stores.influx_rejects import Rejects
 from monitor.stores.influx_server import InfluxServer
@@ -39,8 +40,8 @@ T0 = 1_700_000_000 * SECOND
 STEP = SECOND // RATE
 RULES = """version: 1
 rules:
-  - {id: high, kind: equipment, notice: true, detect: {type: limits, signal: v0, high: 90, deadband: 5}}
-  - {id: probe, kind: equipment, notice: true, assets: "probe/*", detect: {type: limits, signal: seq, high: 0}}
+  - {id: high, kind: equipment, notice: true, priority: high, detect: {type: limits, signal: v0, high: 90, deadband: 5}}
+  - {id: probe, kind: equipment, notice: true, priority: high, assets: "probe/*", detect: {type: limits, signal: seq, high: 0}}
 """
 GATEWAY = '  - {name: g, format: json, topic: "plant/{line}/{machine}", asset: "{line}/{machine}"}'
 TYPICAL_ALARM_SECONDS = 5.0
@@ -172,16 +173,20 @@ def test_every_answer_a_server_can_give_in_turn_loses_nothing(tmp_path: Path, mo
 
         server.script = answer
         stop = threading.Event()
-        with JournalReader(tmp_path / "journal", 0) as reader:
-            decoder = Decoder((gateway,), lambda _a, _m: False)
-            arguments = (reader, store, decoder, lambda _: decoder, stop)
-            thread = threading.Thread(target=run_writer, args=arguments, kwargs={"max_ahead": 5 * SECOND})
-            thread.start()
-            try:
-                until(lambda: store.offset() == len(messages), 30, "everything to be stored")
-            finally:
-                stop.set()
-                thread.join()
+        decoder = Decoder((gateway,), lambda _a, _m: False)
+
+        def fill() -> None:
+            while not stop.is_set():
+                with suppress(StoreRestarted), JournalReader(tmp_path / "journal", store.offset()) as reader:
+                    run_writer(reader, store, decoder, lambda _: decoder, stop)
+
+        thread = threading.Thread(target=fill)
+        thread.start()
+        try:
+            until(lambda: store.offset() == len(messages), 30, "everything to be stored")
+        finally:
+            stop.set()
+            thread.join()
         kept = {int(line.rsplit(b" ", 1)[1]) - T0 for line in server.lines if b"=bad" not in line}
     assert kept == set(range(50)) - {7}
     assert [reject.at - T0 for reject in Rejects(tmp_path).all()] == [7]

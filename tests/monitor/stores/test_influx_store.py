@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from email.utils import formatdate
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import pytest
 
 from monitor import clock
 from monitor.stores import influx
-from monitor.stores.base import Point, StoreError
+from monitor.stores.base import Point, StoreError, StoreRestarted
 from monitor.stores.influx import InfluxStore
-from monitor.stores.influx_progress import Progress
+from monitor.stores.influx_progress import MOST_AGAIN, Progress
 from monitor.stores.influx_rejects import Rejects
 from monitor.stores.influx_server import InfluxServer
 from monitor.telemetry import STORE_REJECTED
@@ -126,8 +127,38 @@ def test_any_other_answer_means_again_later(
     assert "secret99" not in str(failure.value)
     assert (store.offset(), list(Rejects(tmp_path).all())) == (0, [])
     server.script = lambda _: KEPT
+    with pytest.raises(StoreRestarted) if answer is None else nullcontext():
+        store.write(readings(5), 9)
     store.write(readings(5), 9)
-    assert (store.offset(), len(server.lines)) == (9, 5)
+    assert (store.offset(), len(set(server.lines))) == (9, 5)
+
+
+def test_a_server_that_was_away_is_told_again_what_it_confirmed_last(
+    server: AnsweringServer, store: InfluxStore, tmp_path: Path
+) -> None:
+    for n in range(1, 4):
+        store.write(readings(5), 100 * n)
+    server.script = lambda _: None
+    with pytest.raises(StoreError, match="does not answer"):
+        store.write(readings(5), 400)
+    assert store.offset() == 300, "it may be just the way to it"
+    server.script = lambda _: KEPT
+    with pytest.raises(StoreRestarted):
+        store.write(readings(5), 400)
+    assert store.offset() == 0
+    store.write(readings(5), 100)
+    assert (store.offset(), Progress(tmp_path, server.settings()).load()) == (100, 300)
+    store.write(readings(5), 400)
+    assert store.offset() == 400
+
+
+def test_what_is_told_again_is_bounded(server: AnsweringServer, tmp_path: Path) -> None:
+    progress = Progress(tmp_path, server.settings())
+    progress.save(7)
+    assert progress.certain() == 0
+    progress.save(MOST_AGAIN + 50)
+    assert progress.certain() == 50
+    assert Progress(tmp_path, server.settings()).certain() == 50
 
 
 @pytest.mark.parametrize(
