@@ -41,7 +41,8 @@ def by_design(watch: Watch, at: Instant, emit: Emit) -> None:
         reason = {"text": f"suppressed by design: {gate.text}", "why": "suppress_when"}
         begin(watch, State.SUPPRESSED_BY_DESIGN, Hold(None, "andon", gate.text), at, emit, reason)
     elif held is not None and not wanted:
-        cause = f"it is not certain any more that {held.comment}"
+        over = gate is not None and gate.open is False
+        cause = f"{held.comment} does not hold any more" if over else f"it is not certain any more that {held.comment}"
         end(watch, State.SUPPRESSED_BY_DESIGN, at, emit, cause, "suppress_when")
 
 
