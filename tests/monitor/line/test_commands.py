@@ -9,28 +9,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from monitor import clock
-from monitor.alerting.floods import FloodControl
 from monitor.alerting.topics import AlarmTable, _payload
 from monitor.cli import app
-from monitor.database.ledger import Ledger
 from monitor.database.queries import AlarmReader
 from monitor.errors import RefusedError
 from monitor.journal.entries import Message
-from monitor.journal.reader import JournalReader, journal_end
-from monitor.journal.writer import JournalWriter
+from monitor.journal.reader import journal_end
 from monitor.line.commands import CommandDesk
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
-from monitor.line.room import Room
 from monitor.linesocket import serving
 from monitor.site import Site, load_site
 from rules.events import SECOND
+from tests.monitor.line.deciding import deciding
 
 SITE = """\
 site: acme/north
@@ -79,22 +74,8 @@ class Line:
 
 @asynccontextmanager
 async def line(site: Site) -> AsyncIterator[Line]:
-    data = site.settings.data_dir
-    data.mkdir(exist_ok=True)
-    with closing(Ledger(data / "alarms.db")) as ledger:
-        writer = JournalWriter(data / "journal")
-        room = Room(data, 0)
-        with closing(Intake(writer, clock.Stamper(writer.last_received), room)) as intake:
-            notifier = FloodControl(site.settings.notify, ZoneInfo("UTC"), ledger.told())
-            with closing(Decider(ledger, lambda start: JournalReader(data / "journal", start), notifier)) as decider:
-                await intake.begin(site.revision_if_new(ledger.last_revision()), ())
-                work = asyncio.create_task(decider.run(intake, lambda _: None))
-                try:
-                    yield Line(CommandDesk(decider, intake), intake, decider)
-                finally:
-                    work.cancel()
-                    await asyncio.gather(work, return_exceptions=True)
-                    await asyncio.get_running_loop().shutdown_default_executor()
+    async with deciding(site) as running:
+        yield Line(CommandDesk(running.decider, running.intake), running.intake, running.decider)
 
 
 def on(site: Site, script: Callable[[Line], Awaitable[Any]]) -> Any:

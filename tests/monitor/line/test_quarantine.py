@@ -9,32 +9,27 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from monitor import clock
-from monitor.alerting.floods import FloodControl
 from monitor.cli import app
 from monitor.database import quarantine as limits
-from monitor.database.ledger import Ledger
 from monitor.database.quarantined import Quarantined, QuarantineReader, Wanted
 from monitor.database.queries import AlarmReader
 from monitor.errors import AndonError, RefusedError
 from monitor.journal.entries import FedEntry, Message
 from monitor.journal.reader import JournalReader, journal_end
-from monitor.journal.writer import JournalWriter
 from monitor.line import quarantine as desks
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
 from monitor.line.quarantine import QuarantineDesk
-from monitor.line.room import Room
 from monitor.linesocket import serving
 from monitor.site import Site, load_site
 from monitor.stores.embedded import EmbeddedStore
 from monitor.storing import run_store
 from rules.events import SECOND
+from tests.monitor.line.deciding import deciding as deciding_line
 
 BEFORE = '{name: line1, format: json, topic: "plant/{machine}", asset: "{machine}"}'
 MENDED = '{name: line1, format: json, topic: "werk/{machine}", asset: "{machine}"}'
@@ -96,21 +91,8 @@ def kept(data: Path) -> list[Quarantined]:
 
 @asynccontextmanager
 async def line(site: Site, *, deciding: bool = True) -> AsyncIterator[Line]:
-    data = site.settings.data_dir
-    data.mkdir(exist_ok=True)
-    with closing(Ledger(data / "alarms.db")) as ledger:
-        writer = JournalWriter(data / "journal")
-        with closing(Intake(writer, clock.Stamper(writer.last_received), Room(data, 0))) as intake:
-            notifier = FloodControl(site.settings.notify, ZoneInfo("UTC"), ledger.told())
-            with closing(Decider(ledger, lambda start: JournalReader(data / "journal", start), notifier)) as decider:
-                await intake.begin(site.revision_if_new(ledger.last_revision()), ())
-                work = asyncio.create_task(decider.run(intake, lambda _: None) if deciding else asyncio.sleep(0))
-                try:
-                    yield Line(site, decider, intake)
-                finally:
-                    work.cancel()
-                    await asyncio.gather(work, return_exceptions=True)
-                    await asyncio.get_running_loop().shutdown_default_executor()
+    async with deciding_line(site, run=deciding) as running:
+        yield Line(site, running.decider, running.intake)
 
 
 def on(site: Site, script: Callable[[Line], Awaitable[Any]], **wishes: Any) -> Any:
