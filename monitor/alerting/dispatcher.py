@@ -104,15 +104,17 @@ class Dispatcher:
             _log.error("notification_given_up", key=key, channel=channel, why="its channel is no longer configured")
 
     async def _serve(self, queue: _Queue) -> None:
+        pending: Pending | None = None
         while True:
             queue.woken.clear()
             try:
-                pending = await self._db(self._outbox.next_due, queue.name, self._now())
-                if pending is not None:
-                    await self._attempt(queue, pending)
-                else:
+                pending = pending or await self._db(self._outbox.next_due, queue.name, self._now())
+                if pending is None:
                     await self._idle(queue)
+                else:
+                    pending = await self._attempt(queue, pending)
             except SQLAlchemyError as error:
+                pending = None
                 _log.error("outbox_failed", channel=queue.name, error=type(error).__name__)
                 await asyncio.sleep(1.0)
 
@@ -123,7 +125,8 @@ class Dispatcher:
             async with asyncio.timeout(wait):
                 await queue.woken.wait()
 
-    async def _attempt(self, queue: _Queue, pending: Pending) -> None:
+    async def _attempt(self, queue: _Queue, pending: Pending) -> Pending | None:
+        """Send it; what is due next, where that is known already."""
         if queue.hanging:
             await asyncio.wait(queue.hanging, timeout=self._time_limit if len(queue.hanging) < MOST_HANGING else None)
         try:
@@ -136,7 +139,8 @@ class Dispatcher:
             await self._failed(queue, pending, Outcome.FAILED, f"the channel failed with {type(error).__name__}")
         else:
             queue.failures = 0
-            await self._record(pending, Attempt(self._now(), Outcome.SENT, answer.text, State.SENT))
+            return await self._record(pending, Attempt(self._now(), Outcome.SENT, answer.text, State.SENT))
+        return None
 
     async def _failed(self, queue: _Queue, pending: Pending, outcome: Outcome, answer: str) -> None:
         now = self._now()
@@ -159,11 +163,12 @@ class Dispatcher:
             queue.failures += 1
             await asyncio.sleep(clock.seconds(self._wait(queue.failures - 1, LONGEST_PAUSE)))
 
-    async def _record(self, pending: Pending, attempt: Attempt) -> None:
+    async def _record(self, pending: Pending, attempt: Attempt) -> Pending | None:
+        """Write it down; what the channel is to send next."""
         telemetry.NOTIFICATIONS.labels(attempt.outcome.value).inc()
         if attempt.state is State.GIVEN_UP:
             telemetry.NOTIFICATIONS.labels(State.GIVEN_UP.value).inc()
-        await self._db(self._outbox.record, pending.key, attempt)
+        return await self._db(self._outbox.record, pending.key, pending.channel, attempt)
 
     def _wait(self, failures: int, longest: Duration) -> Duration:
         full = min(longest, self._first_wait * 2 ** min(failures, 30))

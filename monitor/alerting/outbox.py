@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Select, func, insert, or_, select, update
 
 from monitor.alerting.channels.base import Message
-from monitor.database.migrate import open_for_reading, open_for_writing
+from monitor.database.access import Clerk
 from monitor.database.schema import attempts, outbox
 from rules.events import SECOND, Duration, Instant
 
@@ -58,22 +57,8 @@ class Attempt(msgspec.Struct, frozen=True):
     next_attempt: Instant | None = None
 
 
-class Outbox:
+class Outbox(Clerk):
     """Reads and updates the notifications that the line committed."""
-
-    def __init__(self, path: Path) -> None:
-        """Open the alarm database.
-
-        Raises:
-            AlarmDatabaseError: it cannot be opened.
-        """
-        self._writer = open_for_writing(path)
-        self._reader = open_for_reading(path)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._reader.dispose()
-        self._writer.dispose()
 
     def next_due(self, channel: str, now: Instant) -> Pending | None:
         """The most urgent notification of a channel whose time has come: safety first, then priority, then age."""
@@ -89,21 +74,22 @@ class Outbox:
         row = self._first(_pending(select(func.min(outbox.c.next_attempt)), channel))
         return None if row is None or row[0] is None else int(row[0])
 
-    def record(self, key: str, attempt: Attempt) -> None:
-        """Write down one attempt and what it made of the notification."""
+    def record(self, key: str, channel: str, attempt: Attempt) -> Pending | None:
+        """Write down one attempt and what it made of the notification; what the channel is to send next."""
         changes = {
             "state": attempt.state.value,
             "attempts": outbox.c.attempts + 1,
             "next_attempt": attempt.next_attempt or attempt.at,
         }
-        with self._writer.begin() as connection:
+        with self._notes.begin() as connection:
             connection.execute(update(outbox).where(outbox.c.key == key).values(changes))
             connection.execute(insert(attempts), _attempt_row(key, attempt))
+        return self.next_due(channel, attempt.at)
 
     def strand(self, channels: Iterable[str], at: Instant) -> list[tuple[str, str]]:
         """Give up what waits for a channel that the configuration no longer names; the (key, channel) of each."""
         lost = (outbox.c.state == State.PENDING.value) & outbox.c.channel.not_in(list(channels))
-        with self._writer.begin() as connection:
+        with self._notes.begin() as connection:
             found = [
                 (row.key, row.channel) for row in connection.execute(select(outbox.c.key, outbox.c.channel).where(lost))
             ]
@@ -114,8 +100,7 @@ class Outbox:
         return found
 
     def _first(self, wanted: Select[Any]) -> Any:
-        with self._reader.connect() as connection:
-            return connection.execute(wanted).first()
+        return next(iter(self._rows(wanted)), None)
 
 
 def _attempt_row(key: str, attempt: Attempt) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from monitor import clock
 from monitor.codecs.timestamps import format_iso
-from monitor.database.migrate import open_for_reading, open_for_writing
+from monitor.database.access import Clerk
 from monitor.database.queries import with_last_transition
 from monitor.database.records import Because, Suppression, because
 from monitor.database.schema import alarms
@@ -71,26 +71,12 @@ def area_topic(area: str) -> str:
     return f"{ROOT}/areas/{escaped(area, levels=True)}"
 
 
-class AlarmTable:
+class AlarmTable(Clerk):
     """The topics' side of the alarm database. Synchronous, for one thread of its own."""
-
-    def __init__(self, path: Path) -> None:
-        """Open the alarm database.
-
-        Raises:
-            AlarmDatabaseError: it cannot be opened.
-        """
-        self._writer = open_for_writing(path)
-        self._reader = open_for_reading(path)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._reader.dispose()
-        self._writer.dispose()
 
     def republish_all(self) -> None:
         """Forget what was published: a broker may have lost it."""
-        with self._writer.begin() as connection:
+        with self._notes.begin() as connection:
             connection.execute(update(alarms).values(published=0))
 
     def unpublished(self, limit: int = BATCH) -> list[Row[Any]]:
@@ -101,7 +87,7 @@ class AlarmTable:
         """These rows were published as they were read; what changed since stays to be done."""
         key = (alarms.c.asset == bindparam("a")) & (alarms.c.rule == bindparam("r")) & (alarms.c.part == bindparam("p"))
         done = [{"a": row.asset, "r": row.rule, "p": row.part, "revision_read": row.revision} for row in rows]
-        with self._writer.begin() as connection:
+        with self._notes.begin() as connection:
             connection.execute(update(alarms).where(key).values(published=bindparam("revision_read")), done)
 
     def active(self) -> list[tuple[str, Priority]]:
@@ -110,10 +96,6 @@ class AlarmTable:
             alarms.c.state.in_([state.value for state in ACTIVE]), alarms.c.mode == "live"
         )
         return [(row.asset, Priority(row.priority)) for row in self._rows(wanted)]
-
-    def _rows(self, wanted: Any) -> list[Row[Any]]:
-        with self._reader.connect() as connection:
-            return list(connection.execute(wanted))
 
 
 class TopicPublisher:

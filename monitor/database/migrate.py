@@ -31,14 +31,16 @@ class AlarmDatabaseFullError(AlarmDatabaseError):
     """There is no room to write; nothing of the transaction was, and it may be tried again."""
 
 
-def open_for_writing(path: Path) -> Engine:
+def open_for_writing(path: Path, *, synced: bool = True) -> Engine:
     """An engine whose every transaction takes the write lock at once and is on disk when it returns.
+
+    Where it is not `synced` a transaction outlives every crash but not a power cut, until the next that is.
 
     Raises:
         AlarmDatabaseError: the file is no alarm database, or a newer program's.
     """
     engine = _engine(path, "rwc", 30.0)
-    event.listen(engine, "connect", _durable)
+    event.listen(engine, "connect", _durable if synced else _noted)
     event.listen(engine, "begin", _begin_immediately)
     try:
         _upgrade(engine, path)
@@ -131,10 +133,14 @@ def _require_head(engine: Engine, path: Path) -> None:
         )
 
 
-def _durable(connection: Any, record: Any) -> None:
+def _durable(connection: Any, record: Any, synchronous: str = "FULL") -> None:
     _manual_transactions(connection, record)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _noted(connection: Any, record: Any) -> None:
+    _durable(connection, record, "NORMAL")
 
 
 def _manual_transactions(connection: Any, _record: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, select
 
-from monitor.database.reading import Reader
+from monitor.database.access import Reader
 from monitor.database.schema import quarantine, quarantine_counts
 from monitor.journal.entries import Offset
 from rules.events import Instant

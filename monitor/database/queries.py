@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, Select, case, func, select
 
+from monitor.database.access import Reader
 from monitor.database.gaps import Gap, Why
-from monitor.database.reading import Reader
 from monitor.database.records import Suppression, because
 from monitor.database.schema import (
     alarms,
