@@ -31,7 +31,7 @@ class Reader:
 
 
 class Clerk(Reader):
-    """Reads, and notes what was done. A power cut may take back the last notes, no crash does; it is done again then."""
+    """Reads, and notes what was done. A power cut may take back the last notes, no crash does; that is done again."""
 
     _notes: Engine
 
