@@ -143,7 +143,9 @@ def points_of(site: RunningSite) -> list[Point]:
     """Every stored number of a message, and that nothing but the messages' values is stored."""
     with closing(open_store(site.settings, read_only=True)) as store:
         found = list(store.read(metric="seq"))
-        assert store.count() == len(found) + len(list(store.read(metric="level")))
+        levels = list(store.read(metric="level"))
+        assert store.count() == len(found) + len(levels)
+        assert not any(point.late for point in found + levels)
         return found
 
 
