@@ -27,28 +27,32 @@ class Lateness:
     def late(self, observation: Observation, max_ahead: Duration, *, again: bool = False) -> Collection[str]:
         """The metrics whose reading comes late; `again` if it was fed again."""
         timeline = self._timelines.get(observation.asset) or self._begin(observation)
-        before = len(timeline.marks)
         late = timeline.late(observation, max_ahead, again)
-        self._marks += len(timeline.marks) - before
-        if self._marks > MOST_MARKS:
-            self._timelines.clear()
-            self._marks = 0
+        if len(timeline.marks) > timeline.counted:
+            self._count(timeline)
         return late
 
     def _begin(self, observation: Observation) -> _Timeline:
         timeline = _Timeline(dict(self._known(observation.asset)), observation.received)
         self._timelines[observation.asset] = timeline
-        self._marks += len(timeline.marks)
         return timeline
+
+    def _count(self, timeline: _Timeline) -> None:
+        self._marks += len(timeline.marks) - timeline.counted
+        timeline.counted = len(timeline.marks)
+        if self._marks > MOST_MARKS:
+            self._timelines.clear()
+            self._marks = 0
 
 
 class _Timeline:
-    """One asset's clock, and the stamp of each signal's last reading."""
+    """One asset's clock, whose `now` no mark is beyond, and the stamp of each signal's last reading: its mark."""
 
-    __slots__ = ("_clock", "marks")
+    __slots__ = ("_clock", "counted", "marks")
 
     def __init__(self, marks: dict[str, Instant], received: Instant) -> None:
         self.marks = marks
+        self.counted = 0
         self._clock = AssetClock()
         self._clock.begin(received)
         if marks:
@@ -56,13 +60,22 @@ class _Timeline:
             self._clock.rebase(max(marks.values()), received)
 
     def late(self, observation: Observation, max_ahead: Duration, again: bool) -> Collection[str]:
+        clock, marks, at, received = self._clock, self.marks, observation.at, observation.received
+        if clock.trusted and clock.now <= at <= received + max_ahead:
+            clock.advance(at, received)
+            clock.now = at
+            for reading in observation.readings:
+                marks[reading.metric] = at
+            return ()
+        return self._unusual(observation, max_ahead, again)
+
+    def _unusual(self, observation: Observation, max_ahead: Duration, again: bool) -> Collection[str]:
         metrics = [reading.metric for reading in observation.readings]
         at = self._placed(observation, metrics, max_ahead, again)
         if at is None:
             return metrics
-        marks = self.marks
-        late = [metric for metric in metrics if marks.get(metric, at) > at]
-        marks.update(dict.fromkeys((metric for metric in metrics if metric not in late) if late else metrics, at))
+        late = {metric for metric in metrics if self.marks.get(metric, at) > at}
+        self.marks.update(dict.fromkeys((metric for metric in metrics if metric not in late), at))
         return late
 
     def _placed(self, observation: Observation, metrics: list[str], max_ahead: Duration, again: bool) -> Instant | None:

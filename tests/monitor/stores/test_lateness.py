@@ -44,8 +44,8 @@ def test_each_signal_and_each_asset_has_a_mark_of_its_own() -> None:
     judge = Lateness(nothing)
     assert not judge.late(seen(5, 5, "ab"), AHEAD)
     assert not judge.late(seen(4, 6, "c"), AHEAD)
-    assert judge.late(seen(4, 7, "ac"), AHEAD) == ["a"]
-    assert judge.late(seen(3, 8, "ac"), AHEAD) == ["a", "c"]
+    assert set(judge.late(seen(4, 7, "ac"), AHEAD)) == {"a"}
+    assert set(judge.late(seen(3, 8, "ac"), AHEAD)) == {"a", "c"}
     assert not judge.late(seen(3, 9, "a", asset="n"), AHEAD)
 
 
@@ -57,7 +57,7 @@ def test_what_is_known_of_an_asset_is_asked_for_once() -> None:
         return {"a": T0 + 5}
 
     judge = Lateness(known)
-    assert judge.late(seen(4, 6), AHEAD) == ["a"]
+    assert set(judge.late(seen(4, 6), AHEAD)) == {"a"}
     assert not judge.late(seen(4, 7, "b"), AHEAD)
     assert not judge.late(seen(5, 8), AHEAD)
     assert asked == ["m"]
