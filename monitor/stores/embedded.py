@@ -103,7 +103,7 @@ class EmbeddedStore:
         with self._errors(), self._transaction():
             found = self._by_series(points, int(self._one("SELECT arrivals FROM progress")))
             fresh = sum(len(rows) - self._known(series, rows) for series, rows in found.items())
-            gone = self._ladder.put(found)
+            gone = self._ladder.put({series: self._settled(series, rows) for series, rows in found.items()})
             self._db.execute(
                 "UPDATE progress SET next_offset = ?, arrivals = arrivals + ?, kept = kept + ?",
                 (next_offset, len(points), fresh - gone),
@@ -184,6 +184,15 @@ class EmbeddedStore:
         if newest is None or rows[0][0] > newest:
             return 0
         return self._ladder.readings.known(series, [row[0] for row in rows])
+
+    def _settled(self, series: int, rows: list[Row]) -> list[Row]:
+        """The rows, none of them late that was in time before: such a one is a repeat."""
+        late = [row for row in rows if row[-1] >= LATE]
+        if not late:
+            return rows
+        times, *_, statuses = self._ladder.readings.page(series, late[0][0], late[-1][0] + 1)
+        known = {at for at, status in zip(times, statuses, strict=True) if status < LATE}
+        return [_in_time(row) if row[0] in known else row for row in rows]
 
     def _pages(self, series: int, span: tuple[Instant, Instant], page: int) -> Iterator[Columns]:
         since, until = span
@@ -289,4 +298,12 @@ def _ordered(rows: list[Row]) -> list[Row]:
     times = [row[0] for row in rows]
     if all(map(lt, times, times[1:])):
         return rows
-    return sorted({row[0]: row for row in rows}.values())
+    found: dict[Instant, Row] = {}
+    for row in rows:
+        before = found.get(row[0])
+        found[row[0]] = _in_time(row) if before and before[-1] < LATE else row
+    return sorted(found.values())
+
+
+def _in_time(row: Row) -> Row:
+    return (*row[:-1], row[-1] % LATE)
