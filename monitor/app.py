@@ -23,6 +23,7 @@ from monitor.collectors.embedded import embedded_broker
 from monitor.collectors.mqtt import Collector
 from monitor.database.ledger import Ledger, Step
 from monitor.database.quarantine import Room as QuarantineRoom
+from monitor.journal.disk import Reserve
 from monitor.journal.integrity import mended
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
@@ -34,7 +35,7 @@ from monitor.line.intake import Intake
 from monitor.line.quarantine import QuarantineDesk
 from monitor.line.reload import Reload, former_filters, newest_revision
 from monitor.line.retention import Retention, stored
-from monitor.line.room import Room
+from monitor.line.room import Room, keep_reserve
 from monitor.line.ticker import Ticker
 from monitor.line.watch import JournalWatch
 from monitor.settings import Broker
@@ -51,6 +52,9 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
     """Collect, journal, decide, alert, until `stop`."""
     settings, data = site.settings, site.settings.data_dir
     async with AsyncExitStack() as stack:
+        reserve = Reserve(data, settings.journal.reserve)
+        stack.callback(reserve.give_back)
+        reserve.settle()
         ledger = Ledger(data / ALARMS, room=QuarantineRoom(size=settings.quarantine.max_size))
         stack.callback(ledger.close)
         found = mended(data / JOURNAL)
@@ -58,7 +62,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         if writer.head > found.end:
             log.error("journal_too_short", end=found.end, known=writer.head, hint="what was not yet decided is lost")
         stamp = clock.Stamper(writer.last_received)
-        room = Room(data / JOURNAL, settings.journal.reserve)
+        room = Room(data, settings.journal.reserve)
         room.look()
         intake = Intake(writer, stamp, room, settings.when_full)
         stack.callback(intake.close)
@@ -166,6 +170,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                     retention.run(),
                     quarantine.run(),
                     watch.run(),
+                    keep_reserve(reserve, room),
                 )
             ]
             await stop.wait()

@@ -31,7 +31,7 @@ MANIFEST: Final = "manifest.json"
 SITE: Final = "site"
 DATA: Final = "data"
 JOURNAL: Final = "journal"
-PASSING: Final = frozenset({"metrics", "broker", "lock"})
+PASSING: Final = frozenset({"metrics", "broker", "lock", "reserve"})
 """What a run makes for itself alone, in the data directory."""
 SIDECARS: Final = ("-wal", "-shm", "-journal", ".sock", ".part")
 SQLITE: Final = b"SQLite format 3\0"

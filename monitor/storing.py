@@ -98,16 +98,23 @@ def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:
 
 
 def _write(settings: Settings, ended: threading.Event, condition: Condition) -> None:
-    if settings.store.type == "influxdb":
-        from monitor.stores.influx_alarms import store_alarms  # noqa: PLC0415 - only such sites need it
-
-        store_alarms(settings.store, settings.data_dir, ended)
+    alarms_again = _alarms_as_well(settings, ended)
     with closing(open_to_fill(settings)) as store:
         while not ended.is_set():
             try:
                 _write_on(settings, store, ended, condition)
             except StoreRestarted:
                 log.warning("store_told_again", start=store.offset())
+                alarms_again()
+
+
+def _alarms_as_well(settings: Settings, ended: threading.Event) -> Callable[[], None]:
+    """Store alarm transitions too, where they are kept beside the readings; what to call when all is told again."""
+    if settings.store.type != "influxdb":
+        return lambda: None
+    from monitor.stores.influx_alarms import store_alarms  # noqa: PLC0415 - only such sites need it
+
+    return store_alarms(settings.store, settings.data_dir, ended).tell_again
 
 
 def _write_on(settings: Settings, store: Store, ended: threading.Event, condition: Condition) -> None:

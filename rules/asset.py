@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, Self
 
 from rules import commands, timers
 from rules.alarms import State, Transition
 from rules.builtin import FAULTS, OWN_ASSET, Flag
-from rules.clock import AssetClock, settled
+from rules.clock import AssetClock, Place, settled
 from rules.deadlines import Deadlines
 from rules.events import (
     EVERY_BROKER,
@@ -165,9 +166,7 @@ class AssetMonitor:
         if ahead:
             self.ahead += len(event.readings)
             return clock.reads(event.received), True
-        if clock.trusted and at >= clock.latest:
-            clock.advance(at, event.received)
-        elif not self._fits(event, at):
+        if not self._counts(event, at):
             return None
         return at, False
 
@@ -175,12 +174,7 @@ class AssetMonitor:
         """What is fed again takes its place in time as any straggler; it is no sign of life and begins no timeline."""
         observation, clock = event.observation, self.clock
         at, ahead = settled(observation.at, observation.received, self.rules.max_ahead)
-        if not clock.trusted:
-            clock.trusted = True
-            self._rebase(at, observation.received)
-        elif at >= clock.latest:
-            clock.advance(at, observation.received)
-        elif not self._straggles(observation, at):
+        if not self._counts(observation, at, again=True):
             self.late += len(observation.readings)
             return
         moment = max(at, clock.now)
@@ -189,18 +183,12 @@ class AssetMonitor:
         clock.hear(at)
         self._apply(observation.readings, at, moment, ahead)
 
-    def _fits(self, event: Observation, at: Instant) -> bool:
-        """Whether a stamp older than the latest is to be believed: as the first one, a straggler, or a new timeline."""
-        clock = self.clock
-        if clock.trusted:
-            if self._straggles(event, at):
-                return True
-            if not clock.relents(event.received):
-                return False
-            clock.timeline += 1
-        clock.trusted = True
-        self._rebase(at, event.received)
-        return True
+    def _counts(self, event: Observation, at: Instant, *, again: bool = False) -> bool:
+        """Whether a stamp is to be believed, if need be as the first of a new timeline."""
+        place = self.clock.place(at, event.received, partial(self._straggles, event, at), again=again)
+        if place is Place.ANEW:
+            self._rebase(at, event.received)
+        return place is not Place.LATE
 
     def _straggles(self, event: Observation, at: Instant) -> bool:
         """Whether it has a signal that was not heard of since."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Callable
 from typing import Any, Final
 
 from rules.events import SECOND, Duration, Instant
@@ -17,6 +19,14 @@ GRACE: Final[Duration] = 2 * SECOND
 def settled(at: Instant, received: Instant, max_ahead: Duration) -> tuple[Instant, bool]:
     """The stamp to keep, and whether the source's stamp lay too far in the future to be believed."""
     return (received, True) if at > received + max_ahead else (at, False)
+
+
+class Place(enum.Enum):
+    """Where a stamp stands in its asset's time: it counts, it counts and begins a timeline, or it comes too late."""
+
+    COUNTS = enum.auto()
+    ANEW = enum.auto()
+    LATE = enum.auto()
 
 
 class AssetClock:
@@ -59,6 +69,24 @@ class AssetClock:
         """When, in time of receipt, the clock will read `deadline`."""
         return self.latest_received + deadline - self.latest
 
+    def place(self, at: Instant, received: Instant, straggles: Callable[[], bool], *, again: bool = False) -> Place:
+        """Take a stamp in, which is not too far ahead; after ANEW the caller has to `rebase`.
+
+        One older than the latest counts if it `straggles`, that is if one of its signals was not heard of since. What
+        is read `again` begins no timeline but the first.
+        """
+        if not self.trusted:
+            self.trusted = True
+            return Place.ANEW
+        if at >= self.latest:
+            self.advance(at, received)
+        elif not straggles():
+            if again or not self._relents(received):
+                return Place.LATE
+            self.timeline += 1
+            return Place.ANEW
+        return Place.COUNTS
+
     def advance(self, at: Instant, received: Instant) -> None:
         """A believed stamp came in, none older than the latest."""
         self.older_since = None
@@ -83,12 +111,6 @@ class AssetClock:
         if received - since > MISSED and self.latest_received <= since:
             self.late_before = max(self.late_before, self.latest + received + GRACE - self.latest_received)
 
-    def relents(self, received: Instant) -> bool:
-        """An older stamp came in; true once they have been coming for long enough to be believed."""
-        if self.older_since is None:
-            self.older_since = received
-        return received - self.older_since >= RELENT_AFTER
-
     def snapshot(self) -> dict[str, Any]:
         """All fields, as JSON."""
         return {name: getattr(self, name) for name in self.__slots__}
@@ -97,3 +119,9 @@ class AssetClock:
         """The reverse of `snapshot`."""
         for name in self.__slots__:
             setattr(self, name, data.get(name, 0))
+
+    def _relents(self, received: Instant) -> bool:
+        """An older stamp came in; true once they have been coming for long enough to be believed."""
+        if self.older_since is None:
+            self.older_since = received
+        return received - self.older_since >= RELENT_AFTER

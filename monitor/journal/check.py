@@ -24,9 +24,9 @@ def check_journal(settings: Settings) -> Iterator[Finding]:
     directory = settings.data_dir / "journal"
     if not directory.is_dir():
         return
-    free, reserve = free_bytes(directory), settings.journal.reserve
+    free, reserve = free_bytes(settings.data_dir), settings.journal.reserve
     if free < reserve:
-        what = f"{directory}: {free / 1e6:,.0f} MB are free, less than the reserve of {reserve / 1e6:,.0f} MB"
+        what = f"{settings.data_dir}: {free / 1e6:,.0f} MB are free, less than the reserve of {reserve / 1e6:,.0f} MB"
         yield Finding(what, "free space, or lower `journal: reserve`: readings are not kept", "warning")
     try:
         report = examined(directory)

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from monitor import clock, telemetry
-from monitor.journal.disk import free_bytes
+from monitor.journal.disk import Reserve, free_bytes
 from rules.events import SECOND, Duration
 
 MARGIN: Final = 0.25
@@ -20,6 +20,7 @@ RETRY_AFTER: Final[Duration] = 10 * SECOND
 """A quota shows itself only where a write fails: so long after that, one more is tried."""
 PAUSE: Final = 1.0
 """Seconds between attempts to write what must be written."""
+SETTLE_EVERY: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -36,6 +37,11 @@ class Room:
         self._failed: Duration | None = None
         self._closed = False
         self._waiting: set[asyncio.Future[None]] = set()
+
+    @property
+    def failing(self) -> bool:
+        """Whether a write failed a short while ago."""
+        return self._failed is not None
 
     def free(self) -> int:
         """Bytes that may still be written."""
@@ -95,6 +101,13 @@ class Room:
             for waiting in tuple(self._waiting):
                 if not waiting.done():
                     waiting.set_result(None)
+
+
+async def keep_reserve(reserve: Reserve, room: Room) -> None:
+    """Settle the reserve every second, for ever: whoever waits for a write waits for this."""
+    while True:
+        await asyncio.to_thread(reserve.settle, failing=room.failing)
+        await asyncio.sleep(SETTLE_EVERY)
 
 
 def _shown(size: int) -> str:

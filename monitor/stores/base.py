@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import ClassVar, Final, Protocol
 
 import msgspec
@@ -37,6 +37,7 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 
     A number is `value`, an integer that a float cannot hold has its digits in `text` too; a truth value is 1 or 0 with
     the text `true` or `false`; a text is `text` alone. Neither means that there was no value. `value` is always finite.
+    `late` is one that came after a newer one of its metric: no detector saw it.
     """
 
     asset: str
@@ -45,6 +46,7 @@ class Point(msgspec.Struct, frozen=True, gc=False):
     value: float | None
     text: str | None
     quality: int
+    late: bool = False
 
 
 class Bucket(msgspec.Struct, frozen=True, gc=False):
@@ -108,6 +110,10 @@ class Store(Protocol):
         """The latest point by `at` of each metric of the asset, ordered by metric."""
         ...
 
+    def marks(self, asset: str) -> dict[str, Instant]:
+        """The latest time of each metric before `offset()`, as far as it is at hand; perhaps of some of them only."""
+        ...
+
     def count(self) -> int:
         """How many points are kept."""
         ...
@@ -117,20 +123,24 @@ class Store(Protocol):
         ...
 
 
-def points_of(observation: Observation, max_ahead: Duration) -> list[Point]:
-    """An observation as points; a stamp too far in the future becomes `received`, and its readings uncertain."""
+def points_of(observation: Observation, max_ahead: Duration, late: Collection[str] = ()) -> list[Point]:
+    """An observation as points; a stamp too far in the future becomes `received`, and its readings uncertain.
+
+    `late` are the metrics whose reading is to be marked so.
+    """
     at, moved = settled(observation.at, observation.received, max_ahead)
     least = Quality.UNCERTAIN if moved else Quality.GOOD
-    return [_point(observation.asset, at, reading, least) for reading in observation.readings]
+    asset = observation.asset
+    return [_point(asset, at, reading, least, reading.metric in late) for reading in observation.readings]
 
 
-def _point(asset: str, at: Instant, reading: Reading, least: Quality) -> Point:
+def _point(asset: str, at: Instant, reading: Reading, least: Quality, late: bool) -> Point:
     value, text = reading.value, reading.text
     if isinstance(value, bool):
         value, text = float(value), "true" if value else "false"
     elif isinstance(value, str):
         value, text = None, value
-    return Point(asset, reading.metric, at, value, text, max(reading.quality, least))
+    return Point(asset, reading.metric, at, value, text, max(reading.quality, least), late)
 
 
 def reading_of(point: Point) -> Reading:

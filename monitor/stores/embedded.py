@@ -24,10 +24,10 @@ from monitor.settings import Keep
 from monitor.stores.base import Bucket, Point, StoreError
 from monitor.stores.columns import Columns, DamagedError, Row
 from monitor.stores.ladder import TABLES, Ladder, Level
-from monitor.stores.rollups import buckets_of, of_buckets, of_readings, start_of
+from monitor.stores.rollups import LATE, buckets_of, of_buckets, of_readings, start_of
 from rules.events import Duration, Instant
 
-VERSION: Final = 2
+VERSION: Final = 3
 FIRST: Final = """
     CREATE TABLE series (id INTEGER PRIMARY KEY, asset TEXT NOT NULL, metric TEXT NOT NULL, UNIQUE (asset, metric));
     CREATE TABLE reading (
@@ -38,8 +38,9 @@ FIRST: Final = """
     CREATE TABLE progress (next_offset INTEGER NOT NULL, arrivals INTEGER NOT NULL, kept INTEGER NOT NULL);
     INSERT INTO progress VALUES (0, 0, 0);
 """
-MIGRATIONS: Final = (FIRST, TABLES)
-"""What leads from each version to the next; rows of the first are sealed little by little as others are written."""
+MIGRATIONS: Final = (FIRST, TABLES, "")
+"""What leads from each version to the next; rows of the first are sealed little by little as others are written. In the
+third, `quality` may have `LATE` in it, which earlier readers do not know."""
 SERIES: Final = """
     SELECT id, asset, metric FROM series
     WHERE (:asset IS NULL OR asset = :asset) AND (:metric IS NULL OR metric = :metric)
@@ -48,9 +49,14 @@ LATEST_POINTS: Final = """
     SELECT asset, metric, at, value, text, quality FROM series JOIN reading ON series = id
     WHERE asset = ? AND at = (SELECT max(at) FROM reading WHERE series = id) ORDER BY metric
 """
+MARKS: Final = """
+    SELECT metric, at FROM (SELECT id, metric FROM series WHERE asset = ? LIMIT ?) JOIN reading ON series = id
+    WHERE at = (SELECT max(at) FROM reading WHERE series = id)
+"""
 ROWS_IN_MEMORY: Final = 100_000
 LARGEST_PAGE: Final = 5_000
 MOST_SERIES: Final = 100_000
+MOST_MARKS: Final = 10_000
 BUSY_SECONDS: Final = 10
 CACHE_KIB: Final = 32_768
 PAGE_SIZE: Final = 8_192
@@ -97,7 +103,7 @@ class EmbeddedStore:
         with self._errors(), self._transaction():
             found = self._by_series(points, int(self._one("SELECT arrivals FROM progress")))
             fresh = sum(len(rows) - self._known(series, rows) for series, rows in found.items())
-            gone = self._ladder.put(found)
+            gone = self._ladder.put({series: self._settled(series, rows) for series, rows in found.items()})
             self._db.execute(
                 "UPDATE progress SET next_offset = ?, arrivals = arrivals + ?, kept = kept + ?",
                 (next_offset, len(points), fresh - gone),
@@ -118,8 +124,8 @@ class EmbeddedStore:
         span = EARLIEST if start is None else start, LATEST if end is None else end
         if len(series) == 1:
             ((found, name, signal),) = series
-            for at, _, value, text, quality in self._pages(found, span, page):
-                yield from map(Point, repeat(name), repeat(signal), at, value, text, quality)
+            for at, _, value, text, status in self._pages(found, span, page):
+                yield from map(Point, repeat(name), repeat(signal), at, value, text, *_judged(status))
             return
         for at, name, _, signal, *rest in heapq.merge(*(self._tagged(*row, span=span, page=page) for row in series)):
             yield Point(name, signal, at, *rest)
@@ -150,7 +156,13 @@ class EmbeddedStore:
     def latest(self, asset: str) -> list[Point]:
         """The latest point of each metric: one seek per series."""
         with self._errors(), self._lock:
-            return [Point(*row) for row in self._db.execute(LATEST_POINTS, (asset,))]
+            rows = self._db.execute(LATEST_POINTS, (asset,)).fetchall()
+        return [Point(name, metric, at, value, text, s % LATE, s >= LATE) for name, metric, at, value, text, s in rows]
+
+    def marks(self, asset: str) -> dict[str, Instant]:
+        """The latest time of each metric, of those that came first if they are very many."""
+        with self._errors(), self._lock:
+            return dict(self._db.execute(MARKS, (asset, MOST_MARKS)).fetchall())
 
     def close(self) -> None:
         """Close the file."""
@@ -160,7 +172,7 @@ class EmbeddedStore:
         """Rows by series and in order of time, of several with one time only the last."""
         found: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
         for arrival, p in enumerate(points, arrivals):
-            found[p.asset, p.metric].append((p.at, arrival, p.value, p.text, p.quality))
+            found[p.asset, p.metric].append((p.at, arrival, p.value, p.text, p.quality + LATE if p.late else p.quality))
         return {self._series(*names): _ordered(rows) for names, rows in found.items()}
 
     def _known(self, series: int, rows: list[Row]) -> int:
@@ -172,6 +184,15 @@ class EmbeddedStore:
         if newest is None or rows[0][0] > newest:
             return 0
         return self._ladder.readings.known(series, [row[0] for row in rows])
+
+    def _settled(self, series: int, rows: list[Row]) -> list[Row]:
+        """The rows, none of them late that was in time before: such a one is a repeat."""
+        late = [row for row in rows if row[-1] >= LATE]
+        if not late:
+            return rows
+        times, *_, statuses = self._ladder.readings.page(series, late[0][0], late[-1][0] + 1)
+        known = {at for at, status in zip(times, statuses, strict=True) if status < LATE}
+        return [_in_time(row) if row[0] in known else row for row in rows]
 
     def _pages(self, series: int, span: tuple[Instant, Instant], page: int) -> Iterator[Columns]:
         since, until = span
@@ -186,8 +207,8 @@ class EmbeddedStore:
     def _tagged(
         self, series: int, asset: str, metric: str, *, span: tuple[Instant, Instant], page: int
     ) -> Iterator[tuple[Any, ...]]:
-        for at, arrival, *rest in self._pages(series, span, page):
-            yield from zip(at, repeat(asset), arrival, repeat(metric), *rest)
+        for at, arrival, value, text, status in self._pages(series, span, page):
+            yield from zip(at, repeat(asset), arrival, repeat(metric), value, text, *_judged(status))
 
     def _windows(self, series: int, level: Level, since: Instant, until: Instant) -> Iterator[Columns]:
         while since < until:
@@ -266,8 +287,23 @@ class EmbeddedStore:
             raise StoreError(f"{self._path}: {problem}") from problem
 
 
+def _judged(statuses: Sequence[int]) -> tuple[Sequence[int], ...]:
+    """Qualities, and if any reading came late, which ones did."""
+    if max(statuses, default=0) < LATE:
+        return (statuses,)
+    return [status % LATE for status in statuses], [status >= LATE for status in statuses]
+
+
 def _ordered(rows: list[Row]) -> list[Row]:
     times = [row[0] for row in rows]
     if all(map(lt, times, times[1:])):
         return rows
-    return sorted({row[0]: row for row in rows}.values())
+    found: dict[Instant, Row] = {}
+    for row in rows:
+        before = found.get(row[0])
+        found[row[0]] = _in_time(row) if before and before[-1] < LATE else row
+    return sorted(found.values())
+
+
+def _in_time(row: Row) -> Row:
+    return (*row[:-1], row[-1] % LATE)

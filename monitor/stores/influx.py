@@ -33,8 +33,8 @@ MOST_CHARACTERS: Final = 1_000_000
 FIRST_INSTANT: Final[Instant] = -(2**63) + 2
 LAST_INSTANT: Final[Instant] = 2**63 - 2
 """What InfluxDB can hold."""
-POINTS: Final = "SELECT asset, metric, value, text, quality FROM telemetry"
-LATEST: Final = "SELECT value, text, quality FROM telemetry"
+POINTS: Final = "SELECT asset, metric, value, text, quality, late FROM telemetry"
+LATEST: Final = "SELECT value, text, quality, late FROM telemetry"
 NUMBERS: Final = "SELECT min(value), max(value), mean(value), last(value), count(value) FROM telemetry"
 COUNT: Final = "SELECT count(quality) FROM telemetry"
 
@@ -62,15 +62,14 @@ class InfluxStore:
         self._encoder = LineEncoder()
         self._read_only = read_only
         self._away = False
-        self._again: Offset | None = None
 
     def offset(self) -> Offset:
         """The journal offset to go on from, as last confirmed; earlier while the server is told again."""
-        return self._progress.load() if self._again is None else self._again
+        return self._progress.load()
 
     def tell_again(self) -> None:
         """The server may have been started anew: go back to what it certainly keeps."""
-        self._again = self._progress.certain()
+        self._progress.tell_again()
 
     def write(self, points: Sequence[Point], next_offset: Offset) -> int:
         """Keep the points, then the offset; returns how many of the points had the key of an earlier one.
@@ -93,8 +92,6 @@ class InfluxStore:
             self.tell_again()
             raise StoreRestarted("the server was away and is told again what it confirmed last")
         self._progress.save(next_offset)
-        if self._again is not None:
-            self._again = next_offset if next_offset < self._progress.load() else None
         return len(points) - len(lines)
 
     def write_again(self, rejects: Sequence[Reject]) -> int:
@@ -151,6 +148,10 @@ class InfluxStore:
         query = f"{LATEST} WHERE asset = {_literal(asset)} GROUP BY asset, metric ORDER BY time DESC LIMIT 1"
         rows = self._server.rows(query)
         return sorted(map(_point, rows), key=lambda point: point.metric)
+
+    def marks(self, asset: str) -> dict[str, Instant]:  # noqa: ARG002 - whatever it is
+        """Nothing: the server may be away, and may hold more than stands before the offset."""
+        return {}
 
     def count(self) -> int:
         """How many points the bucket holds."""
@@ -211,4 +212,5 @@ def _point(row: dict[str, Any]) -> Point:
         None if value is None else float(value),
         row.get("text"),
         int(row.get("quality") or 0),
+        bool(row.get("late")),
     )

@@ -1,7 +1,8 @@
 """Alarm transitions to InfluxDB, for dashboards: measurement `alarms`, one point for each, written at least once.
 
 Tags: asset, rule, kind, priority, event, and part where there is one. Fields: `state` (the ISA-18.2 letter after it),
-`alarm`, `text` (why) and `value` where it is a number (always float). What is missing here is in the alarm database.
+`alarm`, `text` (why) and `value` where it is a number (always float). What is missing here is in the alarm database. A
+server that was away is told again what it confirmed last.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from monitor.errors import AndonError
 from monitor.settings import Store as StoreSettings
 from monitor.stores.influx_lines import carried, quoted, tag
 from monitor.stores.influx_progress import Progress
-from monitor.stores.influx_server import InfluxServer, Rejected
+from monitor.stores.influx_server import AwayError, InfluxServer, Rejected
 from rules.alarms import Transition
 from rules.events import SECOND, Duration
 
@@ -42,6 +43,12 @@ class AlarmHistory:
         self._database = data_dir / "alarms.db"
         self._progress = Progress(data_dir, settings, PROGRESS)
         self._server = InfluxServer(settings)
+        self._anew = threading.Event()
+        self._anew.set()
+
+    def tell_again(self) -> None:
+        """The server may have been started anew: the next step goes back to what it certainly keeps. For any thread."""
+        self._anew.set()
 
     def run(self, ended: threading.Event) -> None:
         """Until `ended`; whatever stands in the way is tried again with growing pauses."""
@@ -64,6 +71,9 @@ class AlarmHistory:
         """
         if not self._database.exists():
             return 0
+        if self._anew.is_set():
+            self._anew.clear()
+            self._progress.tell_again()
         with closing(AlarmReader(self._database)) as alarms:
             known = min(self._progress.load(), alarms.last_seq())
             rows = alarms.transitions_after(known, AT_ONCE)
@@ -76,6 +86,9 @@ class AlarmHistory:
         """Have lines kept; those that the server will never take are left out, by halves until they stand alone."""
         try:
             self._server.write("\n".join(lines).encode(errors="replace"))
+        except AwayError:
+            self.tell_again()
+            raise
         except Rejected as refusal:
             if len(lines) == 1:
                 log.error("alarm_refused_by_store", line=lines[0][:200], reason=refusal.reason)  # noqa: TRY400
@@ -109,7 +122,8 @@ def _joined(tags: dict[str, str]) -> str:
     return "".join(f",{key}={tag(carried(name))}" for key, name in tags.items() if name)
 
 
-def store_alarms(settings: StoreSettings, data_dir: Path, ended: threading.Event) -> None:
+def store_alarms(settings: StoreSettings, data_dir: Path, ended: threading.Event) -> AlarmHistory:
     """Start a thread that keeps alarm transitions in the server until `ended`."""
     history = AlarmHistory(settings, data_dir)
     threading.Thread(target=history.run, args=(ended,), name="alarms", daemon=True).start()
+    return history

@@ -1,8 +1,8 @@
 """Readings to InfluxDB's line protocol, and names back: measurement `telemetry`, tags asset and metric, times in ns.
 
-Fields: `value` (always float), `text` (string), `quality` (integer, on every point). What line protocol cannot carry in
-a name, or a server refuses there (control characters, a backslash before what it would escape), goes as `%0A`; a `%`
-that could be mistaken for that goes as `%25`.
+Fields: `value` (always float), `text` (string), `quality` (integer, on every point), `late` (true, or not there). What
+line protocol cannot carry in a name, or a server refuses there (control characters, a backslash before what it would
+escape), goes as `%0A`; a `%` that could be mistaken for that goes as `%25`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class LineEncoder:
                 point.asset, point.metric, point.at, point.value, point.text, point.quality,
             )  # fmt: skip
             head = heads.get((asset, metric)) or self._head(asset, metric)
-            fields = f"quality={quality}i"
+            fields = f"late=true,quality={quality}i" if point.late else f"quality={quality}i"
             if text is not None:
                 fields += f",text={quoted(text)}"
             if value is not None:

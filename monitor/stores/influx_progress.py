@@ -44,10 +44,15 @@ class Progress:
         self._target = f"{settings.url} {settings.org} {settings.bucket}"
         self._trail: deque[tuple[Duration, Offset]] = deque()
         self._far: Offset = 0
+        self._again: Offset | None = None
 
     def load(self) -> Offset:
         """The offset to go on from; 0 if nothing was confirmed yet. Raises StoreError if the file cannot be read."""
-        return self._load().offset
+        return self._load().offset if self._again is None else self._again
+
+    def tell_again(self) -> None:
+        """The server may have been started anew: go back to what it certainly keeps."""
+        self._again = self.certain()
 
     def _load(self) -> _Saved:
         try:
@@ -64,7 +69,10 @@ class Progress:
         return saved if saved.target == self._target and saved.offset >= 0 else _Saved(0, self._target)
 
     def save(self, offset: Offset) -> None:
-        """Put the offset on disk, whole or not at all; call it once the server has confirmed everything before it."""
+        """Put the offset on disk, whole or not at all; call it once the server has confirmed everything before it.
+
+        What is told again moves only this object: on disk stands how far it ever was.
+        """
         if not self._trail:
             saved = self._load()
             self._far = saved.offset
@@ -72,6 +80,8 @@ class Progress:
         self._far = max(self._far, offset)
         self._walk(self._far)
         self._put(_Saved(self._far, self._target, self._certain(self._far)))
+        if self._again is not None:
+            self._again = offset if offset < self._far else None
 
     def certain(self) -> Offset:
         """Up to where the server has kept what it confirmed, even if it was started anew since."""

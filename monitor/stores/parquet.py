@@ -12,7 +12,7 @@ from monitor.stores.base import Point
 from rules.events import Quality
 
 ROW_GROUP: Final = 65_536
-COLUMNS: Final = ("timestamp", "asset", "metric", "value", "text", "quality")
+COLUMNS: Final = ("timestamp", "asset", "metric", "value", "text", "quality", "late")
 WORDS: Final = tuple(quality.name.lower() for quality in Quality)
 
 
@@ -23,7 +23,8 @@ class MissingPartError(Exception):
 def write_parquet(points: Iterable[Point], path: Path) -> int:
     """Write the points in their order, no more than a row group of them in memory; returns how many.
 
-    `timestamp` is in nanoseconds UTC, `value` a number, `text` as `Point` has it, `quality` good, uncertain or bad.
+    `timestamp` is in nanoseconds UTC, `value` a number, `text` as `Point` has it, `quality` good, uncertain or bad,
+    `late` true or false.
 
     Raises:
         MissingPartError: pyarrow is not installed.
@@ -49,10 +50,10 @@ def _groups(points: Iterable[Point]) -> Iterator[list[Point]]:
 
 def _schema(arrow: Any) -> Any:
     name = arrow.dictionary(arrow.int32(), arrow.string())
-    kinds = (arrow.timestamp("ns", tz="UTC"), name, name, arrow.float64(), arrow.string(), name)
+    kinds = (arrow.timestamp("ns", tz="UTC"), name, name, arrow.float64(), arrow.string(), name, arrow.bool_())
     return arrow.schema(list(zip(COLUMNS, kinds, strict=True)))
 
 
 def _columns(group: list[Point]) -> dict[str, list[Any]]:
-    rows = [(p.at, p.asset, p.metric, p.value, p.text, WORDS[p.quality]) for p in group]
+    rows = [(p.at, p.asset, p.metric, p.value, p.text, WORDS[p.quality], p.late) for p in group]
     return dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))

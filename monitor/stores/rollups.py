@@ -17,6 +17,8 @@ from rules.events import SECOND, Duration, Instant, Quality
 
 MINUTE: Final[Duration] = 60 * SECOND
 HOUR: Final[Duration] = 60 * MINUTE
+LATE: Final = 4
+"""A reading's status is its quality, and this more if it came late."""
 
 
 def start_of(at: Instant, width: Duration) -> Instant:
@@ -25,14 +27,14 @@ def start_of(at: Instant, width: Duration) -> Instant:
 
 
 def of_readings(columns: Columns, width: Duration) -> Iterator[Row]:
-    """Columns at, arrival, value, text, quality as rows (bucket, least, most, total, last, count, left out)."""
-    times, _, values, _, qualities = columns
-    plain = qualities.count(Quality.GOOD) == len(times) and None not in values
+    """Columns at, arrival, value, text, status as rows (bucket, least, most, total, last, count, left out)."""
+    times, _, values, _, statuses = columns
+    plain = statuses.count(Quality.GOOD) == len(times) and None not in values
     low = 0
     while low < len(times):
         bucket = start_of(times[low], width)
         high = bisect_left(times, bucket + width, low)
-        good = values[low:high] if plain else _good(values[low:high], qualities[low:high])
+        good = values[low:high] if plain else _good(values[low:high], statuses[low:high])
         left_out = high - low - len(good)
         if good:
             yield bucket, min(good), max(good), sum(good), good[-1], len(good), left_out
@@ -41,9 +43,11 @@ def of_readings(columns: Columns, width: Duration) -> Iterator[Row]:
         low = high
 
 
-def _good(values: Sequence[Any], qualities: Sequence[int]) -> list[float]:
+def _good(values: Sequence[Any], statuses: Sequence[int]) -> list[float]:
     return [
-        value for value, quality in zip(values, qualities, strict=True) if quality == Quality.GOOD and value is not None
+        value
+        for value, status in zip(values, statuses, strict=True)
+        if status % LATE == Quality.GOOD and value is not None
     ]
 
 

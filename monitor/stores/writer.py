@@ -16,8 +16,9 @@ from monitor.codecs.base import Decoded
 from monitor.journal.entries import Entry, FedEntry, Message, Offset, RevisionEntry
 from monitor.journal.segments import JournalError, JournalGap
 from monitor.stores.base import Point, Store, StoreError, StoreRestarted, points_of
+from monitor.stores.lateness import Lateness
 from monitor.telemetry import STORE_FAILURES, STORE_REPLACED, STORED_POINTS
-from rules.events import SECOND, Duration
+from rules.events import SECOND, Duration, Observation
 
 BATCH: Final = 1_000
 MOST_POINTS: Final = 50_000
@@ -74,6 +75,7 @@ class StoreWriter:
         self._decoder_for = decoder_for
         self._condition = condition or Condition()
         self._allow = allow
+        self._lateness = Lateness(store.marks)
 
     def run(self, stop: Event) -> None:
         """Until `stop` is set, at the latest one batch later. A failing store or journal is tried again, for ever.
@@ -119,8 +121,11 @@ class StoreWriter:
             decoded = self._decoder.decode(entry.broker, entry.topic, entry.payload, entry.received)
         else:
             return []
-        observations = decoded.observations if decoded else ()
-        return [point for observation in observations for point in points_of(observation, self._decoder.max_ahead)]
+        return self._judged(decoded.observations, again=isinstance(entry, FedEntry)) if decoded else []
+
+    def _judged(self, observations: Sequence[Observation], *, again: bool) -> list[Point]:
+        late, max_ahead = self._lateness.late, self._decoder.max_ahead
+        return [point for o in observations for point in points_of(o, max_ahead, late(o, max_ahead, again=again))]
 
     def _written(self, points: list[Point], next_offset: Offset, stop: Event) -> bool:
         """Whether the points got into the store before the loop was told to stop."""

@@ -17,6 +17,7 @@ from monitor import clock
 from monitor.database.quarantined import Group, QuarantineReader
 from monitor.database.queries import AlarmReader, Undelivered
 from monitor.errors import AndonError
+from monitor.journal.disk import reserved_bytes
 from monitor.journal.entries import Offset
 from monitor.journal.reader import JournalReader, journal_end
 from monitor.journal.segments import JournalGap, segment_files, segment_offsets, segment_path
@@ -85,7 +86,7 @@ def _on_disk(settings: Settings) -> tuple[Any, ...]:
     data = settings.data_dir
     journal, alarms = data / "journal", data / "alarms.db"
     return (
-        _or_none(lambda: shutil.disk_usage(data).free),
+        _or_none(lambda: shutil.disk_usage(data).free + reserved_bytes(data)),
         _or_none(lambda: _bytes(journal)),
         _or_none(lambda: backlog(journal, _position(alarms))),
         _or_none(lambda: backlog(journal, stored_offset(settings))),

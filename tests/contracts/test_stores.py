@@ -133,6 +133,36 @@ def test_quality_is_kept(store: Store) -> None:
     assert list(store.read()) == points
 
 
+def test_what_came_late_is_marked_and_counts_in_buckets_as_any_other(store: Store) -> None:
+    points = [Point("press", "force", NOW + i * SECOND, float(i), None, i % 3, i % 5 == 0) for i in range(MANY)]
+    store.write(points, 1)
+    assert list(store.read()) == points
+    assert list(store.read("press", "force", NOW + MINUTE, NOW + 2 * MINUTE)) == points[60:120]
+    assert store.latest("press") == [points[-1]]
+    store.write([Point("press", "mode", NOW, None, "auto", 1, True)], 2)
+    assert store.latest("press") == [points[-1], Point("press", "mode", NOW, None, "auto", 1, True)]
+    for every in (7 * SECOND, MINUTE, HOUR):
+        assert as_tuples(store.series("press", "force", NOW, NOW + HOUR, every)) == expected(points, every)
+
+
+def test_what_was_in_time_does_not_come_late_by_a_repeat(kind: str, store: Store) -> None:
+    points = [point(at=NOW + i * SECOND, value=float(i)) for i in range(MANY)]
+    store.write(points, 1)
+    late = [Point("press", "force", p.at, p.value, None, 0, True) for p in points[:50]]
+    fresh = [Point("press", "force", p.at + 1, p.value, None, 0, True) for p in points[:50]]
+    store.write([point("x"), Point("press", "x", NOW, 2.0, None, 1, True), *late, *fresh], 2)
+    found = [p for p in store.read(metric="force") if p.late]
+    assert found == (fresh if kind in OURS else sorted(late + fresh, key=lambda p: p.at))
+    (last,) = store.read(metric="x")
+    assert (last.value, last.quality, last.late) == (2.0, 1, kind not in OURS)
+
+
+def test_how_far_a_metric_is_is_told_as_far_as_the_offset_goes(kind: str, store: Store) -> None:
+    store.write([point("x", NOW + 5), point("x", NOW + 4), point("y"), point("z", asset="other")], 1)
+    assert store.marks("press") == ({"x": NOW + 5, "y": NOW} if kind in OURS else {})
+    assert store.marks("nobody") == {}
+
+
 def test_a_repeat_replaces_and_is_counted(kind: str, store: Store) -> None:
     assert store.write([point(value=1.0), point(value=2.0), point(metric="other")], 1) == 1
     assert store.write([point(value=3.0), point(at=NOW + 1)], 2) == (kind in OURS)

@@ -17,6 +17,7 @@ import pytest
 
 from monitor.database.queries import AlarmReader
 from monitor.errors import AndonError
+from monitor.journal.disk import RESERVE_FILE
 from monitor.journal.reader import journal_end
 from monitor.settings import Settings
 from monitor.site import load_site
@@ -122,8 +123,9 @@ class RunningSite:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave no process behind."""
+        """Leave no process behind, and no reserve of the disk."""
         self.kill()
+        (self.data / RESERVE_FILE).unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Ask it to end, as a service manager would."""

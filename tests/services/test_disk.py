@@ -20,6 +20,7 @@ import pytest
 from monitor.database.gaps import Gap
 from monitor.database.queries import AlarmReader
 from monitor.errors import AndonError
+from monitor.journal.disk import RESERVE_FILE
 from monitor.journal.segments import segment_offsets, segment_path
 from monitor.journal.writer import JournalWriter
 from monitor.stores.embedded import EmbeddedStore
@@ -36,6 +37,8 @@ GATEWAY = '  - {name: g, format: json, topic: "plant/{machine}", asset: "{machin
 pytestmark = pytest.mark.timeout(300)
 DISK = 64_000_000
 RESERVE = 12_000_000
+FEW = 1_000_000
+"""So much beside the file of the reserve is less than the reserve."""
 
 
 @pytest.fixture
@@ -88,7 +91,7 @@ def fill(place: Path, leave: int) -> Path:
     """Take the room of a file system but for some bytes."""
     ballast = place / "ballast"
     free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
-    with ballast.open("wb") as file, suppress(OSError):
+    with ballast.open("ab") as file, suppress(OSError):
         file.write(bytes(max(0, free - leave)))
     return ballast
 
@@ -129,6 +132,43 @@ def connected(site: RunningSite, times: int = 1) -> bool:
     return site.log.count("mqtt_connected") >= times and link.get("status") == "ok"
 
 
+def fill_to_the_last_byte(site: RunningSite) -> Path:
+    """Take what the reserve gives back, too, until there is nothing left of it."""
+    place = site.directory.parent
+
+    def taken() -> bool:
+        fill(place, leave=0)
+        return not (site.data / RESERVE_FILE).exists() and not os.statvfs(place).f_bavail
+
+    until(taken, 60, "the reserve to be used up")
+    return place / "ballast"
+
+
+def test_another_program_that_fills_the_disk_stops_no_decision(disk: Path, broker: Mosquitto) -> None:
+    plant = Plant(broker)
+    with site_on(disk, broker, limited("decide")) as site:
+        site.start()
+        until(lambda: connected(site), 60, "the first connection")
+        plant.send(500)
+        until(lambda: len(stored(site)) == 500 and site.settled(), 60, "what there was room for")
+        ballast = fill(disk, leave=0)
+        plant.send(300, level=99)
+        until(lambda: story(site, "hot") == ["raised"], 60, "the alarm")
+        plant.send(300, level=10)
+        until(lambda: story(site, "hot") == ["raised", "cleared"], 60, "the end of the alarm")
+        assert os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize < RESERVE
+        ballast.unlink()
+        until(lambda: story(site, "system.journal-full")[-1:] == ["cleared"], 60, "room again")
+        plant.send(100)
+        until(lambda: stored(site)[-100:] == [*range(1100, 1200)] and site.settled(), 60, "what came then")
+        until((site.data / RESERVE_FILE).exists, 30, "the reserve to be taken again")
+        missing, found = sum(gap.messages for gap in gaps(site)), stored(site)
+        site.stop()
+    assert len(found) + missing >= plant.sent
+    assert not (site.data / RESERVE_FILE).exists()
+    print(f"{plant.sent} sent, {len(found)} stored, {missing} in recorded gaps")
+
+
 def test_a_full_disk_costs_readings_but_no_decision(disk: Path, broker: Mosquitto) -> None:
     plant = Plant(broker)
     with site_on(disk, broker, limited("decide")) as site:
@@ -136,7 +176,7 @@ def test_a_full_disk_costs_readings_but_no_decision(disk: Path, broker: Mosquitt
         until(lambda: connected(site), 60, "the first connection")
         plant.send(500)
         until(lambda: len(stored(site)) == 500 and site.settled(), 60, "what there was room for")
-        ballast = fill(disk, leave=RESERVE - 2_000_000)
+        ballast = fill(disk, leave=FEW)
         until(lambda: story(site, "system.journal-full") == ["raised"], 60, "the alarm of a full journal")
         assert "journal" in health(site)["ill"]
         plant.send(300, level=99)
@@ -168,7 +208,7 @@ def test_a_disk_without_a_single_byte_holds_up_but_loses_nothing(disk: Path, bro
         until(lambda: connected(site), 60, "the first connection")
         plant.send(500)
         until(lambda: len(stored(site)) == 500 and site.settled(), 60, "what there was room for")
-        ballast = fill(disk, leave=0)
+        ballast = fill_to_the_last_byte(site)
         until(lambda: "journal_full" in site.log, 60, "the log to tell")
         plant.send(2_000, level=99)
         plant.send(2_000, level=10)
@@ -190,7 +230,7 @@ def test_a_full_disk_may_leave_all_to_the_broker(disk: Path, broker: Mosquitto) 
         until(lambda: connected(site), 60, "the first connection")
         plant.send(500)
         until(lambda: len(stored(site)) == 500, 60, "what there was room for")
-        ballast = fill(disk, leave=RESERVE - 2_000_000)
+        ballast = fill(disk, leave=FEW)
         until(lambda: story(site, "system.journal-full") == ["raised"], 60, "the alarm of a full journal")
         until(lambda: "there is no room for what it sends" in site.log, 60, "the broker to be left")
         plant.send(300, level=99)

@@ -143,11 +143,13 @@ def test_parquet_holds_the_points_as_they_are(
     directory = tmp_path_factory.mktemp("export")
     store = EmbeddedStore(directory / "store.db")
     for offset, observation in enumerate(given_in, 1):
-        store.write(points_of(observation, 5 * SECOND), offset)
+        store.write(points_of(observation, 5 * SECOND, {"b"}), offset)
     rows = export(store, directory / "out.parquet")
     table = parquet.read_table(directory / "out.parquet")
     found = [column.to_pylist() for column in table.set_column(0, "at", table["timestamp"].cast("int64")).columns]
-    expected = [(p.at, p.asset, p.metric, p.value, p.text, Quality(p.quality).name.lower()) for p in store.read()]
+    expected = [
+        (p.at, p.asset, p.metric, p.value, p.text, Quality(p.quality).name.lower(), p.late) for p in store.read()
+    ]
     store.close()
     assert list(zip(*found, strict=True)) == expected
     assert rows == len(expected)

@@ -16,7 +16,9 @@ NOW = 1_772_344_800_000_000_000
 names = st.text(max_size=40)
 texts = st.none() | st.text(max_size=60)
 values = st.none() | st.floats(allow_nan=False, allow_infinity=False)
-points = st.builds(Point, names, names, st.integers(-(2**63), 2**63 - 1), values, texts, st.integers(0, 2))
+points = st.builds(
+    Point, names, names, st.integers(-(2**63), 2**63 - 1), values, texts, st.integers(0, 2), st.booleans()
+)
 
 
 def line(point: Point) -> str:
@@ -26,7 +28,9 @@ def line(point: Point) -> str:
 
 def of_the_client(point: Point) -> str:
     said = ClientPoint("telemetry").tag("asset", carried(point.asset)).tag("metric", carried(point.metric))
-    said.field("quality", point.quality).field("text", point.text).field("value", point.value).time(point.at)
+    said.field("late", point.late or None).field("quality", point.quality).field("text", point.text).field(
+        "value", point.value
+    ).time(point.at)
     return str(said.to_line_protocol())
 
 
@@ -61,6 +65,7 @@ def test_names_stay_readable_where_they_can(name: str) -> None:
         (Point("p", "f", 0, None, 'a "b" \\ c\nd', 0), 'telemetry,asset=p,metric=f quality=0i,text="a \\"b\\" \\\\ c\nd" 0'),
         (Point("p", "f", 0, None, None, 2), "telemetry,asset=p,metric=f quality=2i 0"),
         (Point("p", "f", 0, 2.0**53, "9007199254740993", 0), 'telemetry,asset=p,metric=f quality=0i,text="9007199254740993",value=9007199254740992 0'),
+        (Point("p", "f", 0, 3.0, None, 0, True), "telemetry,asset=p,metric=f late=true,quality=0i,value=3 0"),
         (Point("", "f\n\\", 0, 1e308, None, 0), "telemetry,metric=f%0A%5C quality=0i,value=1e+308 0"),
     ],
 )  # fmt: skip

@@ -128,6 +128,7 @@ class Failing:
 
     def __init__(self, store: EmbeddedStore, failures: int, retry_after: Duration | None = None) -> None:
         self._store, self.failures, self._retry_after = store, failures, retry_after
+        self.marks = store.marks
 
     def write(self, points: Sequence[Point], next_offset: Offset) -> int:
         if self.failures:
@@ -167,6 +168,46 @@ def test_an_unreadable_journal_is_no_end_either(store: EmbeddedStore, monkeypatc
     with Running(Scripted(JournalError("segment cannot be read"), list(enumerate(ENTRIES))), store):
         wait_for(store, 8)
     assert list(store.read()) == STORED
+
+
+def stamped(at: float, received: float, metric: str = "force") -> Message:
+    """A reading with a stamp, both in seconds after NOW."""
+    stamp = NOW + int(at * SECOND)
+    return message(f"plant/press/{metric}", f'{{"value": 1, "timestamp": {stamp}}}', NOW + int(received * SECOND))
+
+
+def late_of(store: EmbeddedStore) -> list[tuple[float, str]]:
+    return [((p.at - NOW) / SECOND, p.metric) for p in store.read() if p.late]
+
+
+def test_a_reading_older_than_its_signals_last_one_is_stored_and_marked(store: EmbeddedStore) -> None:
+    entries = [stamped(5, 5), stamped(4, 6), stamped(3, 7, "mode"), stamped(5, 8), stamped(4.5, 9), stamped(6, 10)]
+    with Running(Scripted(list(enumerate(entries))), store):
+        wait_for(store, 6)
+    assert late_of(store) == [(4.0, "force"), (4.5, "force")]
+    assert store.count() == 5
+
+
+def test_ten_seconds_of_older_stamps_are_a_new_timeline(store: EmbeddedStore) -> None:
+    entries = [stamped(3600, 3600), *(stamped(n, 3601 + n) for n in range(20))]
+    with Running(Scripted(list(enumerate(entries))), store):
+        wait_for(store, 21)
+    assert late_of(store) == [(float(n), "force") for n in range(10)]
+
+
+def test_a_writer_started_again_knows_how_far_each_signal_is(tmp_path: Path, store: EmbeddedStore) -> None:
+    entries = [
+        stamped(5, 5),
+        stamped(9, 6, "mode"),
+        stamped(4, 7),
+        stamped(8, 8, "mode"),
+        stamped(7, 9),
+        stamped(6, 10),
+    ]
+    for first in range(0, 6, 2):
+        with Running(Scripted(list(enumerate(entries))[first : first + 2]), store):
+            wait_for(store, first + 2)
+    assert late_of(store) == [(4.0, "force"), (6.0, "force"), (8.0, "mode")]
 
 
 def test_large_batches_are_stored_in_portions(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
