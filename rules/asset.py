@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Self
 
-from rules import commands, timers
+from rules import commands, overriding, timers
 from rules.alarms import State, Transition
 from rules.builtin import FAULTS, OWN_ASSET, Flag
 from rules.clock import AssetClock, settled
@@ -408,9 +408,11 @@ class AssetMonitor:
         self._watch_over(rules)
         self._roster.restore(before.snapshot())
         kept = {identity(watch) for watch in self._roster.watches}
+        heirs = {watch.key: watch for watch in self._roster.watches}
         self.clock.now = moment
         for watch in before.watches:
             if identity(watch) not in kept:
+                overriding.hand_over(watch, heirs.get(watch.key), moment, self._emit)
                 watch.withdraw(moment, self._emit)
         for gate in self._roster.gates.values():
             gate.evaluate(moment, self._emit)
