@@ -87,6 +87,11 @@ class AssetMonitor:
             self.lost = []
             self._listen(self.clock.now)
 
+    @property
+    def watches(self) -> list[Watch]:
+        """All that watches this asset, in the order in which it is asked."""
+        return self._roster.watches
+
     def watching(self, rule: str) -> list[Watch]:
         """The watches of a rule over this asset, one per part."""
         return [watch for watch in self._roster.watches if watch.rule.id == rule]
