@@ -89,8 +89,9 @@ def _limits_belong(command: Command, _: Watch) -> str | None:
     return "limits are given with `override` alone" if command.limits and command.action != "override" else None
 
 
-def _with_comment(command: Command, _: Watch) -> str | None:
-    return None if command.comment.strip() else f"{command.action} needs a comment: the reason, or the work order"
+def _with_comment(command: Command, watch: Watch) -> str | None:
+    what = "the permit" if watch.rule.kind is Kind.SAFETY else "the reason, or the work order"
+    return None if command.comment.strip() else f"{command.action} needs a comment: {what}"
 
 
 def _with_end(command: Command, _: Watch) -> str | None:
