@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -15,8 +15,11 @@ from monitor.site import Site, ruleset_from_texts
 from monitor.stores.base import Point, Store, reading_of
 from rules.alarms import State, Transition
 from rules.asset import AssetMonitor
+from rules.escalation import LONGEST_OVERRIDE
 from rules.events import SECOND, Duration, Instant, Observation, Tick
 from rules.explanation import Answer, Step, Way, ways
+from rules.life import Override
+from rules.overriding import impose
 from rules.problems import quoted, unknown
 from rules.rule import Rule
 from rules.ruleset import RuleSet
@@ -115,7 +118,8 @@ def silence(
     _check(site.ruleset, rule, asset)
     since = at - look_back
     monitor = AssetMonitor(asset, site.ruleset)
-    count = _decide(monitor, store.read(asset, None, since, at + 1), since, at)
+    overrides = [] if reader is None else _overrides(reader.between(asset, rule, since - LONGEST_OVERRIDE, at))
+    count = _decide(monitor, store.read(asset, None, since, at + 1), since, at, overrides)
     found = ways(monitor, rule, at)
     near = [] if reader is None else [told for told, _ in reader.between(asset, rule, at - AROUND, at + AROUND)]
     before = [] if reader is None else reader.last_before(asset, rule, at)
@@ -133,16 +137,55 @@ def _check(rules: RuleSet, name: str, asset: str) -> None:
         raise AndonError(f"the rule {quoted(name)} does not watch {quoted(asset)}: {off}")
 
 
-def _decide(monitor: AssetMonitor, points: Iterable[Point], since: Instant, at: Instant) -> int:
+class _Changed(NamedTuple):
+    """From `at` on the limits of a part of a rule were others, or those of the files again."""
+
+    at: Instant
+    rule: str
+    part: str | None
+    override: Override | None
+
+
+def _overrides(history: Iterable[tuple[Transition, str]]) -> list[_Changed]:
+    """What people did to the limits of a rule, latest first."""
+    found = [
+        _Changed(t.at, t.rule, t.part, _override(t) if t.event == "limits_overridden" else None)
+        for t, _ in history
+        if t.event in ("limits_overridden", "limits_restored")
+    ]
+    return sorted(found, key=lambda change: change.at, reverse=True)
+
+
+def _override(transition: Transition) -> Override:
+    said = transition.reason["override"]
+    limits = {level: one["limit"] for level, one in said["limits"].items()}
+    return Override(limits, said.get("rows", {}), transition.at, said["until"], said["by"], said["comment"])
+
+
+def _decide(
+    monitor: AssetMonitor, points: Iterable[Point], since: Instant, at: Instant, overrides: list[_Changed]
+) -> int:
     monitor.handle(Tick(since))
     count = 0
     for observation in _observations(points):
+        _impose(monitor, overrides, observation.received)
         _pass(monitor, observation.received)
         monitor.handle(observation)
         count += len(observation.readings)
+    _impose(monitor, overrides, at)
     _pass(monitor, at)
     monitor.handle(Tick(at))
     return count
+
+
+def _impose(monitor: AssetMonitor, overrides: list[_Changed], until: Instant) -> None:
+    while overrides and overrides[-1].at <= until:
+        change = overrides.pop()
+        for watch in monitor.watching(change.rule):
+            if watch.detector.part == change.part:
+                impose(watch, change.override)
+                for signal in watch.inputs:
+                    signal.refresh()
 
 
 def _pass(monitor: AssetMonitor, received: Instant) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, Self
 
-from rules import commands, timers
+from rules import commands, overriding, timers
 from rules.alarms import State, Transition
 from rules.builtin import FAULTS, OWN_ASSET, Flag
 from rules.clock import AssetClock, Place, settled
@@ -87,6 +87,11 @@ class AssetMonitor:
         if self.lost:
             self.lost = []
             self._listen(self.clock.now)
+
+    @property
+    def watches(self) -> list[Watch]:
+        """All that watches this asset, in the order in which it is asked."""
+        return self._roster.watches
 
     def watching(self, rule: str) -> list[Watch]:
         """The watches of a rule over this asset, one per part."""
@@ -396,9 +401,11 @@ class AssetMonitor:
         self._watch_over(rules)
         self._roster.restore(before.snapshot())
         kept = {identity(watch) for watch in self._roster.watches}
+        heirs = {watch.key: watch for watch in self._roster.watches}
         self.clock.now = moment
         for watch in before.watches:
             if identity(watch) not in kept:
+                overriding.hand_over(watch, heirs.get(watch.key), moment, self._emit)
                 watch.withdraw(moment, self._emit)
         for gate in self._roster.gates.values():
             gate.evaluate(moment, self._emit)

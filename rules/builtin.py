@@ -71,7 +71,7 @@ class InstrumentFault(Detector):
 
 
 class CommsConfig(BuiltinConfig):
-    """A gateway of which nothing is heard: how many assets that makes invisible, and which safety rules."""
+    """A gateway of which nothing is heard: how many assets that makes invisible, and which safety functions."""
 
     assets: int = 0
     blind: tuple[str, ...] = ()
@@ -82,9 +82,10 @@ class CommsConfig(BuiltinConfig):
 
 
 class GatewaySilent(Detector):
-    """As told by whoever listens to all assets of the gateway."""
+    """As told by whoever listens to all assets of the gateway. What blinds safety functions cannot be hidden."""
 
     def __init__(self, signal: Signal, gateway: str, assets: int, blind: tuple[str, ...]) -> None:
+        self.never_hidden = bool(blind)
         self.inputs = (signal,)
         self._gateway = gateway
         self._assets = assets
@@ -100,7 +101,8 @@ class GatewaySilent(Detector):
         del level
         if not on:
             return {"text": f"gateway {self._gateway} is heard again"}
-        blind = f"; safety rules that see nothing: {', '.join(self._blind)}" if self._blind else ""
+        count = f"{len(self._blind)} safety function{'' if len(self._blind) == 1 else 's'} blind"
+        blind = f"; {count}: {', '.join(self._blind)}" if self._blind else ""
         text = f"nothing is heard from gateway {self._gateway}, of none of its {self._assets} assets{blind}"
         return {"text": text, "assets": self._assets, "blind": list(self._blind)}
 
@@ -182,9 +184,9 @@ def broker_lost() -> Rule:
 
 
 def comms_lost(assets: int = 0, blind: tuple[str, ...] = ()) -> Rule:
-    """One alarm for a gateway that fell silent with all its assets."""
+    """One alarm for a gateway that fell silent with all its assets; critical if it makes safety functions `blind`."""
     response = "Check the gateway, its power and its network: nothing is known of its machines meanwhile."
-    rule = _rule(COMMS_LOST, "Gateway is silent", Priority.HIGH, response, 0, 0)
+    rule = _rule(COMMS_LOST, "Gateway is silent", Priority.CRITICAL if blind else Priority.HIGH, response, 0, 0)
     return rule.model_copy(update={"detect": CommsConfig(assets=assets, blind=blind)})
 
 

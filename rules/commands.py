@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from rules import suppression
+from rules import overriding, suppression
 from rules.alarms import JOURNALLED, A, Act, B, C, D, E, F, G, I, Kind, Reason, State
 from rules.durations import format_duration
-from rules.escalation import LONGEST_OUT_OF_SERVICE, SHIFT
+from rules.escalation import LONGEST_OUT_OF_SERVICE, LONGEST_OVERRIDE, SHIFT
 from rules.events import SECOND, Command, Duration, Instant
-from rules.life import Hold, Request
+from rules.life import Hold, Override, Request
 from rules.problems import quoted, unknown
 
 if TYPE_CHECKING:
@@ -23,9 +23,12 @@ GRANT_WITHIN: Final[Duration] = 15 * 60 * SECOND
 """How long a second person has to grant what was asked for a safety alarm."""
 LONGEST_NAME: Final = 100
 LONGEST_COMMENT: Final = 2_000
+LONGEST: Final[dict[str, Duration]] = {"out-of-service": LONGEST_OUT_OF_SERVICE, "override": LONGEST_OVERRIDE}
+"""How long what a command begins may last, where that is not the rule's affair; for safety a shift at most."""
 OURSELVES: Final = "andon"
 """Who acts where no person does; nobody else may go by that name."""
 
+NEVER_HIDDEN: Final = "safety functions are blind while it lasts: it cannot be hidden, acknowledge it"
 NOTHING_TO_DO: Final[dict[Act, dict[State, str]]] = {
     Act.ACKNOWLEDGE: {
         A: "it is normal: there is nothing to acknowledge",
@@ -59,7 +62,7 @@ def refusal(command: Command, watch: Watch) -> str | None:
     if action is None:
         mistake = unknown("command", command.action[:LONGEST_NAME], ACTIONS)
         return f"{mistake.message}; there are {', '.join(ACTIONS)}"
-    objections = (check(command, watch) for check in (_by_somebody, *action.checks))
+    objections = (check(command, watch) for check in (_by_somebody, _limits_belong, *action.checks))
     return next((why for why in objections if why is not None), None)
 
 
@@ -82,8 +85,13 @@ def _by_somebody(command: Command, _: Watch) -> str | None:
     return None
 
 
-def _with_comment(command: Command, _: Watch) -> str | None:
-    return None if command.comment.strip() else f"{command.action} needs a comment: the reason, or the work order"
+def _limits_belong(command: Command, _: Watch) -> str | None:
+    return "limits are given with `override` alone" if command.limits and command.action != "override" else None
+
+
+def _with_comment(command: Command, watch: Watch) -> str | None:
+    what = "the permit" if watch.rule.kind is Kind.SAFETY else "the reason, or the work order"
+    return None if command.comment.strip() else f"{command.action} needs a comment: {what}"
 
 
 def _with_end(command: Command, _: Watch) -> str | None:
@@ -104,6 +112,10 @@ def _in_service(_: Command, watch: Watch) -> str | None:
     return "it is out of service: there is nothing to shelve" if I in watch.alarm.holds else None
 
 
+def _may_be_hidden(_: Command, watch: Watch) -> str | None:
+    return NEVER_HIDDEN if watch.detector.never_hidden else None
+
+
 def _shelved(_: Command, watch: Watch) -> str | None:
     return None if G in watch.alarm.holds else "it is not shelved"
 
@@ -120,6 +132,21 @@ def _applies(act: Act) -> Check:
         return NOTHING_TO_DO[act].get(alarm.state)
 
     return check
+
+
+def _adjustable(command: Command, watch: Watch) -> str | None:
+    levels = watch.detector.adjustable
+    if levels is None:
+        return "its rule has no high and low limits that could be overridden; change the rule's file"
+    if not command.limits:
+        return f"name a limit and its new value, for example {levels.names[0]}=90"
+    return levels.objection(command.limits)
+
+
+def _overridden(_: Command, watch: Watch) -> str | None:
+    return (
+        None if watch.alarm.override is not None else "its limits are those of the files: there is nothing to restore"
+    )
 
 
 def _ordered(command: Command, watch: Watch) -> str | None:
@@ -153,20 +180,24 @@ def _order(command: Command, watch: Watch, at: Instant, emit: Emit) -> None:
 
 def _suppressing(state: State) -> Do:
     def do(command: Command, watch: Watch, at: Instant, emit: Emit) -> None:
-        end = at + _length(command, watch)
-        wanted = Hold(end, command.by.strip(), command.comment, once=command.until is None)
-        asked = watch.alarm.request
-        if watch.rule.kind is not Kind.SAFETY:
-            granted = wanted
-        elif asked is None or asked.action != command.action or _same_person(asked.hold.by, wanted.by):
-            _ask(command, watch, wanted, at, emit)
-            return
-        else:
-            granted = _stricter(asked.hold, wanted)
-            watch.alarm.request = None
-        suppression.begin(watch, state, granted, at, emit, _granted(command, granted, at))
+        granted = _agreed(command, watch, at, emit)
+        if granted is not None:
+            suppression.begin(watch, state, granted, at, emit, _granted(command, granted, at))
 
     return do
+
+
+def _override(command: Command, watch: Watch, at: Instant, emit: Emit) -> None:
+    granted, limits = _agreed(command, watch, at, emit), dict(command.limits)
+    if granted is not None:
+        assert granted.end is not None
+        reason = _granted(command, granted, at, overriding.instead(watch, limits))
+        override = Override(limits, _rows(command, watch), at, granted.end, granted.by, granted.comment)
+        overriding.begin(watch, override, at, emit, reason)
+
+
+def _restore(command: Command, watch: Watch, at: Instant, emit: Emit) -> None:
+    overriding.end(watch, at, emit, _text(command), "command")
 
 
 def _ending(state: State) -> Do:
@@ -176,19 +207,40 @@ def _ending(state: State) -> Do:
     return do
 
 
+def _agreed(command: Command, watch: Watch, at: Instant, emit: Emit) -> Hold | None:
+    """The terms on which it takes effect now; None: a second person has to agree to it, and that was written down."""
+    wanted = Hold(at + _length(command, watch), command.by.strip(), command.comment, once=command.until is None)
+    if watch.rule.kind is not Kind.SAFETY:
+        return wanted
+    asked, this = watch.alarm.request, (command.action, command.limits, _rows(command, watch))
+    if asked is None or (asked.action, asked.limits, asked.rows) != this or _same_person(asked.hold.by, wanted.by):
+        _ask(command, watch, wanted, at, emit)
+        return None
+    watch.alarm.request = None
+    return _stricter(asked.hold, wanted)
+
+
+def _rows(command: Command, watch: Watch) -> dict[str, str]:
+    levels = watch.detector.adjustable
+    return {} if levels is None else levels.rows(command.limits)
+
+
 def _ask(command: Command, watch: Watch, wanted: Hold, at: Instant, emit: Emit) -> None:
-    watch.alarm.request = Request(command.action, wanted, at + GRANT_WITHIN)
+    limits = dict(command.limits)
+    watch.alarm.request = Request(command.action, wanted, at + GRANT_WITHIN, limits, _rows(command, watch))
+    what = f"{overriding.instead(watch, limits)}, " if limits else ""
     text = (
-        f"{wanted.by} asks for {command.action} ({_terms(wanted, at)}): {wanted.comment}; it takes effect if a second "
-        f"person does the same within {_words(GRANT_WITHIN)}"
+        f"{wanted.by} asks for {command.action} ({what}{_terms(wanted, at)}): {wanted.comment}; it takes effect if a "
+        f"second person does the same within {_words(GRANT_WITHIN)}"
     )
-    asked = {"action": command.action, "by": wanted.by, "until": wanted.end, "expires": at + GRANT_WITHIN}
+    asked: Reason = {"action": command.action, "by": wanted.by, "until": wanted.end, "expires": at + GRANT_WITHIN}
+    asked |= {"limits": limits} if limits else {}
     reason = _reason(command) | {"text": text, "request": asked}
     emit(watch, "commented", watch.alarm.shown, watch.alarm.shown, at, reason)
 
 
-def _granted(command: Command, hold: Hold, at: Instant) -> Reason:
-    text = f"{command.action} by {hold.by} ({_terms(hold, at)}): {hold.comment}"
+def _granted(command: Command, hold: Hold, at: Instant, what: str = "") -> Reason:
+    text = f"{command.action} by {hold.by} ({what}{', ' if what else ''}{_terms(hold, at)}): {hold.comment}"
     return _reason(command) | {"text": text, "until": hold.end, "once": hold.once}
 
 
@@ -205,9 +257,8 @@ def _same_person(one: str, other: str) -> bool:
 
 
 def _limit(command: Command, watch: Watch) -> Duration:
-    if watch.rule.kind is Kind.SAFETY:
-        return min(SHIFT, watch.rule.max_shelve) if command.action == "shelve" else SHIFT
-    return watch.rule.max_shelve if command.action == "shelve" else LONGEST_OUT_OF_SERVICE
+    longest = LONGEST.get(command.action, watch.rule.max_shelve)
+    return min(SHIFT, longest) if watch.rule.kind is Kind.SAFETY else longest
 
 
 def _length(command: Command, watch: Watch) -> Duration:
@@ -242,9 +293,11 @@ ACTIONS: Final[dict[str, Action]] = {
     "freeze": Action((_with_comment, _ordered), _order),
     "relearn": Action((_with_comment, _ordered), _order),
     "dispose": Action((_with_comment, _ordered), _order),
-    "shelve": Action((_with_comment, _within_limit, _in_service), _suppressing(G)),
+    "shelve": Action((_with_comment, _may_be_hidden, _within_limit, _in_service), _suppressing(G)),
     "unshelve": Action((_shelved,), _ending(G)),
-    "out-of-service": Action((_with_comment, _with_end, _within_limit), _suppressing(I)),
+    "override": Action((_with_comment, _with_end, _within_limit, _adjustable), _override),
+    "restore": Action((_overridden,), _restore),
+    "out-of-service": Action((_with_comment, _may_be_hidden, _with_end, _within_limit), _suppressing(I)),
     "return": Action((_out_of_service,), _ending(I)),
 }
 """By the name that people type."""

@@ -19,6 +19,8 @@ LONGEST_SHELF: Final[Duration] = 7 * 24 * 3_600 * SECOND
 """What `max_shelve` may say at most."""
 LONGEST_OUT_OF_SERVICE: Final[Duration] = 30 * 24 * 3_600 * SECOND
 """For kinds other than safety."""
+LONGEST_OVERRIDE: Final[Duration] = 7 * 24 * 3_600 * SECOND
+"""How long limits may be other than those of the files, for kinds other than safety."""
 
 
 class Step(Section):

@@ -93,7 +93,7 @@ class Fault(msgspec.Struct, frozen=True, gc=False):
 
 
 class Command(msgspec.Struct, frozen=True, gc=False):
-    """A person's act on an alarm, e.g. `acknowledge`; `alarm` is the alarm's id."""
+    """A person's act on an alarm, e.g. `acknowledge`; `alarm` is the alarm's id, `limits` are for `override`."""
 
     received: Instant
     action: str
@@ -102,6 +102,7 @@ class Command(msgspec.Struct, frozen=True, gc=False):
     by: str
     comment: str = ""
     until: Instant | None = None
+    limits: dict[str, float] = {}
 
 
 class Revision(msgspec.Struct, frozen=True, gc=False):

@@ -17,6 +17,7 @@ from rules.alarms import State, Transition
 from rules.builtin import COMMS_LOST
 from rules.events import Instant
 from rules.grouping import overlay
+from rules.grouping.covering import Covering
 from rules.grouping.firstout import FirstOut
 from rules.grouping.nuisance import Nuisance, Nuisances
 from rules.grouping.tree import ACTIVE, WAIT, Cause, Tree, underneath
@@ -74,6 +75,7 @@ class Group:
         self._waiting: dict[Identity, Waiting] = {}
         self._below: dict[str, dict[Identity, None]] = {}
         self._causes: dict[str, dict[tuple[str, str | None], Cause]] = {}
+        self._covering = Covering()
         self._order: list[tuple[Instant, str, Identity]] = []
         self._ends: list[tuple[Instant, Instant, str, Identity]] = []
 
@@ -84,13 +86,17 @@ class Group:
         """See the class."""
         while self._ends and not self._is_end(*self._ends[0]):
             heapq.heappop(self._ends)
-        return self._ends[0][0] if self._ends else None
+        due = self._covering.due
+        return due if not self._ends or (due is not None and due < self._ends[0][0]) else self._ends[0][0]
 
     def advance(self, received: Instant, out: Outcome) -> bool:
         """Let time pass up to `received`; returns whether anything changed."""
         changed = False
         while (due := self.due) is not None and due <= received:
             changed = True
+            if due == self._covering.due:
+                out.told += self._covering.take_due(due)
+                continue
             _, _, name, identity = heapq.heappop(self._ends)
             if identity in self._waiting and self._waiting[identity].items[0].id == name:
                 self._tell_up_to(identity, due, out)
@@ -102,7 +108,9 @@ class Group:
         """What the assets decided at one event."""
         causes = [(cause, t) for t in transitions if (cause := self._note_cause(t)) is not None]
         for t in transitions:
-            self._asset(t, received, out)
+            self._covering.follow(t, received, self._tree)
+        covered = [told for t in transitions if (told := self._asset(t, received, out)) is not None]
+        out.told += covered
         for cause, t in causes:
             if self._holds(cause):
                 self._began(cause, t, received, out)
@@ -126,6 +134,7 @@ class Group:
         return {
             "standing": msgspec.to_builtins(list(self._standing.values())),
             "waiting": msgspec.to_builtins(list(self._waiting.values())),
+            "covering": self._covering.snapshot(),
             "first_out": self._first_out.snapshot(),
             "nuisances": self._nuisances.snapshot(),
         }
@@ -136,13 +145,16 @@ class Group:
         waiting = msgspec.convert(data["waiting"], list[Waiting])
         self._standing = {_identity(one.last): one for one in standing}
         self._waiting = {_identity(one.items[0]): one for one in waiting}
+        if "covering" in data:
+            self._covering.restore(data["covering"])
         self._first_out.restore(data["first_out"])
         self._nuisances.restore(data["nuisances"])
         self._index()
 
     # -- what assets say --------------------------------------------------------------------------------------------
 
-    def _asset(self, t: Transition, received: Instant, out: Outcome) -> None:
+    def _asset(self, t: Transition, received: Instant, out: Outcome) -> Transition | None:
+        """Show and tell it; returned is what is to be told last, for the loss of its gateway says it already."""
         identity = _identity(t)
         standing = self._standing.get(identity)
         view = t
@@ -155,13 +167,16 @@ class Group:
         out.shown.append(view)
         self._first_out.changed(t)
         view = self._noticed(view, t, out)
-        self._tell(identity, view, received, out)
+        covered = self._covering.covered(view, self._tree)
+        if covered is None:
+            self._tell(identity, view, received, out)
         if standing.cause is None and t.event in APPEARS and underneath(t) in ACTIVE:
             if (cause := self._cause_of(t)) is not None:
                 self._hide(identity, cause, t.at, received, out)
         elif standing.until is not None and t.to is State.NORMAL:
             self._lift(identity, received, out)
         self._forget(identity)
+        return covered
 
     def _noticed(self, view: Transition, t: Transition, out: Outcome) -> Transition:
         """Note chattering and fleeting alarms; who is told of a chattering one reads so."""

@@ -23,16 +23,39 @@ class Hold(msgspec.Struct, frozen=True):
         return self if self.end is None else msgspec.structs.replace(self, end=self.end + delta)
 
 
+class Override(msgspec.Struct, frozen=True):
+    """Limits by level that hold for a while in place of those of the files.
+
+    `rows` says of a limit that goes by context for what it holds: what was being made; anything else keeps its own.
+    """
+
+    limits: dict[str, float]
+    rows: dict[str, str]
+    since: Instant
+    end: Instant
+    by: str
+    comment: str
+
+    def shifted(self, delta: Duration) -> Override:
+        """The same on a timeline that has moved."""
+        return msgspec.structs.replace(self, since=self.since + delta, end=self.end + delta)
+
+
 class Request(msgspec.Struct, frozen=True):
-    """A suppression of a safety alarm that one person asked for and a second one may grant until it expires."""
+    """What one person asked for about a safety alarm and a second one may grant until it expires.
+
+    A suppression; or an override, then with its `limits`, and `rows` as there.
+    """
 
     action: str
     hold: Hold
     expires: Instant
+    limits: dict[str, float] = {}
+    rows: dict[str, str] = {}
 
     def shifted(self, delta: Duration) -> Request:
         """The same on a timeline that has moved."""
-        return Request(self.action, self.hold.shifted(delta), self.expires + delta)
+        return msgspec.structs.replace(self, hold=self.hold.shifted(delta), expires=self.expires + delta)
 
 
 class Alarm:
@@ -41,16 +64,19 @@ class Alarm:
     `state` is what holds underneath any suppression; `holds` are the suppressions. `occurrence` is the id of the
     transition at which the condition became active, `since` its time; both stay until the next occurrence.
     `annunciated` is when people were last called (raised, re-alarmed, shown again), `acknowledged` when one answered.
+    `override` are limits that hold for a while in place of those of the files.
     """
 
     __slots__ = (
-        "acknowledged", "annunciated", "holds", "level", "occurrence", "priority", "request", "since", "state",
+        "acknowledged", "annunciated", "holds", "level", "occurrence", "override", "priority", "request", "since",
+        "state",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.state = State.NORMAL
         self.holds: dict[State, Hold] = {}
         self.request: Request | None = None
+        self.override: Override | None = None
         self.occurrence: str | None = None
         self.since: Instant = 0
         self.annunciated: Instant = 0
@@ -105,6 +131,7 @@ class Alarm:
         self.acknowledged += delta
         self.holds = {state: hold.shifted(delta) for state, hold in self.holds.items()}
         self.request = None if self.request is None else self.request.shifted(delta)
+        self.override = None if self.override is None else self.override.shifted(delta)
 
     def snapshot(self) -> dict[str, Any]:
         """All fields, as JSON."""
@@ -118,3 +145,5 @@ class Alarm:
         holds, request = data["holds"], data["request"]
         self.holds = msgspec.convert(holds, dict[State, Hold]) if holds else {}
         self.request = None if request is None else msgspec.convert(request, Request)
+        override = data.get("override")
+        self.override = None if override is None else msgspec.convert(override, Override)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import inf, isfinite
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rules.events import Value
+from rules.problems import quoted
 from rules.signals import Signal
-from rules.thresholds import Thresholds
+from rules.thresholds import RISING, Thresholds
+
+NONE: Final[Mapping[str, Any]] = {}
+"""Nothing is overridden. Nobody writes to it."""
 
 
 class LimitTable(BaseModel):
@@ -60,12 +64,17 @@ def written(value: Value) -> str:
 
 
 class Levels:
-    """Thresholds whose limits may change with the context. `inputs` are the signals that tell it."""
+    """Thresholds whose limits may change with the context, or by a person's override for a while.
+
+    `inputs` are the signals that tell the context.
+    """
 
     def __init__(self, limits: Mapping[str, float | Choice], deadband: float) -> None:
         self.names = tuple(limits)
         self._limits = limits
         self._deadband = deadband
+        self._overridden: Mapping[str, float] = NONE
+        self._rows: Mapping[str, str] = NONE
         self._choices = [limit for limit in limits.values() if isinstance(limit, Choice)]
         self.inputs = tuple(dict.fromkeys(choice.signal for choice in self._choices))
         self._present = self._now()
@@ -89,6 +98,51 @@ class Levels:
         self._choose()
         self.thresholds.keep(flags)
 
+    # -- overrides --------------------------------------------------------------------------------------------------
+
+    def objection(self, limits: Mapping[str, float]) -> str | None:
+        """Why these cannot stand in the place of the files' limits; None if they can."""
+        for level, limit in limits.items():
+            if level not in self._limits:
+                return f"there is no limit {quoted(level)} here; there is {', '.join(self.names)}"
+            if not isfinite(limit):
+                return f"{level} must be a finite number"
+            if isinstance(choice := self._limits[level], Choice) and choice.signal.last is None:
+                return f"the limit {level} goes by {choice.table.by}, and that is not known now"
+        after = {level: _number(limit, level) for level, limit in self._limits.items()} | dict(limits)
+        rising = [(level, after[level]) for level in RISING if level in after]
+        if [limit for _, limit in rising] != sorted(limit for _, limit in rising):
+            together = ", ".join(f"{level} {limit:g}" for level, limit in rising if isfinite(limit))
+            return f"limits must rise in the order {', '.join(RISING)}; with the others that would be {together}"
+        return None
+
+    def rows(self, levels: Iterable[str]) -> dict[str, str]:
+        """For what an override of these levels would hold, where their limits go by context: what is made now."""
+        chosen = ((level, self._limits[level]) for level in levels)
+        return {level: written(limit.signal.last) for level, limit in chosen if isinstance(limit, Choice)}
+
+    def override(self, limits: Mapping[str, float], rows: Mapping[str, str]) -> None:
+        """These limits from now on, a limit by context only for what `rows` names; none: those of the files."""
+        self._overridden, self._rows = limits, rows
+        self._choose()
+
+    def overrides(self, level: str) -> bool:
+        """Whether the limit of a level is not that of the files now."""
+        if level not in self._overridden:
+            return False
+        limit = self._limits[level]
+        return not isinstance(limit, Choice) or written(limit.signal.last) == self._rows.get(level)
+
+    def filed(self, level: str) -> float | None:
+        """What the files say in the place of an override; None if they have no such limit."""
+        limit = self._limits.get(level)
+        return limit.table.at(self._rows.get(level, "")) if isinstance(limit, Choice) else limit
+
+    def limit_of_files(self, level: str) -> float | None:
+        """What the files say for what is made now; None if they have no such limit."""
+        limit = self._limits.get(level)
+        return limit.limit() if isinstance(limit, Choice) else limit
+
     def _choose(self) -> None:
         now = self._now()
         if now != self._present:
@@ -97,7 +151,10 @@ class Levels:
             self.thresholds.keep(flags)
 
     def _now(self) -> dict[str, float]:
-        return {level: _number(limit, level) for level, limit in self._limits.items()}
+        return {
+            level: self._overridden[level] if self.overrides(level) else _number(limit, level)
+            for level, limit in self._limits.items()
+        }
 
 
 def _number(limit: float | Choice, level: str) -> float:

@@ -227,8 +227,12 @@ class PlantRules(RuleSet):
         return found
 
     def _blind(self, assets: Iterable[str]) -> Iterator[str]:
+        """The safety functions that see nothing without these assets: machine and title."""
         for asset in assets:
-            yield from (f"{asset}:{rule.id}" for rule in self.site.for_asset(asset) if rule.kind is Kind.SAFETY)
+            yield from (f"{asset}: {rule.title}" for rule in self.site.for_asset(asset) if rule.kind is Kind.SAFETY)
+        for rule in self.rules:
+            if rule.kind is Kind.SAFETY and not {named.asset for named in rule.foreign}.isdisjoint(assets):
+                yield f"{rule.host}: {rule.title}"
 
 
 def _every_signal(rules: Iterable[Rule], site: AssetModel) -> dict[str, ForeignSignal]:

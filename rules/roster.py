@@ -232,7 +232,8 @@ def alarm_name(asset: str, rule: str, part: str | None) -> str:
 def identity(watch: Watch) -> tuple[str, str | None, str]:
     """Rule, part, and what the rule detects by: equal identities may hand their state on."""
     rule = watch.rule
-    return (*watch.key, "" if rule.kind is Kind.SYSTEM else detection_key(rule))
+    levels = f":{','.join(watch.detector.levels)}" if rule.varies else ""
+    return (*watch.key, "" if rule.kind is Kind.SYSTEM else detection_key(rule) + levels)
 
 
 def _patience(written: Iterable[Rule], delivered: Callable[[str], frozenset[str]]) -> dict[str, Duration]:

@@ -221,6 +221,11 @@ class Rule(Section):
         keys = {"kind", "when", "settle", "when_false", "detect", "on_bad_quality"}
         return digest(self.model_dump(mode="json", include=keys))
 
+    @cached_property
+    def varies(self) -> bool:
+        """Whether which levels it watches depends on `values` of the asset."""
+        return bool(getattr(self.detect, "value_names", tuple)())
+
     @property
     def signals(self) -> frozenset[str]:
         """Every signal that the rule names."""

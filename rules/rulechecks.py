@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from rules.alarms import Kind
@@ -162,3 +162,30 @@ def check_site(entries: Iterable[SourcedRule]) -> Iterator[Problem]:
             message = f"the condition of {name} is over several signals and has no on_delay"
             hint = "signals that come in separate messages never change together: add on_delay: 1s"
             yield entry.problem(("detect",), message, hint, "warning")
+
+
+def check_heard(entries: Collection[SourcedRule], model: AssetModel) -> Iterator[Problem]:
+    """Warnings: safety rules over assets whose silence nobody would tell of, and so neither the loss of a gateway."""
+    scopes = _Scopes(model)
+    listening = [(frozenset(scopes.assets(e.rule)), frozenset(e.rule.detect.signals())) for e in entries if _listens(e)]
+    for entry in entries:
+        rule = entry.rule
+        if rule.kind is not Kind.SAFETY or rule.mode != "live" or _is_silence(rule) or rule.plant_wide:
+            continue
+        heard = {asset for assets, signals in listening if not signals or signals & rule.signals for asset in assets}
+        unheard = [asset for asset in scopes.assets(rule) if asset not in heard]
+        if unheard:
+            more = f" and {len(unheard) - 1} more" if len(unheard) > 1 else ""
+            message = f"nothing tells when the signals of {quoted(rule.id)} stop coming on {quoted(unheard[0])}{more}"
+            hint = "add a rule for them with detect: {type: silence, after: 60s}, and without `when`"
+            yield entry.problem(("detect",), message, hint, "warning")
+
+
+def _is_silence(rule: Rule) -> bool:
+    return getattr(rule.detect, "type", "") == "silence"
+
+
+def _listens(entry: SourcedRule) -> bool:
+    """Whether the rule tells of silence at any time."""
+    rule = entry.rule
+    return _is_silence(rule) and rule.mode == "live" and rule.when is None and rule.suppress_when is None

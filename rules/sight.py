@@ -86,6 +86,10 @@ class Stopwatch:
         """When it will have held for `total` if it goes on; None if it does not run."""
         return None if self._since is None else self._since + total - self.total
 
+    def until(self, at: Instant) -> Duration:
+        """For how long it held in all if it goes on up to `at`."""
+        return self.total + (max(0, at - self._since) if self._since is not None else 0)
+
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
         if self._since is not None:

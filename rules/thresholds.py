@@ -11,6 +11,8 @@ Bound: TypeAlias = tuple[int, float, float]
 
 LEVELS: Final = ("high_high", "low_low", "high", "low")
 """Most severe first."""
+RISING: Final = ("low_low", "low", "high", "high_high")
+"""The order in which limits must rise."""
 
 
 class Thresholds:

@@ -1,4 +1,4 @@
-"""What time alone does to an alarm: suppressions and requests end, people are called again, the priority steps up.
+"""What time alone does to an alarm: suppressions, requests and overrides end, people are called again, it steps up.
 
 Whatever is suppressed calls nobody; what came due meanwhile happens when it is shown again.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
-from rules import suppression
+from rules import overriding, suppression
 from rules.alarms import Act, State
 from rules.durations import format_duration
 from rules.escalation import Step
@@ -24,7 +24,7 @@ Timer: TypeAlias = Callable[["Watch", Instant, "Emit"], None]
 def deadline(watch: Watch) -> Instant | None:
     """When time will next change something about the alarm if nothing else does."""
     alarm = watch.alarm
-    if alarm.state is State.NORMAL and not alarm.holds and alarm.request is None:
+    if alarm.state is State.NORMAL and not alarm.holds and alarm.request is None and alarm.override is None:
         return None
     return min((end for end, _ in _running(watch)), default=None)
 
@@ -44,6 +44,8 @@ def _running(watch: Watch) -> Iterator[tuple[Instant, Timer]]:
             yield hold.end, timer
     if alarm.request is not None:
         yield alarm.request.expires, _forget_request
+    if alarm.override is not None:
+        yield alarm.override.end, _restore_limits
     if alarm.shown is State.ACKNOWLEDGED:
         yield from _call_again(watch)
     if alarm.shown is State.UNACKNOWLEDGED:
@@ -73,6 +75,10 @@ def _return_to_service(watch: Watch, at: Instant, emit: Emit) -> None:
 
 
 _ENDS: dict[State, Timer] = {State.OUT_OF_SERVICE: _return_to_service, State.SHELVED: _unshelve}
+
+
+def _restore_limits(watch: Watch, at: Instant, emit: Emit) -> None:
+    overriding.end(watch, at, emit, "the time of the override is up", "time_up")
 
 
 def _forget_request(watch: Watch, at: Instant, emit: Emit) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from rules import suppression, timers
+from rules import overriding, suppression, timers
 from rules.alarms import Act, Kind, Priority, State
 from rules.delay import Delay, sooner
 from rules.detectors.base import ALWAYS_QUIET, Detector
@@ -88,7 +88,7 @@ class Watch:
         """What the condition of a level says now, in words."""
         if level == BAD_QUALITY:
             return self._bad_quality_text(on=on)
-        return str(self.detector.describe(level, on=on)["text"])
+        return str(self.detector.describe(level, on=on)["text"]) + overriding.sentence(self, level)
 
     def band(self, signal: Signal) -> tuple[float, float]:
         """The values of `signal` at which nothing changes."""
@@ -284,6 +284,8 @@ class Watch:
             reason["text"] = self._bad_quality_text(on=on)
         else:
             reason |= self.detector.describe(level, on=on)
+            if self.alarm.override is not None:
+                reason |= overriding.named(self, level) | {"text": reason["text"] + overriding.sentence(self, level)}
         reason["quality"] = {s.name: s.quality.name.lower() for s in self.inputs if s.quality}
         return reason
 
@@ -331,6 +333,8 @@ class Watch:
         """The reverse of `snapshot`."""
         self._fed = None
         self.alarm.restore(data["alarm"])
+        if self.alarm.override is not None:
+            overriding.impose(self, self.alarm.override)
         self._armed_since, self._settled = data["armed_since"], data["settled"]
         for delay, saved in zip(self.delays, data["delays"], strict=True):
             delay.restore(saved)

@@ -122,7 +122,10 @@ def _what(transition: Transition, asset: AssetFacts, purpose: Purpose) -> Iterat
     yield f"Machine: {machine}" + (f", area {asset.area}" if asset.area else "")
     if purpose is Purpose.LATCHED:
         yield "The condition is gone; the alarm stays until somebody resets it."
-    yield str(transition.reason.get("text", transition.title))
+    text = str(transition.reason.get("text", transition.title))
+    yield text
+    if len(text) > LONGEST_LINE and purpose is not Purpose.RECOVERY:
+        yield from (f"Blind: {name}" for name in transition.reason.get("blind", ()))
     yield from _measured(transition)
     if transition.reason.get("late"):
         yield "Late: this happened before it could be decided, e.g. while the connection was down."

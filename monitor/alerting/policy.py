@@ -20,6 +20,7 @@ from monitor.alerting import messages
 from monitor.alerting.messages import AssetFacts, RuleFacts
 from monitor.database.records import Identity, Notification, Purpose, Recipient
 from rules.alarms import SUPPRESSIONS, Kind, Priority, State, Transition
+from rules.builtin import COMMS_LOST
 
 if TYPE_CHECKING:
     from monitor.settings import Notify
@@ -59,6 +60,7 @@ class Why(enum.StrEnum):
     FLOOD = "alarm flood: told together with others, in the next message of the flood"
     QUIET_EVENT = "this event notifies nobody"
     SUPPRESSED = "the alarm is shelved, suppressed or out of service"
+    COVERED = "told with the loss of its gateway, which lists it"
     NOT_LIVE = "the rule is not live: it decides but notifies nobody"
     HELD = "held: it came late, and people are told once the backlog is worked off"
     OVERTAKEN = "it came late and was overtaken: people are told what followed"
@@ -163,13 +165,23 @@ class Notifier:
         """As the function of this name, with its memory; call it once for each transition, in order."""
         identity = (transition.asset, transition.rule, transition.part)
         told = self._told.get(identity, {})
-        decision = decide(transition, rule, self.notify, asset, told=told, zone=self.zone)
+        decision = self._without_informed(
+            decide(transition, rule, self.notify, asset, told=told, zone=self.zone), transition.reason.get("covered")
+        )
         for notification in decision.notifications:
             if notification.purpose is Purpose.ALERT:
                 self._told.setdefault(identity, {})[Recipient(notification.team, notification.channel)] = None
             elif notification.purpose is Purpose.RECOVERY:
                 self._told.pop(identity, None)
         return decision
+
+    def _without_informed(self, decision: Decision, gateway: str | None) -> Decision:
+        """What the loss of a gateway said already goes to those alone who were not told of that."""
+        informed = {recipient.channel for recipient in self._told.get((gateway or "", COMMS_LOST, None), ())}
+        kept = tuple(n for n in decision.notifications if n.channel not in informed)
+        if gateway is None or kept == decision.notifications:
+            return decision
+        return Decision(decision.transition, decision.why if kept else Why.COVERED, kept)
 
     def untell(self, identity: Identity, recipients: Iterable[Recipient]) -> None:
         """They were not told of the alarm after all."""
@@ -211,7 +223,7 @@ def _notification(
         part=transition.part,
         kind=transition.kind,
         priority=Priority.LOW if notice else transition.priority,
-        safety=transition.kind is Kind.SAFETY,
+        safety=transition.kind is Kind.SAFETY or bool(transition.reason.get("blind")),
         team=recipient.team,
         channel=recipient.channel,
         at=transition.at,
@@ -231,6 +243,8 @@ def _channels(names: Iterable[str], notify: Notify) -> list[Recipient]:
 
 
 def _matches(match: Mapping[str, str], transition: Transition, rule: RuleFacts | None, asset: AssetFacts) -> bool:
+    if match.get("kind") == Kind.SAFETY and transition.reason.get("blind"):
+        match = {key: wanted for key, wanted in match.items() if key != "kind"}
     facts = {
         **(rule.labels if rule is not None else {}),
         "kind": transition.kind.value,

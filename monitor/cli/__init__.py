@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from monitor.cli import alarms, backup, data, explain, quarantine, scenarios, site, states
+from monitor.cli import alarms, backup, data, explain, quarantine, safety, scenarios, site, states
 from monitor.errors import EXIT_CRASHED, AndonError, ConfigurationError
 
 
@@ -63,7 +63,7 @@ app.command("test")(scenarios.try_scenarios)
 COMMANDS: Final = (
     *(site.demo, site.init, site.check, site.run, site.reload, scenarios.record),
     *(data.replay, data.export, backup.backup, backup.restore),
-    *(alarms.alarms, explain.explain, states.states),
+    *(alarms.alarms, explain.explain, safety.safety, states.states),
 )
 for command in COMMANDS:
     app.command()(command)
@@ -107,6 +107,10 @@ def andon(
 
       andon explain --site plant line1/oven:too-hot
       andon explain --site plant --rule too-hot --asset line1/oven
+
+    Which safety functions are bypassed, hidden or due for a test:
+
+      andon safety --site plant
 
     Rules can be tried on the past before they wake anybody:
 

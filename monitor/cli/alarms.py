@@ -22,6 +22,9 @@ Comment: TypeAlias = Annotated[str, typer.Option("--comment", metavar="TEXT", he
 For: TypeAlias = Annotated[
     int | None, typer.Option("--for", metavar="TIME", help="For how long: 30m, 2h.", parser=options.duration)
 ]
+Limits: TypeAlias = Annotated[
+    list[Any], typer.Argument(metavar="LEVEL=NUMBER...", help="high=90, low_low=-5, ...", parser=options.limit)
+]
 ANSWER_WITHIN: Final = 10
 """Seconds for the line to check, journal, apply and answer."""
 
@@ -92,14 +95,16 @@ def _shown(alarm: Alarm, timezone: str) -> str:
     return "\n".join(plain(line) for line in (*lines, f"    {alarm.alarm}"))
 
 
-def _send(action: str, alarm: str, site: Path, by: str, comment: str, duration: int | None = None) -> None:
+def _send(
+    action: str, alarm: str, site: Path, by: str, comment: str, duration: int | None = None, **more: dict[str, float]
+) -> None:
     import asyncio
 
     from monitor.linesocket import ask
     from rules.events import SECOND
 
     data_dir = load(site).settings.data_dir
-    asked = {"action": action, "alarm": alarm, "by": by, "comment": comment, "duration": duration}
+    asked = {"action": action, "alarm": alarm, "by": by, "comment": comment, "duration": duration, **more}
     told = asyncio.run(ask(data_dir, "command", asked, timeout=ANSWER_WITHIN * SECOND))
     typer.echo(plain(f"{told['alarm']}: {told['text']}; its state is {told['state']}"))
 
@@ -118,6 +123,15 @@ def _suppressing(action: str) -> Callable[..., None]:
     return act
 
 
+def _overriding(action: str) -> Callable[..., None]:
+    def act(
+        alarm: Id, limits: Limits, *, site: options.Site, by: By, comment: Comment = "", duration: For = None
+    ) -> None:
+        _send(action, alarm, site, by, comment, duration, limits=dict(limits))
+
+    return act
+
+
 EXAMPLE: Final = "\n\n      andon alarm {} line1/oven:too-hot --site plant --by kim{}\n    "
 
 SHELVE: Final = """\
@@ -131,6 +145,15 @@ Take it out of service for maintenance, with the work order and an end.
 
     It returns by itself. A safety alarm takes a second person, who does the same
     within 15 minutes."""
+
+OVERRIDE: Final = """\
+Put other limits in force for a while, with the reason and an end.
+
+    They hold over restarts and new files until the time is up (7 d at most) or
+    somebody restores those of the files; `andon check` lists them. A limit that
+    goes by product is overridden for what is being made now. Of a safety rule it
+    takes a second person, who does the same within 15 minutes, and lasts a shift
+    at most."""
 
 FREEZE: Final = """\
 Put the limits that a chart proposes in force, as the next revision, with the reason.
@@ -153,6 +176,8 @@ ACTIONS: Final[dict[str, tuple[Callable[[str], Callable[..., None]], str, str]]]
     "shelve": (_suppressing, SHELVE, ' --comment "sensor drifts" --for 2h'),
     "unshelve": (_acting, "Show it again.", ""),
     "reset": (_acting, "Let go of a latched alarm that is over and acknowledged.", ""),
+    "override": (_overriding, OVERRIDE, ' high=90 --comment "trial run" --for 8h'),
+    "restore": (_acting, "Let the limits of the files hold again before the time of an override is up.", ""),
     "out-of-service": (_suppressing, OUT_OF_SERVICE, ' --comment "WO 4711" --for 4h'),
     "return": (_acting, "Return it to service before its time.", ""),
 }

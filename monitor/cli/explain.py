@@ -124,6 +124,10 @@ def _fact_lines(reason: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
         value = reason.get(key)
         if value not in (None, {}, [], ""):
             yield f"      {key}: {moment(value, zone) if key == 'began' and isinstance(value, int) else _flat(value)}"
+    if override := reason.get("override"):
+        limits = (f"{level} {_flat(one['limit'])} (files: {one['filed']})" for level, one in override["limits"].items())
+        until = moment(override["until"], zone)
+        yield f"      override: {', '.join(limits)} until {until}, by {override['by']}: {override['comment']}"
     for hold in reason.get("suppression", ()):
         yield f"      hidden: {hold['by']}: {hold['comment']}"
 

@@ -36,6 +36,7 @@ def check_site(directory: Path, *, connect: bool = False) -> int:
 
     loaded = _loaded(directory)
     problems = [*loaded.problems, *_journal_problems(directory, loaded.site), *_store_problems(directory, loaded.site)]
+    problems += _override_problems(loaded.site)
     if connect:
         problems += _broker_problems(directory, loaded.site)
     show(problems)
@@ -54,6 +55,22 @@ def _journal_problems(directory: Path, site: Site | None) -> list[Problem]:
 
     document, _ = read_yaml(SITE_FILE, _text(directory / SITE_FILE))
     return [document.problem(("journal",), *finding) for finding in check_journal(site.settings)]
+
+
+def _override_problems(site: Site | None) -> list[Problem]:
+    """The limits that people overrode, where the monitor has run already."""
+    path = None if site is None else site.settings.data_dir / "alarms.db"
+    if site is None or path is None or not path.exists():
+        return []
+    from contextlib import closing
+    from zoneinfo import ZoneInfo
+
+    from monitor.database.queries import AlarmReader
+    from monitor.overrides import as_warnings, differences
+
+    with closing(AlarmReader(path)) as reader:
+        found = differences(reader, site.ruleset)
+    return list(as_warnings(found, site.texts, ZoneInfo(site.settings.timezone)))
 
 
 def _store_problems(directory: Path, site: Site | None) -> list[Problem]:

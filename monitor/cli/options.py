@@ -21,6 +21,15 @@ def duration(text: str) -> Duration:
         raise typer.BadParameter(f"{error.message}; {error.hint}") from None
 
 
+def limit(text: str) -> tuple[str, float]:
+    """Level and number of `high=90`; what is none is a usage error."""
+    level, _, number = text.partition("=")
+    try:
+        return level.strip(), float(number)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no limit; write, for example, high=90") from None
+
+
 def instant(text: str) -> Instant:
     """Nanoseconds since 1970 of an RFC 3339 time, or of a day's beginning in UTC; what is none is a usage error."""
     from monitor.codecs.timestamps import parse_iso

@@ -20,6 +20,7 @@ from monitor.database.schema import (
     quarantine,
     quarantine_counts,
     revisions,
+    snapshots,
     transitions,
 )
 from monitor.journal.entries import Offset
@@ -156,6 +157,11 @@ class AlarmReader(Reader):
         )
         wanted = select(transitions.c.body).where(transitions.c.seq.in_(newest)).order_by(transitions.c.seq)
         return [msgspec.json.decode(row.body, type=Transition) for row in self._rows(wanted)]
+
+    def snapshots(self) -> Iterator[tuple[str, bytes]]:
+        """The latest state of each asset, as JSON; at most some seconds old while the line runs."""
+        for row in self._rows(select(snapshots.c.asset, snapshots.c.body).order_by(snapshots.c.asset)):
+            yield row.asset, row.body
 
     def revision_texts(self) -> Iterator[dict[str, str]]:
         """The texts of every set of rules that was decided by, newest first."""

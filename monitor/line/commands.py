@@ -23,13 +23,17 @@ LONGEST_ALARM: Final = 2_000
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The arguments of the request `command`; `duration` is in nanoseconds, none means one-shot for `shelve`."""
+    """The arguments of the request `command`; `duration` is in nanoseconds, none means one-shot for `shelve`.
+
+    `limits` by level are for `override`.
+    """
 
     action: str
     alarm: str
     by: str
     comment: str = ""
     duration: Duration | None = None
+    limits: dict[str, float] = {}
 
 
 class CommandDesk:
@@ -76,7 +80,7 @@ class CommandDesk:
             raise RefusedError(f"there is no alarm {quoted(asked.alarm[:100])}; `andon alarms` lists them")
         received = self._intake.stamp()
         until = None if asked.duration is None else received + asked.duration
-        return Command(received, asked.action, asset, asked.alarm, asked.by, asked.comment, until)
+        return Command(received, asked.action, asset, asked.alarm, asked.by, asked.comment, until, asked.limits)
 
 
 def _answer(told: list[Transition]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
@@ -59,6 +59,8 @@ COMMIT_EVERY: Final[Duration] = SECOND
 SNAPSHOT_CYCLE: Final = 10
 """Commits in which every asset that changed gets a new snapshot."""
 
+KEPT_AT_ONCE: Final = frozenset({"override", "restore"})
+"""Commands whose asset is saved with the answer: what they leave behind stands in snapshots alone."""
 LOOK_EVERY: Final = 0.1
 """Seconds between looks at whether a backlog is worked off."""
 FLOODS: Final = "floods"
@@ -84,6 +86,7 @@ class _Undone:
     outcomes: list[tuple[asyncio.Future[Outcome], Outcome]] = field(default_factory=list)
     gaps: dict[tuple[str, str, Offset], Gap] = field(default_factory=dict)
     unkept: list[asyncio.Future[None]] = field(default_factory=list)
+    commanded: dict[str, None] = field(default_factory=dict)
 
     @property
     def urgent(self) -> bool:
@@ -279,8 +282,9 @@ class Decider:
     async def _commit(self, committed: Callable[[Step], None]) -> None:
         undone, self._undone = self._undone, _Undone()
         snapshots, stages = [], []
-        if undone.unkept or clock.elapsed() - self._saved_at >= COMMIT_EVERY:
-            snapshots, stages = self._snapshots(everything=bool(undone.unkept)), self._stages()
+        if undone.unkept or undone.commanded or clock.elapsed() - self._saved_at >= COMMIT_EVERY:
+            snapshots = self._snapshots(undone.commanded, everything=bool(undone.unkept))
+            stages = self._stages()
             self.tally.publish()
             self._saved_at = clock.elapsed()
         if self._floods.changed:
@@ -328,15 +332,15 @@ class Decider:
             return []
         return [(name, self.next - 1, msgspec.json.encode(state)) for name, state in self.stages.snapshot().items()]
 
-    def _snapshots(self, *, everything: bool) -> list[tuple[str, Offset, bytes]]:
-        """Of the assets whose changes are longest unsaved, a share; what was decided up to now is in them.
+    def _snapshots(self, first: Iterable[str], *, everything: bool) -> list[tuple[str, Offset, bytes]]:
+        """Of the assets whose changes are longest unsaved, a share, and of those in `first`.
 
-        Of all where the journal could not repeat what changed them.
+        What was decided up to now is in them. Of all where the journal could not repeat what changed them.
         """
         touched = self.fleet.touched
         share = list(touched)[: len(touched) if everything else max(100, len(touched) // SNAPSHOT_CYCLE)]
         taken = []
-        for asset in share:
+        for asset in dict.fromkeys((*share, *(asset for asset in first if asset in touched))):
             monitor = self.fleet.monitors[asset]
             self.tally.look(monitor)
             taken.append((asset, self.fleet.offsets[asset], msgspec.json.encode(monitor.snapshot())))
@@ -367,6 +371,8 @@ class Decider:
         self._send_bundles(offset, entry.received)
         if isinstance(event, Command):
             self._note_outcome(event, decided.shown)
+            if event.action in KEPT_AT_ONCE:
+                self._undone.commanded[event.asset] = None
 
     def _note_outcome(self, command: Command, transitions: list[Transition]) -> None:
         waiting = self._waiting.pop(command.received, None)

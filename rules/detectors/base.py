@@ -18,7 +18,7 @@ from rules.durations import DurationField
 from rules.events import Duration, Instant, Value
 from rules.limit_table import Choice, Levels, LimitTable
 from rules.signals import Signal
-from rules.thresholds import LEVELS
+from rules.thresholds import LEVELS, RISING
 
 if TYPE_CHECKING:
     from rules.alarms import Priority
@@ -81,6 +81,10 @@ class Detector(ABC):
     """Whether a reading that repeats the last value still tells something."""
     priority: Priority | None = None
     """The priority of this part's alarm, where it is not the rule's."""
+    adjustable: Levels | None = None
+    """Its high and low limits, which a person may override for a while; None if it has none."""
+    never_hidden = False
+    """Whether nobody may shelve its alarm or take it out of service."""
     renewed = False
     """Whether what `update` last found is a new occurrence: what held until then ended at the same moment."""
 
@@ -206,9 +210,9 @@ class LevelledConfig(DetectorConfig):
     def _levels_rise(self) -> Self:
         if not self.level_names():
             raise ValueError("give at least one of high_high, high, low, low_low")
-        numbers = [v for v in (self.low_low, self.low, self.high, self.high_high) if isinstance(v, float)]
+        numbers = [v for level in RISING if isinstance(v := getattr(self, level), float)]
         if numbers != sorted(numbers):
-            raise ValueError("limits must rise in the order low_low, low, high, high_high")
+            raise ValueError(f"limits must rise in the order {', '.join(RISING)}")
         return self
 
     def value_names(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ class Deviation(Detector):
         self.inputs = tuple(dict.fromkeys((signal, *compared, *levels.inputs)))
         self.levels = levels.names
         self._setpoint = setpoint
-        self._levels = levels
+        self.adjustable = self._levels = levels
         self._ignore = ignore_quality
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:

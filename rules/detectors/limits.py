@@ -45,7 +45,7 @@ class Limits(Detector):
         self.inputs = (signal, *levels.inputs)
         self.part = part
         self.levels = levels.names
-        self._levels = levels
+        self.adjustable = self._levels = levels
         self._ignore = ignore_quality
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:

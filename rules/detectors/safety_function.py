@@ -53,10 +53,12 @@ class SafetyFunctionConfig(DetectorConfig):
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector per thing watched."""
         found: list[Detector] = []
+        demand = None
         if self.demand is not None:
-            found.append(Lasting("demand", "was demanded", Sight(self.demand, bindings), 0))
+            demand = Lasting("demand", "was demanded", Sight(self.demand, bindings), 0)
+            found.append(demand)
         if self.bypass is not None:
-            found.append(Lasting("bypass", "is bypassed", Sight(self.bypass, bindings), self.max_bypass))
+            found.append(Lasting("bypass", "is bypassed", Sight(self.bypass, bindings), self.max_bypass, demand))
         if self.proof_test is not None:
             tested = self.tested or self.demand
             assert tested is not None
@@ -68,120 +70,167 @@ class SafetyFunctionConfig(DetectorConfig):
 
 
 class Lasting(Detector):
-    """Something that must not hold for longer than it may. Counts how often it came about, and for how long in all."""
+    """Something that must not hold for longer than it may (`longest`).
 
-    def __init__(self, part: str, words: str, sight: Sight, longest: Duration) -> None:
+    `count` is how often it came about, `since` when it did if it holds. `demand`, if given, is counted meanwhile.
+    """
+
+    def __init__(self, part: str, words: str, sight: Sight, longest: Duration, demand: Lasting | None = None) -> None:
         self.part = part
         self.inputs = sight.inputs
+        self.longest = longest
+        self.count = 0
+        self.since: Instant | None = None
         self._words = words
         self._sight = sight
-        self._longest = longest
         self._watch = Stopwatch()
-        self._count = 0
-        self._since: Instant | None = None
         self._on = False
+        self._demand = demand
+        self._demands = 0
+
+    @property
+    def text(self) -> str:
+        """The expression."""
+        return self._sight.text
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether it holds now; None where that cannot be told."""
+        return self._sight.holds()
+
+    def total(self, at: Instant) -> Duration:
+        """For how long it held in all, up to `at`."""
+        return self._watch.until(at)
+
+    @property
+    def demands(self) -> int | None:
+        """How often the function was called upon while this holds, or held last; None if that is not counted."""
+        if self._demand is None:
+            return None
+        return self._demands if self.since is None else self._demand.count - self._demands
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """Whether it has held for too long; unknown while the expression is."""
         holds = self._sight.holds()
         self._watch.feed(holds, at)
-        if holds and self._since is None:
-            self._since = at
-            self._count += 1
+        if holds and self.since is None:
+            self._begin(at)
         elif holds is False:
-            self._since = None
-        self._on = self._since is not None and at >= self._since + self._longest
+            self._end()
+        self._on = self.since is not None and at >= self.since + self.longest
         return None if holds is None else (self._on,)
+
+    def _begin(self, at: Instant) -> None:
+        """From here on demands count as during it, one that lasts included."""
+        self.since = at
+        self.count += 1
+        if self._demand is not None:
+            self._demands = self._demand.count - (self._demand.since is not None)
+
+    def _end(self) -> None:
+        if self.since is not None:
+            self._demands = self.demands or 0
+            self.since = None
 
     @property
     def deadline(self) -> Instant | None:
         """When it will have held for too long."""
-        return None if self._since is None or self._on else self._since + self._longest
+        return None if self.since is None or self._on else self.since + self.longest
 
     def rest(self, at: Instant) -> None:
         """What holds while the rule is not armed does not count."""
         self._watch.stop(at)
-        self._since = None
+        self._end()
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
         """What was too long remains so, if it still holds."""
-        self._since = at - self._longest if held[0] else None
+        self.since = at - self.longest if held[0] else None
 
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """What is the matter, how often that was so, and for how long in all."""
         del level
         words, values = listed(self.inputs)
         if on:
-            long = f" for longer than {format_duration(self._longest)}" if self._longest else ""
+            long = f" for longer than {format_duration(self.longest)}" if self.longest else ""
             text = f"the safety function {self._words}{long}: {self._sight.text} ({words})"
         else:
             text = f"over: {self._sight.text} no longer holds ({words})"
-        total = {"count": self._count, "total": self._watch.total / 1e9, "values": values}
-        return {"text": f"{text}; {self._count} times so far", "limit": self._longest / 1e9} | total
+        total = {"count": self.count, "total": self._watch.total / 1e9, "values": values}
+        if self.demands is not None:
+            total["demands"] = self.demands
+            text += f", {self.demands} demands meanwhile"
+        return {"text": f"{text}; {self.count} times so far", "limit": self.longest / 1e9} | total
 
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
         self._watch.shift(delta)
-        if self._since is not None:
-            self._since += delta
+        if self.since is not None:
+            self.since += delta
 
     def snapshot(self) -> list[Any]:
-        """Time in all, count, since, on."""
-        return [self._watch.snapshot(), self._count, self._since, self._on]
+        """Time in all, count, since, on, demands."""
+        return [self._watch.snapshot(), self.count, self.since, self._on, self._demands]
 
     def restore(self, data: list[Any]) -> None:
-        """The reverse of `snapshot`."""
-        watch, self._count, self._since, self._on = data
+        """The reverse of `snapshot`, also of one that counted no demands."""
+        watch, self.count, self.since, self._on, *demands = data
+        self._demands = demands[0] if demands else 0
         self._watch.restore(watch)
 
 
 class ProofTest(Detector):
-    """A test that is due."""
+    """A test that is due an `interval` after the `last` one."""
 
     part = "proof_test"
 
     def __init__(self, tested: Sight, interval: Duration, clock: AssetClock) -> None:
         self.inputs = tested.inputs
+        self.interval = interval
+        self.last: Instant | None = None
         self._tested = tested
-        self._interval = interval
         self._clock = clock
-        self._last: Instant | None = None
         self._due = False
+
+    @property
+    def text(self) -> str:
+        """The expression that tells of a test."""
+        return self._tested.text
 
     def update(self, at: Instant) -> tuple[bool, ...]:
         """Due once the interval has passed since the last test."""
         if self._tested.holds():
-            self._last = at
-        end = self._end
+            self.last = at
+        end = self.end
         self._due = end is not None and at >= end
         return (self._due,)
 
     @property
-    def _end(self) -> Instant | None:
-        last = self._clock.start if self._last is None else self._last
-        return None if last is None else last + self._interval
+    def end(self) -> Instant | None:
+        """When it is due; None before the asset is watched."""
+        last = self._clock.start if self.last is None else self.last
+        return None if last is None else last + self.interval
 
     @property
     def deadline(self) -> Instant | None:
         """When it will be due."""
-        return None if self._due else self._end
+        return None if self._due else self.end
 
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """Since when it is due."""
         del level
         what = "has not been tested for" if on else "was tested; the next test is due in"
-        text = f"the safety function {what} {format_duration(self._interval)}: {self._tested.text}"
-        return {"text": text, "limit": self._interval / 1e9, "last_test": self._last}
+        text = f"the safety function {what} {format_duration(self.interval)}: {self._tested.text}"
+        return {"text": text, "limit": self.interval / 1e9, "last_test": self.last}
 
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
-        if self._last is not None:
-            self._last += delta
+        if self.last is not None:
+            self.last += delta
 
     def snapshot(self) -> list[Any]:
         """Last test, due."""
-        return [self._last, self._due]
+        return [self.last, self._due]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        self._last, self._due = data
+        self.last, self._due = data

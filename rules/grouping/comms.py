@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from rules.alarms import Transition
+from rules.alarms import Kind, Transition
 from rules.events import SECOND, Duration, Instant
 from rules.ruleset import RuleSet
 
@@ -32,8 +32,13 @@ class _Gateway(msgspec.Struct, array_like=True):
     silent: bool = False
 
 
+def _matters(rules: RuleSet, assets: tuple[str, ...]) -> bool:
+    """Whether its loss says more than the silence of one asset does."""
+    return len(assets) > 1 or any(rule.kind is Kind.SAFETY for asset in assets for rule in rules.for_asset(asset))
+
+
 class Comms:
-    """Listens to all assets of each gateway that has several.
+    """Listens to all assets of each gateway that has several, or one with a safety rule.
 
     A gateway is silent when an asset's silence alarm comes while nobody else of it speaks either: for half the patience
     of that alarm, or for twice the gateway's longest pause.
@@ -46,7 +51,7 @@ class Comms:
     def adopt(self, rules: RuleSet) -> None:
         """From here on these rules hold."""
         self._rules = rules
-        shared = {name: assets for name, assets in rules.assets.gateways.items() if len(assets) > 1}
+        shared = {name: assets for name, assets in rules.assets.gateways.items() if _matters(rules, assets)}
         self._of = {asset: name for name, assets in shared.items() for asset in assets}
         self._gateways = {name: self._gateways.get(name) or _Gateway() for name in shared}
 

@@ -105,6 +105,10 @@ class Tree:
         """Whether an alarm of this rule can hide any other."""
         return transition.mode == "live" and transition.rule in self._causes
 
+    def is_blind(self, transition: Transition) -> bool:
+        """Whether the alarm says that something cannot be seen."""
+        return self._blind(transition, self.rules.rule(transition.rule))
+
     def waits(self, transition: Transition) -> bool:
         """Whether people are told of it only after the wait in which its cause may still come to light."""
         if transition.kind is Kind.SAFETY or transition.priority is Priority.CRITICAL:

@@ -85,4 +85,4 @@ def _command(scenario: Scenario, deed: Deed) -> Command:
     at = scenario.start + deed.at
     asset = scenario.asset_of(deed)
     until = None if deed.for_ is None else at + deed.for_
-    return Command(at, deed.command, asset, f"{asset}:{deed.alarm}", deed.by, deed.comment, until)
+    return Command(at, deed.command, asset, f"{asset}:{deed.alarm}", deed.by, deed.comment, until, deed.limits)

@@ -22,7 +22,10 @@ MONDAY: Final[Instant] = 1_767_592_800 * SECOND
 """2026-01-05T06:00Z, when a scenario begins that does not say so."""
 MOST_READINGS: Final = 1_000_000
 EVENTS: Final = frozenset(
-    {"raised_priority", "lowered_priority", "commented", *(event for left in JOURNALLED.values() for event in left)}
+    {
+        *("raised_priority", "lowered_priority", "commented", "limits_overridden", "limits_restored"),
+        *(event for left in JOURNALLED.values() for event in left),
+    }
 )
 """What a transition's `event` can be."""
 
@@ -72,6 +75,7 @@ class Deed(Section):
     by: str = "operator"
     comment: str = ""
     for_: DurationField | None = Field(default=None, alias="for")
+    limits: dict[str, float] = {}
     refused: bool = False
 
 

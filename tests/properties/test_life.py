@@ -48,7 +48,9 @@ def _event(rng: Random, received: int) -> Event:
         length = rng.choice(LENGTHS)
         until = None if length is None else received + length * SECOND
         people, comments = rng.choice(("kim", "lee", "lee ")), rng.choice(("why", "why", ""))
-        return Command(received, rng.choice(tuple(ACTIONS)), "m", rng.choice(ALARMS), people, comments, until)
+        action = rng.choice(tuple(ACTIONS))
+        limits = {"high": float(rng.randint(2, 9))} if action == "override" else {}
+        return Command(received, action, "m", rng.choice(ALARMS), people, comments, until, limits)
     readings = [Reading("x", float(rng.randint(0, 10))), Reading("y", float(rng.randint(0, 10)))]
     if rng.random() < 0.4:
         readings.append(Reading("cleaning", rng.choice((True, False, None))))

@@ -365,3 +365,18 @@ def test_derived_bound_and_context_signals_survive_a_restart():
     m = AssetMonitor.restore(m.rules, m.snapshot())
     (raised,) = m.handle(seen(1, speed=2000))
     assert (raised.value, raised.reason["context"]) == (18, {"product": "A7"})
+
+
+def test_a_limit_whose_value_the_asset_loses_or_gets_begins_anew_and_the_rest_of_the_line_goes_on() -> None:
+    rule = "  - {id: r, kind: equipment, assets: [m, n], detect: {type: limits, signal: t, high: 5, high_high: top}}\n"
+    with_value = rules_of(rule, "assets: {m: {values: {top: 9}}, n: {values: {top: 9}}}\n")
+    without = rules_of(rule, "assets: {m: {}, n: {values: {top: 9}}}\n")
+    m = AssetMonitor("m", with_value)
+    assert told(m, seen(0, t=10), Revision(T0 + SECOND, without)) == [
+        ("r", 0, "raised"),
+        ("r", 1, "cleared"),
+        ("r", 1, "raised"),
+    ]
+    assert told(m, Revision(T0 + 2 * SECOND, with_value)) == [("r", 2, "cleared"), ("r", 2, "raised")]
+    other = rules_of(rule, "assets: {m: {values: {top: 8}}, n: {values: {top: 9}}}\n")
+    assert told(m, Revision(T0 + 3 * SECOND, other)) == [], "another number is no other rule"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.alerting.floods import FloodControl
 from monitor.alerting.policy import CONSOLE, Notifier, Why, decide, fingerprint
 from monitor.database.records import Purpose, Recipient
 from monitor.settings import Notify
-from rules.alarms import Kind, Priority, State
+from rules.alarms import Kind, Priority, State, Transition
 from tests.monitor.alerting.making import HOOK, MAIL, MILL, Facts, decided, notify, told_on, transition
 from tests.rules.plant import rules_of
 
@@ -210,3 +212,47 @@ def test_other_teams_are_told_from_now_on_and_a_channel_that_is_gone_hears_nothi
     assert over.notifications == ()
     again = notifier.decide(transition(second=2, alarm="line1/mill3:too-hot:2:0"), None, MILL)
     assert [notification.channel for notification in again.notifications] == [fingerprint(HOOK)]
+
+
+# -- the loss of a gateway ------------------------------------------------------------------------------------------
+
+
+def lost_gateway(**changes: object) -> Transition:
+    reason = {"text": "nothing is heard", "blind": ["line1/mill3: Guard"]}
+    return transition(
+        asset="gw", rule="system.comms-lost", kind=Kind.SYSTEM, priority=Priority.CRITICAL, reason=reason, **changes
+    )
+
+
+def test_the_loss_of_a_gateway_that_blinds_safety_goes_where_safety_goes_first_of_all() -> None:
+    settings = notify(({"kind": "system"}, "maintenance"), ({"kind": "safety"}, "quality"), **TEAMS)
+    decision = decided(lost_gateway(), settings)
+    assert teams_of(decision) == ["maintenance", "quality"]
+    assert all(n.safety and n.rank == 0 for n in decision.notifications)
+
+
+def test_who_was_told_of_it_is_not_told_again_of_what_it_blinds_and_who_was_not_is() -> None:
+    settings = notify(({"kind": "safety"}, "quality"), ({"rule": "guard-lost"}, "maintenance"), **TEAMS)
+    notifier = Notifier(settings)
+    blind = transition(rule="guard-lost", kind=Kind.SAFETY, reason={"text": "silent", "covered": "gw"})
+    assert teams_of(notifier.decide(lost_gateway(), None, MILL)) == ["quality"]
+    assert teams_of(notifier.decide(blind, Facts(), MILL)) == ["maintenance"]
+    everybody = Notifier(notify(({}, "quality"), **TEAMS))
+    everybody.decide(lost_gateway(), None, MILL)
+    assert everybody.decide(blind, Facts(), MILL).why is Why.COVERED
+    assert teams_of(Notifier(settings).decide(blind, Facts(), MILL)) == ["quality", "maintenance"]
+
+
+def test_no_flood_bundles_it() -> None:
+    flooded = FloodControl(notify(({}, "quality"), **TEAMS))
+    for n in range(30):
+        flooded.decide(transition(asset=f"m{n}", priority=Priority.LOW), Facts(), MILL)
+    assert teams_of(flooded.decide(lost_gateway(second=1), None, MILL)) == ["quality"]
+
+
+def test_it_names_all_that_is_blind_however_many_there_are() -> None:
+    names = [f"line1/press{n}: Guard open" for n in range(80)]
+    lost = lost_gateway()
+    lost = msgspec.structs.replace(lost, reason={"text": "blind: " + ", ".join(names), "blind": names})
+    (one, *_) = decided(lost).notifications
+    assert all(name in one.body for name in names)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from monitor import clock
 from monitor.alerting.topics import AlarmTable, _payload
 from monitor.cli import app
 from monitor.database.queries import AlarmReader
@@ -24,6 +25,8 @@ from monitor.line.decider import Decider
 from monitor.line.intake import Intake
 from monitor.linesocket import serving
 from monitor.site import Site, load_site
+from monitor.stores.base import Point
+from monitor.stores.opening import open_store
 from rules.events import SECOND
 from tests.monitor.line.deciding import deciding
 
@@ -249,3 +252,68 @@ def test_alarms_before_the_first_run_says_what_is_missing(site: Site) -> None:
 def test_a_wrong_command_line_is_status_2(site: Site, arguments: list[str]) -> None:
     done = andon("alarm", *arguments, "--site", site.settings.data_dir.parent)
     assert done.exit_code == 2
+
+
+# -- overrides ------------------------------------------------------------------------------------------------------
+
+
+def test_an_override_is_listed_by_check_beside_what_the_files_say_also_after_a_restart(site: Site) -> None:
+    directory = site.settings.data_dir.parent
+    at = ("--site", directory)
+
+    async def script(running: Line) -> None:
+        await running.see(10)
+        async with serving(site.settings.data_dir, {"command": running.desk}):
+            told = ("--by", "kim", "--comment", "trial run", "--for", "8h")
+            done = await asyncio.to_thread(andon, "alarm", "override", "oven:hot", "high=90", *at, *told)
+            assert (done.exit_code, done.stderr) == (0, "")
+            assert "override by kim (high 90 instead of 80, 8h): trial run; its state is A" in done.stdout
+            refused = await asyncio.to_thread(andon, "alarm", "override", "oven:hot", "low=9", *at, *told)
+            assert refused.exit_code == 1
+            assert "there is no limit `low` here; there is high" in refused.stderr
+        assert "oven:hot: high is 90 until" in andon("check", *at).stdout, "as soon as it is answered"
+
+    async def go_on(running: Line) -> None:
+        await running.see(85)
+        assert present(site)["hot"].state == "A"
+        await running.see(91)
+        assert present(site)["hot"].text == "x 91 above high limit 90 (overridden by kim: trial run; the files say 80)"
+
+    on(site, script)
+    on(site, go_on)
+    story = andon("explain", *at, "oven:hot").stdout
+    assert "override: high 90.0 (files: 80.0) until 20" in story
+    (directory / "rules" / "a.yaml").write_text(RULES.replace("high: 80", "high: 82"))
+    (line,) = [line for line in andon("check", *at).stdout.splitlines() if "oven:hot" in line]
+    assert line.startswith("rules/a.yaml:2: warning: oven:hot: high is 90 until 20")
+    assert "by kim (trial run); the files say 82" in line
+    (directory / "rules" / "a.yaml").write_text(RULES.replace("high: 80", "high: 90"))
+    assert "oven:hot" not in andon("check", *at).stdout, "it does not differ any more"
+
+
+def test_a_restored_limit_is_not_listed(site: Site) -> None:
+    async def script(running: Line) -> None:
+        await running.see(10)
+        await running.ask("override", comment="trial", duration=HOUR, limits={"high": 90})
+        await running.ask("restore")
+
+    on(site, script)
+    assert "oven:hot" not in andon("check", "--site", site.settings.data_dir.parent).stdout
+
+
+def test_why_nothing_came_knows_of_other_limits(site: Site) -> None:
+    directory = site.settings.data_dir.parent
+
+    async def script(running: Line) -> None:
+        await running.see(10)
+        await running.ask("override", comment="trial", duration=HOUR, limits={"high": 90})
+        await running.see(85)
+
+    on(site, script)
+    store = open_store(site.settings)
+    now = clock.now()
+    store.write([Point("oven", "x", now, 85.0, None, 0)], 1)
+    store.close()
+    told = andon("explain", "--site", directory, "--rule", "hot", "--asset", "oven").stdout
+    assert "no longer above high limit 90" in told
+    assert "overridden by kim: trial; the files say 80" in told

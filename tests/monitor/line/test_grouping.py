@@ -127,6 +127,27 @@ def test_twenty_machines_that_lose_their_gateway_are_one_notification(tmp_path: 
     assert [found[f"{name}:quiet"] for name in NAMES] == ["H"] * 20
 
 
+def test_twenty_guards_that_lose_their_gateway_are_one_notification_that_names_them_all(tmp_path: Path) -> None:
+    (tmp_path / "assets.yaml").write_text(ASSETS)
+    site = site_of(
+        tmp_path,
+        '  - {id: guard-lost, kind: safety, title: Guard, assets: "m*", notice: true, detect: {type: silence, after: 20s}}\n',
+    )
+
+    async def script() -> None:
+        async with deciding(site) as line:
+            await line.feed(*silence(line.intake.stamp()))
+
+    asyncio.run(script())
+    assert told(site) == [("alert", "gw", "system.comms-lost")]
+    assert [states(site)[f"{name}:guard-lost"] for name in NAMES] == ["B"] * 20, "each stays in sight"
+    covered = [verdict for rule, event, verdict in verdicts(site) if (rule, event) == ("guard-lost", "raised")]
+    assert covered == [Why.COVERED] * 20
+    with closing(AlarmReader(site.settings.data_dir / "alarms.db")) as reader:
+        (text,) = [alarm.text for alarm in reader.active() if alarm.rule == "system.comms-lost"]
+    assert all(f"{name}: Guard" in text for name in NAMES)
+
+
 def test_a_storm_is_all_in_the_list_and_bundled_in_what_people_get(tmp_path: Path) -> None:
     site = site_with(tmp_path, "assets: {}\n")
 
