@@ -24,6 +24,7 @@ from rules.events import Duration, Value
 from rules.expressions import Expression
 from rules.gate import Gate
 from rules.ruleset import Rule, RuleSet, detection_key
+from rules.sight import Sight
 from rules.signals import Signal
 from rules.watch import Watch
 
@@ -35,6 +36,9 @@ class Roster:
     they are delivered, `values` and `last_values` mirror them for expressions. `clock_flag` is told of stamps from the
     future.
     """
+
+    ignore_quality = False
+    """Gates judge by what can be trusted."""
 
     def __init__(self, asset: str, rules: RuleSet, clock: AssetClock) -> None:
         self.asset = asset
@@ -55,6 +59,8 @@ class Roster:
             gate, suppressor = self._gate(rule.when), self._gate(rule.suppress_when)
             for detector in rule.detect.build(_Bindings(self, rule)):
                 self._add(rule, detector, gate, suppressor)
+        for rank, gate in enumerate(self.gates.values(), -len(self.gates)):
+            gate.rank = rank
         self._context = {key: self.signal(name) for key, name in rules.assets.context(asset).items()}
         for name, patience in _patience(written, self._delivered).items():
             self._add(instrument_fault(patience), InstrumentFault(self.signal(name)))
@@ -145,6 +151,8 @@ class Roster:
         """The asset's timeline has moved."""
         for signal in self.signals.values():
             signal.shift(delta)
+        for gate in self.gates.values():
+            gate.shift(delta)
         for watch in self.watches:
             watch.shift(delta)
 
@@ -191,8 +199,7 @@ class Roster:
             return None
         gate = self.gates.get(expression.text)
         if gate is None:
-            inputs = tuple(self.signal(name) for name in sorted(expression.signals))
-            gate = self.gates[expression.text] = Gate(expression, self.values, inputs)
+            gate = self.gates[expression.text] = Gate(Sight(expression, self))
         return gate
 
     def _add(self, rule: Rule, detector: Detector, gate: Gate | None = None, suppressor: Gate | None = None) -> Watch:
@@ -211,6 +218,7 @@ class Roster:
                 lookers[signal.name].append(looker)
         for name, signal in self.signals.items():
             signal.watches = tuple(lookers[name])
+        for signal in self.signals.values():
             signal.named = bool(signal.feeds) or any(looker.restless(signal) for looker in signal.watches)
             signal.refresh()
         for watch in self.watches:

@@ -212,8 +212,15 @@ class Rule(Section):
     @property
     def foreign(self) -> tuple[ForeignSignal, ...]:
         """Every signal that is named with its asset."""
-        named = (self.when, self.suppress_when, *vars(self.detect).values())
-        return tuple(sorted({signal for e in named if isinstance(e, Expression) for signal in e.foreign}))
+        return tuple(sorted({signal for e in self.expressions.values() for signal in e.foreign}))
+
+    @property
+    def expressions(self) -> dict[tuple[str, ...], Expression]:
+        """Every expression, by where it stands in the rule."""
+        gates = {("when",): self.when, ("suppress_when",): self.suppress_when}
+        fields = type(self.detect).model_fields.items()
+        detect = {("detect", field.alias or name): getattr(self.detect, name) for name, field in fields}
+        return {path: e for path, e in (gates | detect).items() if isinstance(e, Expression)}
 
     @cached_property
     def detection_key(self) -> str:

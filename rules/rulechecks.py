@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple
 
 from rules.alarms import Kind
 from rules.assetmodel import AssetModel
+from rules.expressiontypes import Type, mistake
 from rules.patterns import is_literal, matcher
 from rules.problems import Problem, closest, quoted, unknown
 from rules.rule import Rule
 from rules.yamltext import Document, Path
+
+SHOW: Final = ("detect", "show")
+"""The only expression that is no condition."""
 
 
 class SourcedRule(NamedTuple):
@@ -105,6 +109,26 @@ def check_fits(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Pr
         mistakes = (mistake for name, spec in specs if (mistake := entry.rule.detect.misfit(name, spec)) is not None)
         for message, hint in dict.fromkeys((mistake.message, mistake.hint) for mistake in mistakes):
             yield entry.problem(("detect",), message, hint)
+
+
+def check_types(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:
+    """Expressions that, by what is known of the signals, would be unknown or false for ever."""
+    scopes = _Scopes(model)
+    for entry in entries:
+        for types in _types(entry.rule, scopes, model):
+            for path, expression in entry.rule.expressions.items():
+                found = mistake(expression, types, condition=path != SHOW)
+                if found is not None:
+                    yield entry.problem(path, found.message, found.hint)
+                    break
+
+
+def _types(rule: Rule, scopes: _Scopes, model: AssetModel) -> list[Mapping[str, Type]]:
+    """What the rule's signals are on each sort of machine that it applies to."""
+    if rule.plant_wide:
+        return [{foreign.key: model.signal_type(*foreign) for foreign in rule.foreign}]
+    kinds = {model.kind(asset): asset for asset in scopes.assets(rule)}
+    return [{name: model.signal_type(asset, name) for name in rule.signals} for asset in kinds.values()]
 
 
 def check_values(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:

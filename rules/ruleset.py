@@ -18,7 +18,15 @@ from rules.groupchecks import check_foreign, check_inhibitors
 from rules.patterns import PatternIndex, is_literal
 from rules.problems import Problem, errors, quoted, unknown
 from rules.rule import NoDetector, Rule, detection_key, digest
-from rules.rulechecks import SourcedRule, check_contexts, check_fits, check_signals, check_site, check_values
+from rules.rulechecks import (
+    SourcedRule,
+    check_contexts,
+    check_fits,
+    check_signals,
+    check_site,
+    check_types,
+    check_values,
+)
 from rules.tables import ENDING as TABLE
 from rules.tables import fill_tables
 from rules.validation import Section, validated
@@ -123,6 +131,7 @@ def load_rules(
         problems.extend(check_fits(by_asset, model))
         problems.extend(check_contexts(by_asset, model))
         problems.extend(check_foreign(found, model))
+        problems.extend(check_types(found, model))
     if site:
         problems.extend(check_site(found))
     problems.sort(key=lambda problem: (problem.file, problem.line))

@@ -17,6 +17,7 @@ from rules.clock import AssetClock
 from rules.durations import DurationField
 from rules.events import Duration, Instant, Value
 from rules.limit_table import Choice, Levels, LimitTable
+from rules.sight import Sight
 from rules.signals import Signal
 from rules.thresholds import LEVELS
 
@@ -36,9 +37,10 @@ def shown(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def listed(signals: Iterable[Signal]) -> tuple[str, dict[str, Value]]:
-    """What signals read, or read last: in words, and by name."""
+def listed(signals: Iterable[Signal], sights: Iterable[Sight] = ()) -> tuple[str, dict[str, Value]]:
+    """What signals read, or read last, and what looking back on them gave: in words, and by name."""
     found = {s.name: (s.last if s.value is None else s.value, s.unit) for s in signals}
+    found |= {text: (value, "") for sight in sights for text, value in sight.past.items()}
     words = ", ".join(f"{name} {shown(value)}{unit}" for name, (value, unit) in found.items())
     return words, {name: value for name, (value, _) in found.items()}
 
@@ -77,6 +79,8 @@ class Detector(ABC):
     levels: tuple[str, ...] = ("on",)
     part: str | None = None
     inputs: tuple[Signal, ...] = ()
+    sights: tuple[Sight, ...] = ()
+    """The expressions that it looks through; where they look back, their past and deadlines are the watch's affair."""
     every_reading = False
     """Whether a reading that repeats the last value still tells something."""
     priority: Priority | None = None

@@ -72,7 +72,7 @@ class Lasting(Detector):
 
     def __init__(self, part: str, words: str, sight: Sight, longest: Duration) -> None:
         self.part = part
-        self.inputs = sight.inputs
+        self.inputs, self.sights = sight.inputs, (sight,)
         self._words = words
         self._sight = sight
         self._longest = longest
@@ -83,7 +83,7 @@ class Lasting(Detector):
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """Whether it has held for too long; unknown while the expression is."""
-        holds = self._sight.holds()
+        holds = self._sight.holds(at)
         self._watch.feed(holds, at)
         if holds and self._since is None:
             self._since = at
@@ -110,7 +110,7 @@ class Lasting(Detector):
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """What is the matter, how often that was so, and for how long in all."""
         del level
-        words, values = listed(self.inputs)
+        words, values = listed(self.inputs, self.sights)
         if on:
             long = f" for longer than {format_duration(self._longest)}" if self._longest else ""
             text = f"the safety function {self._words}{long}: {self._sight.text} ({words})"
@@ -141,7 +141,7 @@ class ProofTest(Detector):
     part = "proof_test"
 
     def __init__(self, tested: Sight, interval: Duration, clock: AssetClock) -> None:
-        self.inputs = tested.inputs
+        self.inputs, self.sights = tested.inputs, (tested,)
         self._tested = tested
         self._interval = interval
         self._clock = clock
@@ -150,7 +150,7 @@ class ProofTest(Detector):
 
     def update(self, at: Instant) -> tuple[bool, ...]:
         """Due once the interval has passed since the last test."""
-        if self._tested.holds():
+        if self._tested.holds(at):
             self._last = at
         end = self._end
         self._due = end is not None and at >= end
