@@ -23,11 +23,11 @@ class Listening:
 
     def since(self, heard: Instant) -> tuple[Instant, Duration]:
         """From when on it counts, and what had been counted before that."""
-        return (heard, 0) if heard > self.excused else (self.excused, self.used)
+        return (heard, 0) if heard >= self.excused else (self.excused, self.used)
 
     def excuse(self, at: Instant) -> None:
         """Counting begins anew, unless it did later."""
-        if at > self.excused:
+        if at >= self.excused:
             self.excused, self.used = at, 0
 
     def pause(self, at: Instant) -> None:

@@ -190,7 +190,7 @@ class PlantRules(RuleSet):
             site=site.assets,
             foreign=_every_signal(rules, site.assets),
         )
-        super().__init__(rules, assets, site.max_ahead)
+        super().__init__(rules, assets, site.max_ahead, site.zone)
         object.__setattr__(self, "site", site)
 
     @cached_property

@@ -240,7 +240,7 @@ def alarm_name(asset: str, rule: str, part: str | None) -> str:
 def identity(watch: Watch) -> tuple[str, str | None, str]:
     """Rule, part, and what the rule detects by: equal identities may hand their state on."""
     rule = watch.rule
-    return (*watch.key, "" if rule.kind is Kind.SYSTEM else detection_key(rule))
+    return (*watch.key, "" if rule.kind is Kind.SYSTEM else detection_key(rule) + watch.detector.basis)
 
 
 def _patience(written: Iterable[Rule], delivered: Callable[[str], frozenset[str]]) -> dict[str, Duration]:
@@ -264,6 +264,7 @@ class _Bindings:
         self._context = roster.rules.assets.context(roster.asset)
         self.ignore_quality = rule.on_bad_quality == "ignore"
         self._assets = roster.rules.assets
+        self.working = roster.rules.working
         self._roster = roster
 
     def beside(self, signal: Signal) -> tuple[Detector, ...]:

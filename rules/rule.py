@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
@@ -20,6 +18,7 @@ from pydantic import (
 
 from rules.alarms import Kind, Priority
 from rules.detectors.base import DetectorConfig
+from rules.digest import digest
 from rules.durations import DurationField
 from rules.escalation import LONGEST_SHELF, SHIFT, Step, rising
 from rules.events import SECOND
@@ -238,9 +237,3 @@ class Rule(Section):
 def detection_key(rule: Rule) -> str:
     """The same for two rules that detect alike, whatever their texts: state survives where it stays the same."""
     return rule.detection_key
-
-
-def digest(data: Any) -> str:
-    """A short hash of JSON data that does not depend on the order of keys."""
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from rules.alarms import Kind
 from rules.assetmodel import AssetModel
+from rules.calendar import SHIFTS, WEEK, days_of
 from rules.expressiontypes import Type, mistake
 from rules.patterns import is_literal, matcher
 from rules.problems import Problem, closest, quoted, unknown
@@ -167,6 +168,19 @@ def check_contexts(entries: Iterable[SourcedRule], model: AssetModel) -> Iterato
             if key not in known:
                 mistake = unknown("context", key, ("asset", *known))
                 yield entry.problem(("detect",), mistake.message, mistake.hint or "name it in the type's `context`")
+
+
+def check_calendar(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:
+    """Shifts that the calendar does not have."""
+    shifts = model.calendar.shifts
+    for entry in entries:
+        for part in entry.rule.detect.calendar_parts:
+            if part == SHIFTS and not shifts:
+                hint = 'add to assets.yaml: calendar: {shifts: {early: "06:00-14:00"}}, or name days: mon-fri'
+                yield entry.problem(("detect", "calendar"), "the calendar has no shifts", hint)
+            elif part != SHIFTS and days_of(part) is None and part not in shifts:
+                wrong = unknown("shift", part, (*shifts, SHIFTS, *WEEK))
+                yield entry.problem(("detect", "calendar"), wrong.message, wrong.hint)
 
 
 def check_site(entries: Iterable[SourcedRule]) -> Iterator[Problem]:

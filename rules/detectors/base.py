@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rules.alarms import Priority
     from rules.assetmodel import SignalSpec
     from rules.problems import InputError
+    from rules.workingtime import Working
 
 Limit: TypeAlias = Annotated[float, Field(allow_inf_nan=False)] | str
 """A number, or the name of one of the asset's `values`."""
@@ -62,6 +63,9 @@ class Bindings(Protocol):
     def context(self, key: str) -> Signal | None:
         """The signal that tells a key of the asset's context; None if its type has no such key."""
 
+    def working(self, parts: tuple[str, ...]) -> Working:
+        """The time that counts by parts of the plant's calendar."""
+
     def beside(self, signal: Signal) -> tuple[Detector, ...]:
         """The detectors of the asset, of whatever rule, that judge the signal; ask once all are built."""
 
@@ -79,6 +83,8 @@ class Detector(ABC):
     levels: tuple[str, ...] = ("on",)
     part: str | None = None
     inputs: tuple[Signal, ...] = ()
+    basis: str = ""
+    """What beside its rule it decides by: only a detector with an equal one may take its state over."""
     sights: tuple[Sight, ...] = ()
     """The expressions that it looks through; where they look back, their past and deadlines are the watch's affair."""
     every_reading = False
@@ -180,6 +186,11 @@ class DetectorConfig(BaseModel):
     def level_names(self) -> tuple[str, ...]:
         """The levels that a table of priorities may name."""
         return tuple(level for level in LEVELS if getattr(self, level, None) is not None)
+
+    @property
+    def calendar_parts(self) -> tuple[str, ...]:
+        """Shifts and days of the week outside which it rests; none if it never does."""
+        return ()
 
     def misfit(self, signal: str, spec: SignalSpec) -> InputError | None:
         """Why the detector cannot watch a signal of which this is known; None if it can."""

@@ -39,6 +39,8 @@ rules:
   - {id: recipe-apart, kind: quality, assets: "a/*", on_bad_quality: alarm, detect: {type: deviation, signal: x, from: y, low: {by: product, 1: -3, 6: -1}}}
   - {id: quiet, kind: equipment, detect: {type: silence, after: 6s}}
   - {id: quiet-y, kind: system, when: "x < 9", detect: {type: silence, after: 4s, signal: y}}
+  - {id: quiet-at-work, kind: equipment, detect: {type: silence, after: 5s, calendar: shifts}}
+  - {id: rhythm-at-work, kind: equipment, detect: {type: silence, after: learn, at_least: 1s, at_most: 60s, signal: x, calendar: [first, wed]}}
   - {id: rhythm, kind: equipment, detect: {type: silence, after: learn, at_least: 1s, at_most: 60s}}
   - {id: rhythm-y, kind: equipment, when: "x < 9", detect: {type: silence, after: learn, at_most: 40s, signal: y}}
   - {id: apart, kind: quality, on_bad_quality: alarm, detect: {type: deviation, signal: x, from: y, high: 4, low: -4, deadband: 1, off_delay: 1s}}
@@ -81,6 +83,7 @@ rules:
 MACHINES = """
 types: {x: {context: {product: other}, derived: {sum: "x + y", twice: "sum * 2"}}}
 assets: {a/1: {type: x, bind: {y: x, x: y}}, a/2: {type: x}}
+calendar: {shifts: {first: "22:00-22:14", second: "22:15-22:16", third: {hours: "23:00-07:00", days: tue-fri}}}
 """
 RULES = RULES.replace("kind: system", "kind: equipment")
 
