@@ -32,7 +32,7 @@ from rules.expressions import Expression, ForeignSignal
 from rules.ruleset import Rule, RuleSet
 
 NEVER: Final[Duration] = 36_500 * 86_400 * SECOND
-"""Instrument faults are the affair of the asset that the signal belongs to."""
+"""Instrument faults are the affair of the asset that the signal belongs to, which watches it for the rule."""
 
 
 class Plant:

@@ -62,7 +62,9 @@ class Roster:
         for rank, gate in enumerate(self.gates.values(), -len(self.gates)):
             gate.rank = rank
         self._context = {key: self.signal(name) for key, name in rules.assets.context(asset).items()}
-        for name, patience in _patience(written, self._delivered).items():
+        used = [(rule.fault_after, rule.detect.signals()) for rule in written]
+        used += [(patience, (name,)) for name, patience in rules.instruments.get(asset, {}).items()]
+        for name, patience in _patience(used, self._delivered).items():
             self._add(instrument_fault(patience), InstrumentFault(self.signal(name)))
         self.clock_flag = Flag(None, "its stamps lie in the future", "its stamps are right again")
         self.clock_watch = self._add(clock_ahead(), self.clock_flag)
@@ -243,12 +245,14 @@ def identity(watch: Watch) -> tuple[str, str | None, str]:
     return (*watch.key, "" if rule.kind is Kind.SYSTEM else detection_key(rule) + watch.detector.basis)
 
 
-def _patience(written: Iterable[Rule], delivered: Callable[[str], frozenset[str]]) -> dict[str, Duration]:
-    """For each signal that rules use, how long the least patient of them lets it be bad."""
+def _patience(
+    used: Iterable[tuple[Duration, tuple[str, ...]]], delivered: Callable[[str], frozenset[str]]
+) -> dict[str, Duration]:
+    """For each delivered signal that rules use, how long the least patient of them lets it be bad."""
     after: dict[str, Duration] = {}
-    for rule in written:
-        for name in sorted(frozenset().union(*map(delivered, rule.detect.signals()))):
-            after[name] = min(after.get(name, rule.fault_after), rule.fault_after)
+    for patience, signals in used:
+        for name in sorted(frozenset().union(*map(delivered, signals))):
+            after[name] = min(after.get(name, patience), patience)
     return after
 
 

@@ -102,6 +102,17 @@ class RuleSet:
         return tuple(rule for rule in self.rules if rule.plant_wide and rule.mode != "off")
 
     @cached_property
+    def instruments(self) -> dict[str, dict[str, Duration]]:
+        """By asset, the signals that rules over several assets use, and how long the least patient lets each be bad."""
+        found: dict[str, dict[str, Duration]] = {}
+        for rule in self.plant_wide:
+            watched = rule.detect.signals()
+            for foreign in rule.foreign:
+                signals = found.setdefault(foreign.asset, {}) if foreign.key in watched else {}
+                signals[foreign.signal] = min(signals.get(foreign.signal, rule.fault_after), rule.fault_after)
+        return found
+
+    @cached_property
     def _index(self) -> PatternIndex:
         live = ((number, rule) for number, rule in enumerate(self.rules) if _by_asset(rule))
         return PatternIndex((pattern, number) for number, rule in live for pattern in rule.assets)
