@@ -121,7 +121,8 @@ class NoDetector(DetectorConfig):
 class Rule(Section):
     """One thing to watch over. Text fields that are not given are empty, the title is then the id.
 
-    For a safety rule `latch` is true and `on_bad_quality` is alarm unless the file says otherwise.
+    For a safety rule `latch` is true and `on_bad_quality` is alarm unless the file says otherwise. `acknowledge` says
+    whether a person has to (`person`), only as long as it is active (`on_return`), or nobody (`automatic`).
     """
 
     id: Annotated[str, AfterValidator(_id)]
@@ -141,6 +142,7 @@ class Rule(Section):
     on_bad_quality: Literal["hold", "alarm", "ignore"] = "hold"
     fault_after: DurationField = 60 * SECOND
     latch: bool = False
+    acknowledge: Literal["person", "on_return", "automatic"] = "person"
     re_alarm_after: Annotated[DurationField | None, Field(gt=0)] = None
     ack_expires: Annotated[DurationField | None, Field(gt=0)] = None
     max_shelve: Annotated[DurationField, Field(gt=0, le=LONGEST_SHELF)] = SHIFT
@@ -181,6 +183,16 @@ class Rule(Section):
             raise InputError("a safety rule is never inhibited", "remove inhibited_by")
         if self.kind is Kind.SAFETY and self.max_shelve > SHIFT:
             raise InputError("a safety rule is shelved for a shift at most", "max_shelve: 8h or less")
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_answers(self) -> Self:
+        if self.kind is Kind.SAFETY and self.acknowledge != "person":
+            raise InputError("a safety alarm is acknowledged by a person", f"remove acknowledge: {self.acknowledge}")
+        waits = [key for key in ("re_alarm_after", "ack_expires", "escalate") if getattr(self, key)]
+        if self.acknowledge == "automatic" and waits:
+            hint = f"remove {waits[0]}, or let a person acknowledge"
+            raise InputError(f"{quoted(waits[0])} waits for people, and this alarm acknowledges itself", hint)
         return self
 
     @model_validator(mode="after")

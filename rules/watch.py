@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rules import suppression, timers
 from rules.alarms import Act, Kind, Priority, State
+from rules.answering import answer
 from rules.delay import Delay, sooner
 from rules.detectors.base import ALWAYS_QUIET, Detector
 from rules.events import Duration, Instant, Quality
@@ -235,6 +236,7 @@ class Watch:
             self._return(was, at, why, emit)
         else:
             self._change(was, level, at, why, emit)
+        answer(self, at, emit)
 
     def _foremost(self) -> str | None:
         on = [level for level, delay in zip(self.levels, self.delays, strict=True) if delay.on]

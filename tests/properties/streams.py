@@ -34,6 +34,8 @@ rules:
   - {id: often-back, kind: equipment, when: "age(y) < 6", detect: {type: count, expression: "age(x) >= 2 or rate(y, 6s) > 0", at_least: 2, within: 20s}}
   - {id: answered-back, kind: equipment, detect: {type: sequence, first: "min(x, 4s) > 2", then: "age(y) > 3", within: 9s, missing: true}}
   - {id: hours-back, kind: equipment, detect: {type: usage, while: "mean(x, 5s) > 3", every: 10s, reset_by: "count(force, 9s) > 2 or age(y) > 5"}}
+  - {id: answered-by-itself, kind: quality, acknowledge: automatic, suppress_when: "force == true", detect: {type: limits, signal: x, high: 7, high_high: 9}}
+  - {id: answered-on-return, kind: quality, acknowledge: on_return, latch: true, detect: {type: limits, signal: y, high: 7, off_delay: 1s}}
   - {id: total, kind: equipment, detect: {type: limits, signal: twice, high: 24, deadband: 3}}
   - {id: recipe, kind: quality, assets: "a/*", detect: {type: limits, signal: y, high: {by: product, 1: 5, 6: 7, default: 8}, deadband: 1}}
   - {id: recipe-apart, kind: quality, assets: "a/*", on_bad_quality: alarm, detect: {type: deviation, signal: x, from: y, low: {by: product, 1: -3, 6: -1}}}

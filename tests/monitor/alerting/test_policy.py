@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,6 +93,13 @@ def test_under_suppression_nobody_is_told(event: str, to: State) -> None:
 def test_leaving_suppression_alerts_if_the_condition_still_holds(event: str) -> None:
     assert [n.purpose for n in decided(transition(event, State.UNACKNOWLEDGED)).notifications] == [Purpose.ALERT]
     assert decided(transition(event, State.ACKNOWLEDGED)).why is Why.QUIET_EVENT
+
+
+def test_an_alarm_that_acknowledged_itself_out_of_sight_is_told_when_it_comes_to_light() -> None:
+    alone = msgspec.structs.replace(
+        transition("unsuppressed", State.ACKNOWLEDGED), reason={"text": "x", "automatic": True}
+    )
+    assert [n.purpose for n in decided(alone).notifications] == [Purpose.ALERT]
 
 
 @pytest.mark.parametrize("event", ["unshelved", "unsuppressed", "returned_to_service"])
