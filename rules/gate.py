@@ -68,10 +68,11 @@ class Gate:
         self.sight.shift(delta)
 
     def snapshot(self) -> list[Any]:
-        """Open, known, what it looks back on."""
-        return [self.open, self.known, self.sight.snapshot()]
+        """Open, known, and what it looks back on if it does."""
+        return [self.open, self.known, *([self.sight.snapshot()] if self.timed else [])]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        self.open, self.known, past = data
-        self.sight.restore(past)
+        self.open, self.known, *past = data
+        for saved in past:
+            self.sight.restore(saved)

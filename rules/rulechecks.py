@@ -116,12 +116,15 @@ def check_types(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[P
     """Expressions that, by what is known of the signals, would be unknown or false for ever."""
     scopes = _Scopes(model)
     for entry in entries:
-        for types in _types(entry.rule, scopes, model):
-            for path, expression in entry.rule.expressions.items():
-                found = mistake(expression, types, condition=path != SHOW)
-                if found is not None:
-                    yield entry.problem(path, found.message, found.hint)
-                    break
+        expressions = entry.rule.expressions
+        found = {
+            path: wrong
+            for types in (_types(entry.rule, scopes, model) if expressions else ())
+            for path, expression in expressions.items()
+            if (wrong := mistake(expression, types, condition=path != SHOW)) is not None
+        }
+        for path, wrong in found.items():
+            yield entry.problem(path, wrong.message, wrong.hint)
 
 
 def _types(rule: Rule, scopes: _Scopes, model: AssetModel) -> list[Mapping[str, Type]]:
