@@ -59,6 +59,42 @@ Drawn from the models in `rules/` by `make docs`: change their fields and docstr
 written `500ms`, `60s`, `5m`, `8h`, `30d`; expressions as text, such as `"temperature > 80 and mode == 3"`. What is not
 required has the default given, or is simply absent.
 
+## Expressions
+
+Numbers, `'text'`, `true`, `false` and `pi`; signals by name, in backquotes where that is no plain word; `and`, `or`,
+`not`, comparisons (also chained: `1 < x < 5`), `+ - * / // % **`, `x if c else y`; `abs`, `min`, `max`, `round`,
+`sqrt`, `exp`, `log`.
+
+What is not known is neither true nor false. A signal is unknown before its first reading, and while its quality is bad
+(uncertain counts as good, except in `detect` of a safety rule); so is what has no finite real result, such as a
+division by 0. `and` is false as soon as one side is, `or` true as soon as one side is; otherwise unknown stays unknown.
+What follows:
+
+| where | while it is unknown |
+|---|---|
+| `detect`, `on_bad_quality: hold` | the alarm stays as it was |
+| `detect`, `on_bad_quality: alarm` (safety rules) | an alarm of level `bad_quality`, once every signal was read |
+| `detect`, `on_bad_quality: ignore` | bad values count as delivered; unknown is what was never read |
+| `when` | the rule stays armed or not, as it was known last; one never known is not armed, a safety rule is armed |
+| `suppress_when` | nothing is suppressed |
+
+Where `assets.yaml` tells the types, what can never work is refused: a text compared with a number, `mean` of a text.
+
+A condition may look back on a signal, wherever it stands in a rule:
+
+| function | gives |
+|---|---|
+| `mean(x, 5m)`, `min(x, 5m)`, `max(x, 5m)` | of the good readings of the last 5 minutes; unknown if there was none |
+| `rate(x, 5m)` | change per second by least squares; unknown until the readings span half of the time |
+| `count(x, 5m)` | how many good readings |
+| `changed(x, 5m)` | whether the value was another one; unknown before the first |
+| `age(x)` | seconds since the last reading, good or bad; unknown before the first |
+
+A reading leaves a window up to a sixtieth of its length late. `age` stands by itself on one side of `<`, `<=`, `>` or
+`>=`: the instant at which it reaches the other side is exact, and from that instant on it exceeds it. It does not grow
+while our own link to the broker is down. In `detect` looking back begins when the rule is armed (with the value that
+holds then), in `when` and `suppress_when` with the asset's first reading.
+
 ## A rule
 """
 

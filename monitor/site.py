@@ -15,11 +15,14 @@ from monitor.errors import ConfigurationError
 from monitor.settings import Gateway, Settings, SiteFile, settled
 from monitor.sitechecks import Parts, check_parts, parts_of
 from monitor.substitution import REFERENCE, Substitution, read_limited
+from monitor.zones import zone_of
+from rules.digest import digest
 from rules.events import Duration
 from rules.problems import Problem, errors
-from rules.ruleset import EMPTY, Loaded, RuleSet, digest, load_rules
+from rules.ruleset import EMPTY, Loaded, RuleSet, load_rules
 from rules.validation import validated
 from rules.yamltext import MAX_SIZE, Document, read_yaml
+from rules.zone import UTC, Zone
 
 SITE_FILE: Final = "andon.yaml"
 ASSETS_FILE: Final = "assets.yaml"
@@ -29,7 +32,8 @@ ENDINGS: Final = frozenset({".yaml", ".yml", ".json", ".csv"})
 MAX_FILES: Final = 10_000
 SECRET_KEYS: Final = frozenset({"password", "token"})
 READING: Final = "reading.json"
-"""The text of a revision that says how messages become readings: gateways and `max_ahead`, without any secret."""
+"""The text of a revision that says how messages become readings: gateways and `max_ahead`, without any secret; and what
+the clock on the wall showed, where rules go by it."""
 
 _CREDENTIALS: Final = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
 
@@ -67,11 +71,12 @@ class LoadedSite(NamedTuple):
     problems: list[Problem]
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
     """The content of `READING`."""
 
     gateways: list[dict[str, Any]]
     max_ahead: Duration
+    zone: Zone = UTC
 
 
 def load_site(directory: Path, environ: Mapping[str, str]) -> LoadedSite:
@@ -82,7 +87,8 @@ def load_site(directory: Path, environ: Mapping[str, str]) -> LoadedSite:
     files = _rule_files(home, problems)
     if _is_there(home / ASSETS_FILE) and (assets := _text(home, ASSETS_FILE, problems)) is not None:
         files[ASSETS_FILE] = assets
-    ruleset, found = _rules(files, EMPTY.max_ahead if file is None else file.max_ahead, site=True)
+    max_ahead, zone = (EMPTY.max_ahead, UTC) if file is None else (file.max_ahead, zone_of(file.timezone))
+    ruleset, found = _rules(files, max_ahead, zone, site=True)
     problems.extend(found)
     if parts is not None:
         problems.extend(check_parts(parts, ruleset))
@@ -90,7 +96,7 @@ def load_site(directory: Path, environ: Mapping[str, str]) -> LoadedSite:
     if file is None or ruleset is None or errors(problems):
         return LoadedSite(None, problems)
     settings = settled(file, home)
-    texts = files | {READING: _reading(settings)}
+    texts = files | {READING: _reading(settings, zone if ruleset.by_calendar else UTC)}
     return LoadedSite(Site(settings, ruleset, texts, digest([ruleset.revision, texts[READING]])), problems)
 
 
@@ -115,10 +121,10 @@ def data_dir_of(directory: Path, environ: Mapping[str, str]) -> Path:
     return directory / str(given)
 
 
-def _rules(texts: Mapping[str, str], max_ahead: Duration, *, site: bool = False) -> Loaded:
+def _rules(texts: Mapping[str, str], max_ahead: Duration, zone: Zone, *, site: bool = False) -> Loaded:
     files = {name: text for name, text in texts.items() if name not in {ASSETS_FILE, READING}}
     assets = (ASSETS_FILE, texts[ASSETS_FILE]) if ASSETS_FILE in texts else None
-    return load_rules(files, assets, site, max_ahead)
+    return load_rules(files, assets, site, max_ahead, zone)
 
 
 def ruleset_from_texts(texts: Mapping[str, str]) -> RuleSet:
@@ -129,7 +135,8 @@ def ruleset_from_texts(texts: Mapping[str, str]) -> RuleSet:
     """
     if not texts:
         return EMPTY
-    loaded = _rules(texts, _read(texts).max_ahead)
+    reading = _read(texts)
+    loaded = _rules(texts, reading.max_ahead, reading.zone)
     if loaded.ruleset is None:
         raise ConfigurationError(errors(loaded.problems))
     return loaded.ruleset
@@ -145,9 +152,9 @@ def _read(texts: Mapping[str, str]) -> Reading:
     return msgspec.json.decode(text, type=Reading) if text is not None else Reading([], EMPTY.max_ahead)
 
 
-def _reading(settings: Settings) -> str:
+def _reading(settings: Settings, zone: Zone) -> str:
     gateways = [gateway.model_dump(mode="json") for gateway in settings.gateways]
-    return msgspec.json.encode(Reading(gateways, settings.max_ahead), order="deterministic").decode()
+    return msgspec.json.encode(Reading(gateways, settings.max_ahead, zone), order="deterministic").decode()
 
 
 def _site_file(home: Path, environ: Mapping[str, str], problems: list[Problem]) -> tuple[SiteFile | None, Parts | None]:

@@ -254,7 +254,7 @@ class AssetMonitor:
         if signal.named:
             roster.note(signal)
         lookers += signal.concerned(last, quality)
-        if signal.maps is not None and (signal.last != last or signal.quality is not quality):
+        if signal.maps is not None and (signal.last != last or signal.quality is not quality or signal.counts_states):
             state, _ = signal.maps
             last, quality = state.last, state.quality
             signal.map_state(signal.at)
@@ -274,9 +274,8 @@ class AssetMonitor:
             if isinstance(looker, Watch):
                 looker.evaluate(moment, "reading", self._emit)
                 self._looked(looker)
-            elif looker.evaluate(moment, self._emit):
-                for watch in looker.watches:
-                    self._looked(watch)
+            else:
+                self._ask(looker, moment)
 
     # -- time -------------------------------------------------------------------------------------------------------
 
@@ -290,10 +289,21 @@ class AssetMonitor:
 
     def _pass(self, moment: Instant) -> None:
         """Fire every deadline up to `moment`, in order, each at its own time."""
-        for deadline, watch in self._deadlines.due(moment):
+        for deadline, looker in self._deadlines.due(moment):
             self.clock.now = max(self.clock.now, deadline)
-            watch.expire(self.clock.now, self._emit)
-            self._looked(watch)
+            if isinstance(looker, Watch):
+                looker.expire(self.clock.now, self._emit)
+                self._looked(looker)
+            else:
+                self._ask(looker, self.clock.now)
+
+    def _ask(self, gate: Gate, moment: Instant) -> None:
+        """Let a gate look again; whom it concerns has new deadlines."""
+        if gate.evaluate(moment, self._emit):
+            for watch in gate.watches:
+                self._looked(watch)
+        if gate.timed:
+            self._deadlines.put(gate)
 
     def _looked(self, watch: Watch) -> None:
         self._deadlines.put(watch)
@@ -359,13 +369,18 @@ class AssetMonitor:
             self._listen(moment)
 
     def _stop_listening(self, since: Instant) -> None:
+        for gate in self._roster.gates.values():
+            gate.sight.pause(since)
         for watch in self._roster.watches:
-            watch.detector.pause(since)
+            watch.pause(since)
             self._looked(watch)
 
     def _listen(self, at: Instant) -> None:
+        for gate in self._roster.gates.values():
+            gate.sight.resume(at)
+            self._deadlines.put(gate)
         for watch in self._roster.watches:
-            watch.detector.resume(at)
+            watch.resume(at)
             self._looked(watch)
 
     def _fault(self, event: Fault) -> None:
@@ -392,7 +407,7 @@ class AssetMonitor:
         self._max_ahead = rules.max_ahead
         self._roster = Roster(self.asset, rules, self.clock)
         self._clock_flag = self._roster.clock_flag
-        self._deadlines = Deadlines(self._roster.watches)
+        self._deadlines = Deadlines(self._roster.watches, tuple(self._roster.gates.values()))
         self._heap = self._deadlines.heap
 
     def _revise(self, rules: RuleSet, moment: Instant) -> None:
@@ -408,7 +423,7 @@ class AssetMonitor:
                 overriding.hand_over(watch, heirs.get(watch.key), moment, self._emit)
                 watch.withdraw(moment, self._emit)
         for gate in self._roster.gates.values():
-            gate.evaluate(moment, self._emit)
+            self._ask(gate, moment)
         for watch in self._roster.watches:
             watch.gated(moment, self._emit)
             watch.evaluate(moment, "rule_changed", self._emit)

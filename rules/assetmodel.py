@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from rules.calendar import Calendar
 from rules.events import Value
-from rules.expressions import Expression, ExpressionField
+from rules.expressions import Expression, FormulaField
 from rules.problems import InputError, Problem, quoted, unknown
 from rules.validation import Section, validated
 from rules.yamltext import Document, read_yaml, scalar
@@ -58,7 +58,7 @@ class AssetType(Section):
     signals: dict[str, SignalSpec] = {}
     states: States | None = None
     context: dict[str, str] = {}
-    derived: dict[str, ExpressionField] = {}
+    derived: dict[str, FormulaField] = {}
     counts: dict[Literal["good", "scrap"], str] = {}
 
     @model_validator(mode="after")
@@ -183,6 +183,18 @@ class AssetModel(Section):
         """What is known of a signal."""
         kind = self._type(asset)
         return None if kind is None else kind.signals.get(metric)
+
+    def kind(self, asset: str) -> str | None:
+        """The name of its type, if it has one."""
+        entry = self.assets.get(asset)
+        return None if entry is None else entry.type
+
+    def signal_type(self, asset: str, signal: str) -> str:
+        """`number`, `text` or `boolean`; empty where that is not known."""
+        spec = self.signal(asset, signal)
+        if spec is not None:
+            return spec.type
+        return "text" if signal == STATE and self.states(asset) is not None else ""
 
     def known_signals(self, asset: str) -> frozenset[str] | None:
         """The signals that the asset has; None where that is not known, and so nothing is unknown."""

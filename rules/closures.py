@@ -207,6 +207,12 @@ COMPARISONS: Final[dict[str, Compare]] = {
 }
 """Comparisons by the name of their syntax node."""
 
+AGEING: Final[tuple[dict[str, Compare], dict[str, Compare]]] = (
+    {"Lt": operator.lt, "LtE": operator.lt, "Gt": operator.ge, "GtE": operator.ge},
+    {"Lt": operator.le, "LtE": operator.le, "Gt": operator.gt, "GtE": operator.gt},
+)
+"""Comparisons with an age on their left, on their right: one that has reached the other side exceeds it."""
+
 EQUALITIES: Final = (operator.eq, operator.ne)
 """These raise nothing where an operand is unknown or of another type, so it must be asked."""
 

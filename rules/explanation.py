@@ -99,7 +99,7 @@ def _signal(watch: Watch, signal: Signal, now: Instant) -> Step:
 def _gate(watch: Watch) -> Step:
     gate = watch.gate
     assert gate is not None
-    read, _ = listed(gate.inputs)
+    read, _ = listed(gate.inputs, (gate.sight,))
     if gate.open is None:
         kept = "armed, as safety rules stay" if watch.rule.kind is Kind.SAFETY else "it stays as it was"
         return Step(

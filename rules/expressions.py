@@ -23,12 +23,14 @@ from rules.closures import Closure, Truth
 from rules.durations import parse_duration
 from rules.events import Value
 from rules.problems import InputError, quoted, unknown
-from rules.windowed import WindowCall
+from rules.windowed import AGE, WindowCall
 
 MAX_LENGTH: Final = 4_000
 """Characters of an expression."""
 MAX_NODES: Final = 1_000
 MAX_DEPTH: Final = 100
+MAX_WINDOWS: Final = 50
+"""Different functions of the recent past in one expression."""
 
 CONSTANTS: Final[dict[str, Value]] = {"true": True, "false": False, "pi": math.pi}
 WORDS: Final = frozenset({"and", "or", "not", "if", "else", "True", "False"})
@@ -39,7 +41,6 @@ NOT_BUILT: Final[dict[str, str]] = {
         ["avg", "average", "median", "std", "stddev", "variance", "sum", "integral", "percentile", "delta", "previous"],
         f"this function is not built yet; over a window of time there are {', '.join(windowed.NAMES)}",
     ),
-    "age": "the age of a signal is not built yet: watch it with the detector silence",
     "asset": 'another asset\'s signal is written asset("line1/oven").zone1',
 }
 """Functions that are refused by name, with the reason."""
@@ -66,13 +67,21 @@ class ForeignSignal(NamedTuple):
         return f"asset({quote}{self.asset}{quote}).{self.signal}"
 
 
+class Crossing(NamedTuple):
+    """A comparison that turns by time alone: when what stands under `key` has grown to `limit`."""
+
+    key: str
+    limit: Closure
+
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     """A compiled expression; equal and hashed by its text.
 
     `evaluate(values)` gives its value and `holds(values)` its truth, None being unknown; neither ever raises. The
     values of its `windows` are looked up by their keys, and so are the `foreign` signals of other assets, whose keys
-    stand among the `signals`.
+    stand among the `signals`. `crossings` are its comparisons with an age, `inexact` is the refusal of an age that
+    stands where no instant can be derived from it.
     """
 
     text: str
@@ -81,6 +90,8 @@ class Expression:
     holds: Callable[[Mapping[str, Value]], bool | None] = field(compare=False, repr=False)
     windows: tuple[WindowCall, ...] = field(default=(), compare=False, repr=False)
     foreign: tuple[ForeignSignal, ...] = field(default=(), compare=False, repr=False)
+    crossings: tuple[Crossing, ...] = field(default=(), compare=False, repr=False)
+    inexact: ExpressionError | None = field(default=None, compare=False, repr=False)
 
     def __reduce__(self) -> tuple[Callable[[str], Expression], tuple[str]]:
         return compile_expression, (self.text,)
@@ -98,13 +109,24 @@ def compile_expression(text: str) -> Expression:
     """
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"the expression is longer than {MAX_LENGTH} characters", "split it into several rules")
-    source = _Source(text)
-    tree = _parsed(source)
+    source = Source(text)
+    tree = parsed(source)
     compiler = _Compiler(source)
     evaluate = compiler.value(tree, 0)
     windows = tuple(dict.fromkeys(compiler.windows))
-    foreign = tuple(sorted(source.foreign))
-    return Expression(text, frozenset(compiler.signals), evaluate, _truth(tree, evaluate), windows, foreign)
+    if len(windows) > MAX_WINDOWS:
+        message = f"the expression looks back in more than {MAX_WINDOWS} ways"
+        raise ExpressionError(message, "split it into several rules")
+    return Expression(
+        text,
+        frozenset(compiler.signals),
+        evaluate,
+        _truth(tree, evaluate),
+        windows,
+        tuple(sorted(source.foreign)),
+        tuple(compiler.crossings),
+        compiler.inexact,
+    )
 
 
 def unknown_signals(signals: Iterable[str], known: Iterable[str]) -> list[InputError]:
@@ -137,8 +159,11 @@ _FOREIGN: Final[dict[str, str]] = {
 }
 
 
-class _Source:
-    """A text rewritten for Python's parser: names and texts become plain words, anything unexpected is refused."""
+class Source:
+    """A text rewritten for Python's parser: names and texts become plain words, anything unexpected is refused.
+
+    `meanings` says of each such word what it stands for: its kind (signal, text, word, duration), and as written.
+    """
 
     def __init__(self, text: str) -> None:
         self.meanings: dict[str, tuple[str, str]] = {}
@@ -216,7 +241,12 @@ def _refuse_not_built(token: re.Match[str]) -> None:
         raise ExpressionError(f"{token['word']}(): {reason}", "", token.start() + 1)
 
 
-def _parsed(source: _Source) -> ast.expr:
+def parsed(source: Source) -> ast.expr:
+    """The syntax tree of a text.
+
+    Raises:
+        ExpressionError: it is none of the language's.
+    """
     if not source.python:
         raise ExpressionError("the expression is empty", "write a condition, for example: temperature > 80")
     try:
@@ -233,11 +263,15 @@ def _parsed(source: _Source) -> ast.expr:
 class _Compiler:
     """Puts closures together along the syntax tree; whatever is not in its tables is refused."""
 
-    def __init__(self, source: _Source) -> None:
+    def __init__(self, source: Source) -> None:
         self.signals: set[str] = set()
         self.windows: list[WindowCall] = []
+        self.crossings: list[Crossing] = []
+        self.inexact: ExpressionError | None = None
         self._source = source
         self._nodes = 0
+        self._turning: set[ast.expr] = set()
+        self._keys: dict[ast.expr, str] = {}
 
     def value(self, node: ast.expr, depth: int) -> Closure:
         """The closure of a node `depth` levels down."""
@@ -261,10 +295,30 @@ class _Compiler:
         return closures.choice(condition, self.value(node.body, depth), self.value(node.orelse, depth))
 
     def _comparison(self, node: Any, depth: int) -> Closure:
-        compares = [closures.COMPARISONS[type(op).__name__] for op in node.ops]
-        operands = [self.value(operand, depth) for operand in (node.left, *node.comparators)]
+        nodes: list[ast.expr] = [node.left, *node.comparators]
+        ages = [self._age_beside(*link) for link in zip(nodes, node.ops, nodes[1:], strict=False)]
+        operands = [self.value(operand, depth) for operand in nodes]
+        for n, age in enumerate(ages):
+            if age is not None:
+                self.crossings.append(Crossing(self._keys[nodes[n + age]], operands[n + 1 - age]))
+        tables = (closures.COMPARISONS if age is None else closures.AGEING[age] for age in ages)
+        compares = [table[type(op).__name__] for table, op in zip(tables, node.ops, strict=True)]
         single = len(compares) == 1
         return closures.comparison(compares[0], *operands) if single else closures.chain(compares, operands)
+
+    def _age_beside(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> int | None:
+        """Which side of a comparison is an age (0 left, 1 right) whose turning can be foretold; None if none is."""
+        for side, (one, other) in enumerate(((left, right), (right, left))):
+            if self._is_age(one) and type(op).__name__ in closures.AGEING[side] and not self._has_age(other):
+                self._turning.add(one)
+                return side
+        return None
+
+    def _is_age(self, node: ast.AST) -> bool:
+        return isinstance(node, ast.Call) and self._meaning(node.func) == ("word", AGE)
+
+    def _has_age(self, node: ast.AST) -> bool:
+        return any(map(self._is_age, ast.walk(node)))
 
     def _binary(self, node: Any, depth: int) -> Closure:
         operator = closures.ARITHMETIC[type(node.op).__name__]
@@ -279,6 +333,8 @@ class _Compiler:
 
     def _call(self, node: Any, depth: int) -> Closure:
         name = self._function_name(node)
+        if name == AGE:
+            return self._age(node)
         if name not in closures.FUNCTIONS or any(self._meaning(argument)[0] == "duration" for argument in node.args):
             return self._window(name, node)
         calculate, least, most = closures.FUNCTIONS[name]
@@ -291,8 +347,9 @@ class _Compiler:
         kind, name = self._meaning(node.func)
         if kind != "word":
             raise self._error(node, "only a function can be called", f"functions: {', '.join(closures.FUNCTIONS)}")
-        if name not in closures.FUNCTIONS and name not in windowed.NAMES:
-            mistake = unknown("function", name, dict.fromkeys((*closures.FUNCTIONS, *windowed.NAMES)))
+        functions = dict.fromkeys((*closures.FUNCTIONS, *windowed.NAMES, AGE))
+        if name not in functions:
+            mistake = unknown("function", name, functions)
             raise self._error(node, mistake.message, mistake.hint)
         return name
 
@@ -306,9 +363,22 @@ class _Compiler:
             hint = f"for example: {name if name in windowed.NAMES else 'mean'}(speed, 5m)"
             raise self._error(node, f"{name}() over a window of time takes a signal and a time", hint)
         (_, signal), (_, length) = meanings
-        call = WindowCall(name, signal, parse_duration(length))
+        return self._look_back(WindowCall(name, signal, parse_duration(length)))
+
+    def _age(self, node: Any) -> Closure:
+        kinds = [self._meaning(argument) for argument in node.args]
+        if node.keywords or len(kinds) != 1 or kinds[0][0] not in {"word", "signal"}:
+            raise self._error(node, "age() takes a signal", "for example: age(level) > 60, in seconds")
+        call = WindowCall(AGE, kinds[0][1], 0)
+        self._keys[node] = call.key
+        if node not in self._turning and self.inexact is None:
+            hint = "write it by itself on one side of <, <=, > or >=, for example: age(level) > 60"
+            self.inexact = self._error(node, "when an age would turn this true or false cannot be foretold", hint)
+        return self._look_back(call)
+
+    def _look_back(self, call: WindowCall) -> Closure:
         self.windows.append(call)
-        self.signals.add(signal)
+        self.signals.add(call.signal)
         return closures.signal(call.key)
 
     def _name(self, node: Any, _depth: int) -> Closure:
@@ -357,15 +427,22 @@ def _truth(node: ast.expr, value: Closure) -> Truth:
     return cast("Truth", value) if is_truth else closures.as_truth(value)
 
 
-def _present(value: Any) -> Expression:
-    expression = _field(value)
-    if expression.windows:
-        call = expression.windows[0]
-        raise InputError(f"{call.function}() over a window of time is not built yet here", "use it in a condition")
+def _condition(value: Any) -> Expression:
+    expression = _any(value)
+    if expression.inexact is not None:
+        raise expression.inexact
     return expression
 
 
-def _field(value: Any) -> Expression:
+def _present(value: Any) -> Expression:
+    expression = _any(value)
+    if expression.windows:
+        message = f"{expression.windows[0]} looks back, and a computed signal is of the present alone"
+        raise InputError(message, "write it in the expression of a rule")
+    return expression
+
+
+def _any(value: Any) -> Expression:
     if isinstance(value, Expression):
         return value
     if isinstance(value, bool):
@@ -377,16 +454,24 @@ def _field(value: Any) -> Expression:
 
 ExpressionField: TypeAlias = Annotated[
     Expression,
-    PlainValidator(_present),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "examples": ["temperature > 80 and mode == 3"]}),
-]
-"""A pydantic field: written as text (or a plain number or truth value), compiled once read; of the present alone."""
-
-WindowedExpressionField: TypeAlias = Annotated[
-    Expression,
-    PlainValidator(_field),
+    PlainValidator(_condition),
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "examples": ["temperature > 80 and mode == 3", "mean(temperature, 5m) > 80"]}),
 ]
-"""The same, and it may look back."""
+"""A pydantic field: a condition, as text (or a plain number or truth value), compiled once read."""
+
+ValueField: TypeAlias = Annotated[
+    Expression,
+    PlainValidator(_any),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["torque * speed", "mean(temperature, 5m)"]}),
+]
+"""The same for an expression that is asked for its value only when there is something to say."""
+
+FormulaField: TypeAlias = Annotated[
+    Expression,
+    PlainValidator(_present),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["torque * speed"]}),
+]
+"""The same for a signal that is computed: of the present alone."""

@@ -5,33 +5,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rules.detectors.base import NEVER_QUIET
-from rules.events import Instant, Value
+from rules.events import Duration, Instant
+from rules.sight import Sight
 from rules.signals import Signal
 
 if TYPE_CHECKING:
-    from rules.expressions import Expression
     from rules.watch import Emit, Watch
 
 
 class Gate:
-    """`open` is what the expression says now (None: unknown), `known` what it last said for certain."""
+    """`open` is what the expression says now (None: unknown), `known` what it last said for certain.
+
+    `rank` is below 0: gates are asked before watches, in the order in which the rules name them. `sight` looks through
+    the expression from the asset's first reading on, whatever is armed; `timed` says whether time alone may turn it.
+    """
 
     rank = -1
-    every_reading = False
     vigilant = False
 
-    def __init__(self, expression: Expression, values: dict[str, Value], inputs: tuple[Signal, ...]) -> None:
-        self._expression = expression
-        self._values = values
-        self.inputs = inputs
+    def __init__(self, sight: Sight) -> None:
+        self.sight = sight
+        self.inputs = sight.inputs
+        self.timed = self.every_reading = bool(sight.windows)
         self.watches: list[Watch] = []
+        self.queued: Instant | None = None
         self.open: bool | None = None
         self.known: bool | None = None
 
     @property
     def text(self) -> str:
         """The expression."""
-        return self._expression.text
+        return self.sight.text
 
     def band(self, signal: Signal) -> tuple[float, float]:
         """Every value may open or close it."""
@@ -45,7 +49,7 @@ class Gate:
 
     def evaluate(self, at: Instant, emit: Emit) -> bool:
         """Look again, and tell those who are armed or suppressed by it; returns whether it changed."""
-        now = self._expression.holds(self._values)
+        now = self.sight.holds(at)
         if now is self.open:
             return False
         self.open = now
@@ -54,10 +58,21 @@ class Gate:
             watch.gated(at, emit)
         return True
 
+    @property
+    def deadline(self) -> Instant | None:
+        """When time alone may turn it."""
+        return self.sight.deadline
+
+    def shift(self, delta: Duration) -> None:
+        """The asset's timeline has moved."""
+        self.sight.shift(delta)
+
     def snapshot(self) -> list[Any]:
-        """Open, known."""
-        return [self.open, self.known]
+        """Open, known, and what it looks back on if it does."""
+        return [self.open, self.known, *([self.sight.snapshot()] if self.timed else [])]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        self.open, self.known = data
+        self.open, self.known, *past = data
+        for saved in past:
+            self.sight.restore(saved)

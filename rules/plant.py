@@ -32,7 +32,7 @@ from rules.expressions import Expression, ForeignSignal
 from rules.ruleset import Rule, RuleSet
 
 NEVER: Final[Duration] = 36_500 * 86_400 * SECOND
-"""Instrument faults are the affair of the asset that the signal belongs to."""
+"""Instrument faults are the affair of the asset that the signal belongs to, which watches it for the rule."""
 
 
 class Plant:
@@ -190,7 +190,7 @@ class PlantRules(RuleSet):
             site=site.assets,
             foreign=_every_signal(rules, site.assets),
         )
-        super().__init__(rules, assets, site.max_ahead)
+        super().__init__(rules, assets, site.max_ahead, site.zone)
         object.__setattr__(self, "site", site)
 
     @cached_property

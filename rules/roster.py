@@ -24,6 +24,7 @@ from rules.events import Duration, Value
 from rules.expressions import Expression
 from rules.gate import Gate
 from rules.ruleset import Rule, RuleSet, detection_key
+from rules.sight import Sight
 from rules.signals import Signal
 from rules.watch import Watch
 
@@ -35,6 +36,9 @@ class Roster:
     they are delivered, `values` and `last_values` mirror them for expressions. `clock_flag` is told of stamps from the
     future.
     """
+
+    ignore_quality = False
+    """Gates judge by what can be trusted."""
 
     def __init__(self, asset: str, rules: RuleSet, clock: AssetClock) -> None:
         self.asset = asset
@@ -55,8 +59,12 @@ class Roster:
             gate, suppressor = self._gate(rule.when), self._gate(rule.suppress_when)
             for detector in rule.detect.build(_Bindings(self, rule)):
                 self._add(rule, detector, gate, suppressor)
+        for rank, gate in enumerate(self.gates.values(), -len(self.gates)):
+            gate.rank = rank
         self._context = {key: self.signal(name) for key, name in rules.assets.context(asset).items()}
-        for name, patience in _patience(written, self._delivered).items():
+        used = [(rule.fault_after, rule.detect.signals()) for rule in written]
+        used += [(patience, (name,)) for name, patience in rules.instruments.get(asset, {}).items()]
+        for name, patience in _patience(used, self._delivered).items():
             self._add(instrument_fault(patience), InstrumentFault(self.signal(name)))
         self.clock_flag = Flag(None, "its stamps lie in the future", "its stamps are right again")
         self.clock_watch = self._add(clock_ahead(), self.clock_flag)
@@ -145,6 +153,8 @@ class Roster:
         """The asset's timeline has moved."""
         for signal in self.signals.values():
             signal.shift(delta)
+        for gate in self.gates.values():
+            gate.shift(delta)
         for watch in self.watches:
             watch.shift(delta)
 
@@ -191,8 +201,7 @@ class Roster:
             return None
         gate = self.gates.get(expression.text)
         if gate is None:
-            inputs = tuple(self.signal(name) for name in sorted(expression.signals))
-            gate = self.gates[expression.text] = Gate(expression, self.values, inputs)
+            gate = self.gates[expression.text] = Gate(Sight(expression, self))
         return gate
 
     def _add(self, rule: Rule, detector: Detector, gate: Gate | None = None, suppressor: Gate | None = None) -> Watch:
@@ -211,6 +220,7 @@ class Roster:
                 lookers[signal.name].append(looker)
         for name, signal in self.signals.items():
             signal.watches = tuple(lookers[name])
+        for signal in self.signals.values():
             signal.named = bool(signal.feeds) or any(looker.restless(signal) for looker in signal.watches)
             signal.refresh()
         for watch in self.watches:
@@ -233,15 +243,17 @@ def identity(watch: Watch) -> tuple[str, str | None, str]:
     """Rule, part, and what the rule detects by: equal identities may hand their state on."""
     rule = watch.rule
     levels = f":{','.join(watch.detector.levels)}" if rule.varies else ""
-    return (*watch.key, "" if rule.kind is Kind.SYSTEM else detection_key(rule) + levels)
+    return (*watch.key, "" if rule.kind is Kind.SYSTEM else detection_key(rule) + watch.detector.basis + levels)
 
 
-def _patience(written: Iterable[Rule], delivered: Callable[[str], frozenset[str]]) -> dict[str, Duration]:
-    """For each signal that rules use, how long the least patient of them lets it be bad."""
+def _patience(
+    used: Iterable[tuple[Duration, tuple[str, ...]]], delivered: Callable[[str], frozenset[str]]
+) -> dict[str, Duration]:
+    """For each delivered signal that rules use, how long the least patient of them lets it be bad."""
     after: dict[str, Duration] = {}
-    for rule in written:
-        for name in sorted(frozenset().union(*map(delivered, rule.detect.signals()))):
-            after[name] = min(after.get(name, rule.fault_after), rule.fault_after)
+    for patience, signals in used:
+        for name in sorted(frozenset().union(*map(delivered, signals))):
+            after[name] = min(after.get(name, patience), patience)
     return after
 
 
@@ -257,6 +269,7 @@ class _Bindings:
         self._context = roster.rules.assets.context(roster.asset)
         self.ignore_quality = rule.on_bad_quality == "ignore"
         self._assets = roster.rules.assets
+        self.working = roster.rules.working
         self._roster = roster
 
     def beside(self, signal: Signal) -> tuple[Detector, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
@@ -20,6 +18,7 @@ from pydantic import (
 
 from rules.alarms import Kind, Priority
 from rules.detectors.base import DetectorConfig
+from rules.digest import digest
 from rules.durations import DurationField
 from rules.escalation import LONGEST_SHELF, SHIFT, Step, rising
 from rules.events import SECOND
@@ -122,7 +121,8 @@ class NoDetector(DetectorConfig):
 class Rule(Section):
     """One thing to watch over. Text fields that are not given are empty, the title is then the id.
 
-    For a safety rule `latch` is true and `on_bad_quality` is alarm unless the file says otherwise.
+    For a safety rule `latch` is true and `on_bad_quality` is alarm unless the file says otherwise. `acknowledge` says
+    whether a person has to (`person`), only as long as it is active (`on_return`), or nobody (`automatic`).
     """
 
     id: Annotated[str, AfterValidator(_id)]
@@ -142,6 +142,7 @@ class Rule(Section):
     on_bad_quality: Literal["hold", "alarm", "ignore"] = "hold"
     fault_after: DurationField = 60 * SECOND
     latch: bool = False
+    acknowledge: Literal["person", "on_return", "automatic"] = "person"
     re_alarm_after: Annotated[DurationField | None, Field(gt=0)] = None
     ack_expires: Annotated[DurationField | None, Field(gt=0)] = None
     max_shelve: Annotated[DurationField, Field(gt=0, le=LONGEST_SHELF)] = SHIFT
@@ -185,6 +186,16 @@ class Rule(Section):
         return self
 
     @model_validator(mode="after")
+    def _somebody_answers(self) -> Self:
+        if self.kind is Kind.SAFETY and self.acknowledge != "person":
+            raise InputError("a safety alarm is acknowledged by a person", f"remove acknowledge: {self.acknowledge}")
+        waits = [key for key in ("re_alarm_after", "ack_expires", "escalate") if getattr(self, key)]
+        if self.acknowledge == "automatic" and waits:
+            hint = f"remove {waits[0]}, or let a person acknowledge"
+            raise InputError(f"{quoted(waits[0])} waits for people, and this alarm acknowledges itself", hint)
+        return self
+
+    @model_validator(mode="after")
     def _names_assets_where_it_must(self) -> Self:
         foreign = {signal.key for signal in self.foreign}
         if not self.plant_wide and foreign:
@@ -212,8 +223,15 @@ class Rule(Section):
     @property
     def foreign(self) -> tuple[ForeignSignal, ...]:
         """Every signal that is named with its asset."""
-        named = (self.when, self.suppress_when, *vars(self.detect).values())
-        return tuple(sorted({signal for e in named if isinstance(e, Expression) for signal in e.foreign}))
+        return tuple(sorted({signal for e in self.expressions.values() for signal in e.foreign}))
+
+    @property
+    def expressions(self) -> dict[tuple[str, ...], Expression]:
+        """Every expression, by where it stands in the rule."""
+        gates = {("when",): self.when, ("suppress_when",): self.suppress_when}
+        fields = type(self.detect).model_fields.items()
+        detect = {("detect", field.alias or name): getattr(self.detect, name) for name, field in fields}
+        return {path: e for path, e in (gates | detect).items() if isinstance(e, Expression)}
 
     @cached_property
     def detection_key(self) -> str:
@@ -236,9 +254,3 @@ class Rule(Section):
 def detection_key(rule: Rule) -> str:
     """The same for two rules that detect alike, whatever their texts: state survives where it stays the same."""
     return rule.detection_key
-
-
-def digest(data: Any) -> str:
-    """A short hash of JSON data that does not depend on the order of keys."""
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from typing import Any, Literal, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple
 
 from rules.alarms import Kind
 from rules.assetmodel import AssetModel
+from rules.calendar import SHIFTS, WEEK, days_of
+from rules.expressiontypes import Type, mistake
 from rules.patterns import is_literal, matcher
 from rules.problems import Problem, closest, quoted, unknown
 from rules.rule import Rule
 from rules.yamltext import Document, Path
+
+SHOW: Final = ("detect", "show")
+"""The only expression that is no condition."""
 
 
 class SourcedRule(NamedTuple):
@@ -107,6 +112,29 @@ def check_fits(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Pr
             yield entry.problem(("detect",), message, hint)
 
 
+def check_types(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:
+    """Expressions that, by what is known of the signals, would be unknown or false for ever."""
+    scopes = _Scopes(model)
+    for entry in entries:
+        expressions = entry.rule.expressions
+        found = {
+            path: wrong
+            for types in (_types(entry.rule, scopes, model) if expressions else ())
+            for path, expression in expressions.items()
+            if (wrong := mistake(expression, types, condition=path != SHOW)) is not None
+        }
+        for path, wrong in found.items():
+            yield entry.problem(path, wrong.message, wrong.hint)
+
+
+def _types(rule: Rule, scopes: _Scopes, model: AssetModel) -> list[Mapping[str, Type]]:
+    """What the rule's signals are on each sort of machine that it applies to."""
+    if rule.plant_wide:
+        return [{foreign.key: model.signal_type(*foreign) for foreign in rule.foreign}]
+    kinds = {model.kind(asset): asset for asset in scopes.assets(rule)}
+    return [{name: model.signal_type(asset, name) for name in rule.signals} for asset in kinds.values()]
+
+
 def check_values(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:
     """Limits by name that assets have no value for."""
     scopes = _Scopes(model)
@@ -143,6 +171,19 @@ def check_contexts(entries: Iterable[SourcedRule], model: AssetModel) -> Iterato
             if key not in known:
                 mistake = unknown("context", key, ("asset", *known))
                 yield entry.problem(("detect",), mistake.message, mistake.hint or "name it in the type's `context`")
+
+
+def check_calendar(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:
+    """Shifts that the calendar does not have."""
+    shifts = model.calendar.shifts
+    for entry in entries:
+        for part in entry.rule.detect.calendar_parts:
+            if part == SHIFTS and not shifts:
+                hint = 'add to assets.yaml: calendar: {shifts: {early: "06:00-14:00"}}, or name days: mon-fri'
+                yield entry.problem(("detect", "calendar"), "the calendar has no shifts", hint)
+            elif part != SHIFTS and days_of(part) is None and part not in shifts:
+                wrong = unknown("shift", part, (*shifts, SHIFTS, *WEEK))
+                yield entry.problem(("detect", "calendar"), wrong.message, wrong.hint)
 
 
 def check_site(entries: Iterable[SourcedRule]) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from rules.alarms import Kind
 from rules.assetmodel import AssetModel, load_assets
 from rules.detectors import CONFIGS
 from rules.detectors.base import DetectorConfig
+from rules.digest import digest
 from rules.events import SECOND, Duration
 from rules.groupchecks import check_foreign, check_inhibitors
 from rules.patterns import PatternIndex, is_literal
@@ -20,17 +21,21 @@ from rules.problems import Problem, errors, quoted, unknown
 from rules.rule import NoDetector, Rule, detection_key, digest
 from rules.rulechecks import (
     SourcedRule,
+    check_calendar,
     check_contexts,
     check_fits,
     check_heard,
     check_signals,
     check_site,
+    check_types,
     check_values,
 )
 from rules.tables import ENDING as TABLE
 from rules.tables import fill_tables
 from rules.validation import Section, validated
+from rules.workingtime import ALL_TIME, Working, WorkingTime
 from rules.yamltext import Document, Path, read_yaml
+from rules.zone import UTC, Zone
 
 __all__ = ["EMPTY", "Loaded", "Rule", "RuleSet", "detection_key", "digest", "load_rules"]
 
@@ -43,12 +48,13 @@ class RuleSet:
     """Rules, and what they know of assets: all that deciding depends on. Never changes.
 
     `rules` are kept with safety rules first, otherwise in the order given. Stamps more than `max_ahead` in front of
-    their receipt are not believed.
+    their receipt are not believed. `zone` is what the clock on the wall shows, for rules that go by the calendar.
     """
 
     rules: tuple[Rule, ...] = ()
     assets: AssetModel = NOTHING_KNOWN
     max_ahead: Duration = MAX_AHEAD
+    zone: Zone = UTC
 
     def __post_init__(self) -> None:
         ordered = sorted(self.rules, key=lambda rule: rule.kind is not Kind.SAFETY)
@@ -58,7 +64,25 @@ class RuleSet:
     def revision(self) -> str:
         """A hash of all that matters: equal revisions decide alike and say the same."""
         rules = [rule.model_dump(mode="json") for rule in self.rules]
-        return digest([rules, self.assets.model_dump(mode="json"), self.max_ahead])
+        zone = [[self.zone.changes, self.zone.offsets]] if self.by_calendar else []
+        return digest([rules, self.assets.model_dump(mode="json"), self.max_ahead, *zone])
+
+    @cached_property
+    def by_calendar(self) -> bool:
+        """Whether any rule goes by the calendar, so that the time zone matters."""
+        return any(rule.detect.calendar_parts for rule in self.rules)
+
+    def working(self, parts: tuple[str, ...]) -> Working:
+        """The time that counts by parts of the calendar; all of it if none is named."""
+        if not parts:
+            return ALL_TIME
+        if parts not in self._working:
+            self._working[parts] = WorkingTime(self.assets.calendar, parts, self.zone)
+        return self._working[parts]
+
+    @cached_property
+    def _working(self) -> dict[tuple[str, ...], Working]:
+        return {}
 
     def for_asset(self, asset: str) -> tuple[Rule, ...]:
         """The rules that watch an asset, in order; those that are off do not."""
@@ -77,6 +101,17 @@ class RuleSet:
     def plant_wide(self) -> tuple[Rule, ...]:
         """The rules over several assets, in order; not those that are off."""
         return tuple(rule for rule in self.rules if rule.plant_wide and rule.mode != "off")
+
+    @cached_property
+    def instruments(self) -> dict[str, dict[str, Duration]]:
+        """By asset, the signals that rules over several assets use, and how long the least patient lets each be bad."""
+        found: dict[str, dict[str, Duration]] = {}
+        for rule in self.plant_wide:
+            watched = rule.detect.signals()
+            for foreign in rule.foreign:
+                signals = found.setdefault(foreign.asset, {}) if foreign.key in watched else {}
+                signals[foreign.signal] = min(signals.get(foreign.signal, rule.fault_after), rule.fault_after)
+        return found
 
     @cached_property
     def _index(self) -> PatternIndex:
@@ -113,11 +148,12 @@ def load_rules(
     assets: tuple[str, str | Document] | None = None,
     site: bool = False,
     max_ahead: Duration = MAX_AHEAD,
+    zone: Zone = UTC,
 ) -> Loaded:
     """The rule set of rule files (name to text, taken in the order of their names) and of assets.yaml (name, text).
 
     What was read already may stand for its text. Files whose names end with `.csv` are tables that the rule files
-    beside them may name. `site` adds warnings about what a plant in service should have.
+    beside them may name. `site` adds warnings about what a plant in service should have. `zone` is the site's.
     """
     model, problems = load_assets(*assets) if assets else (NOTHING_KNOWN, [])
     tables = {name: text for name, text in files.items() if isinstance(text, str) and name.endswith(TABLE)}
@@ -130,7 +166,9 @@ def load_rules(
         problems.extend(check_values(by_asset, model))
         problems.extend(check_fits(by_asset, model))
         problems.extend(check_contexts(by_asset, model))
+        problems.extend(check_calendar(by_asset, model))
         problems.extend(check_foreign(found, model))
+        problems.extend(check_types(found, model))
     if site:
         problems.extend(check_site(found))
     if site and model is not None:
@@ -138,7 +176,7 @@ def load_rules(
     problems.sort(key=lambda problem: (problem.file, problem.line))
     if errors(problems) or model is None:
         return Loaded(None, problems)
-    return Loaded(RuleSet(tuple(entry.rule for entry in found), model, max_ahead), problems)
+    return Loaded(RuleSet(tuple(entry.rule for entry in found), model, max_ahead, zone), problems)
 
 
 def _read_file(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rules.delay import sooner
 from rules.events import Duration, Instant, Value
 from rules.signals import Signal
+from rules.windowed import look_back
 
 if TYPE_CHECKING:
     from rules.expressions import Expression
@@ -27,17 +30,89 @@ class Source(Protocol):
 
 
 class Sight:
-    """One expression over one asset's present values."""
+    """One expression over one asset's present values, and over the recent past of some of its signals.
+
+    Whoever has one shows it to its watch as one of `Detector.sights`: deadlines, snapshots and what else the passing of
+    time asks of `windows` is the watch's affair then.
+    """
 
     def __init__(self, expression: Expression, source: Source) -> None:
         self.text = expression.text
         self.inputs = tuple(source.signal(name) for name in sorted(expression.signals))
-        self._holds: Callable[[Mapping[str, Value]], bool | None] = expression.holds
-        self._values = source.last_values if source.ignore_quality else source.values
+        self.windows = tuple(
+            look_back(call, source.signal(call.signal), source.ignore_quality) for call in expression.windows
+        )
+        self._expression = expression
+        self._past: dict[str, Value] = {}
+        values = source.last_values if source.ignore_quality else source.values
+        self._values: Mapping[str, Value] = ChainMap(self._past, values) if self.windows else values
+        self._by_key = {window.key: window for window in self.windows}
 
-    def holds(self) -> bool | None:
-        """The expression's truth now; None where it cannot be told."""
-        return self._holds(self._values)
+    def holds(self, at: Instant) -> bool | None:
+        """The expression's truth at `at`; None where it cannot be told."""
+        if self.windows:
+            self.look(at)
+        return self._expression.holds(self._values)
+
+    def look(self, at: Instant) -> None:
+        """Take in what was read, and let go of what is too old at `at`."""
+        for window in self.windows:
+            self._past[window.key] = window.look(at)
+
+    @property
+    def truth(self) -> bool | None:
+        """The expression's truth, as far back as it was looked at last."""
+        return self._expression.holds(self._values)
+
+    @property
+    def value(self) -> Value:
+        """The expression's value, likewise."""
+        return self._expression.evaluate(self._values)
+
+    @property
+    def past(self) -> dict[str, Value]:
+        """What looking back gave last, by the calls as written."""
+        return {window.text: window.now for window in self.windows}
+
+    @property
+    def deadline(self) -> Instant | None:
+        """When time alone may change its truth."""
+        end: Instant | None = None
+        for window in self.windows:
+            end = sooner(end, window.deadline)
+        for crossing in self._expression.crossings:
+            end = sooner(end, self._by_key[crossing.key].reaches(crossing.limit(self._values)))
+        return end
+
+    def clear(self) -> None:
+        """Looking back begins here."""
+        for window in self.windows:
+            window.clear()
+
+    def pause(self, at: Instant) -> None:
+        """Our own link is down: that nothing comes means nothing from here."""
+        for window in self.windows:
+            window.pause(at)
+
+    def resume(self, at: Instant) -> None:
+        """Our own link is back."""
+        for window in self.windows:
+            window.resume(at)
+
+    def shift(self, delta: Duration) -> None:
+        """The asset's timeline has moved."""
+        for window in self.windows:
+            window.shift(delta)
+
+    def snapshot(self) -> list[Any]:
+        """The windows."""
+        return [window.snapshot() for window in self.windows]
+
+    def restore(self, data: list[Any]) -> None:
+        """The reverse of `snapshot`."""
+        for window, saved in zip(self.windows, data, strict=True):
+            window.restore(saved)
+            self._past[window.key] = window.now
 
 
 class Edge:

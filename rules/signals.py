@@ -113,7 +113,12 @@ class Signal:
             low, high = inf, -inf
         self.low, self.high, self._bands = low, high, tuple(bands)
         self._heedful = tuple(watch for watch in self.watches if watch.every_reading)
-        self.plain = not self._heedful and not self.feeds
+        self.plain = not self._heedful and not self.feeds and not self.counts_states
+
+    @property
+    def counts_states(self) -> bool:
+        """Whether a mode that repeats tells something to whoever watches the state made of it."""
+        return self.maps is not None and any(watch.every_reading for watch in self.maps[0].watches)
 
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""

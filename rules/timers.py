@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rules import overriding, suppression
 from rules.alarms import Act, State
+from rules.answering import answer
 from rules.durations import format_duration
 from rules.escalation import Step
 from rules.events import Instant
@@ -30,10 +31,11 @@ def deadline(watch: Watch) -> Instant | None:
 
 
 def expire(watch: Watch, at: Instant, emit: Emit) -> None:
-    """Time has come to `at`: whatever is due happens, in order."""
+    """Time has come to `at`: whatever is due happens, in order. What is shown again may need no answer."""
     while (end := deadline(watch)) is not None and end <= at:
         _, happen = min(_running(watch), key=itemgetter(0))
         happen(watch, at, emit)
+    answer(watch, at, emit)
 
 
 def _running(watch: Watch) -> Iterator[tuple[Instant, Timer]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rules import overriding, suppression, timers
 from rules.alarms import Act, Kind, Priority, State
+from rules.answering import answer
 from rules.delay import Delay, sooner
 from rules.detectors.base import ALWAYS_QUIET, Detector
 from rules.events import Duration, Instant, Quality
@@ -30,7 +31,7 @@ class Watch:
     """See the module. `rank` orders the watches of an asset: safety first, then as the rules stand in their files."""
 
     __slots__ = (
-        "_armed_since", "_bad_is_alarm", "_fed", "_settled", "_slow", "_strict", "_timed", "alarm", "delays",
+        "_armed_since", "_bad_is_alarm", "_fed", "_settled", "_sights", "_slow", "_strict", "_timed", "alarm", "delays",
         "detector", "every_reading", "gate", "last_band", "levels", "may_be_vigilant", "queued", "rank", "rule",
         "suppressor",
     )  # fmt: skip
@@ -43,7 +44,8 @@ class Watch:
         self.gate = gate
         self.suppressor = suppressor
         self.rank = rank
-        self.every_reading = detector.every_reading
+        self._sights = tuple(sight for sight in detector.sights if sight.windows)
+        self.every_reading = detector.every_reading or bool(self._sights)
         self._strict = rule.kind is Kind.SAFETY
         self._bad_is_alarm = rule.on_bad_quality == "alarm"
         self.levels = (*detector.levels, BAD_QUALITY) if self._bad_is_alarm else detector.levels
@@ -51,7 +53,7 @@ class Watch:
         self.delays = tuple([Delay(*delays) for _ in self.levels])
         self._slow = self.delays if any(delays) else ()
         self._fed: tuple[bool, ...] | None = None
-        self._timed = type(detector).deadline is not Detector.deadline
+        self._timed = type(detector).deadline is not Detector.deadline or bool(self._sights)
         self.may_be_vigilant = type(detector).vigilant is not Detector.vigilant
         self.alarm = Alarm()
         self._armed_since: Instant | None = None
@@ -110,7 +112,15 @@ class Watch:
         for delay in self._slow:
             if delay.raw is not delay.on:
                 end = sooner(end, delay.deadline)
-        return sooner(end, self.detector.deadline) if self._timed else end
+        return sooner(end, self._due) if self._timed else end
+
+    @property
+    def _due(self) -> Instant | None:
+        """When time alone may change what the detector says."""
+        end = self.detector.deadline
+        for sight in self._sights:
+            end = sooner(end, sight.deadline)
+        return end
 
     def evaluate(self, at: Instant, why: str, emit: Emit) -> None:
         """Something it looks at has changed."""
@@ -154,7 +164,7 @@ class Watch:
         for delay in self._slow:
             delay.expire(at)
         self._fed = None
-        own = self.detector.deadline
+        own = self._due
         if own is not None and own <= at:
             self.evaluate(at, "deadline", emit)
         else:
@@ -200,6 +210,8 @@ class Watch:
 
     def _settle(self, at: Instant, emit: Emit) -> None:
         self._settled = True
+        for sight in self._sights:
+            sight.clear()
         self.detector.settle(tuple(d.on for d in self.delays[: len(self.detector.levels)]), at)
         self.evaluate(at, "gate", emit)
 
@@ -224,6 +236,7 @@ class Watch:
             self._return(was, at, why, emit)
         else:
             self._change(was, level, at, why, emit)
+        answer(self, at, emit)
 
     def _foremost(self) -> str | None:
         on = [level for level, delay in zip(self.levels, self.delays, strict=True) if delay.on]
@@ -310,6 +323,18 @@ class Watch:
 
     # -- state ------------------------------------------------------------------------------------------------------
 
+    def pause(self, at: Instant) -> None:
+        """Our own link is down: that nothing comes means nothing from here."""
+        self.detector.pause(at)
+        for sight in self._sights:
+            sight.pause(at)
+
+    def resume(self, at: Instant) -> None:
+        """Our own link is back."""
+        self.detector.resume(at)
+        for sight in self._sights:
+            sight.resume(at)
+
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
         for delay in self.delays:
@@ -318,6 +343,8 @@ class Watch:
             self._armed_since += delta
         self.alarm.shift(delta)
         self.detector.shift(delta)
+        for sight in self._sights:
+            sight.shift(delta)
 
     def snapshot(self) -> dict[str, Any]:
         """All of it, as JSON."""
@@ -327,6 +354,7 @@ class Watch:
             "settled": self._settled,
             "delays": [delay.snapshot() for delay in self.delays],
             "detector": self.detector.snapshot(),
+            **({"sights": [sight.snapshot() for sight in self._sights]} if self._sights else {}),
         }
 
     def restore(self, data: dict[str, Any]) -> None:
@@ -339,3 +367,5 @@ class Watch:
         for delay, saved in zip(self.delays, data["delays"], strict=True):
             delay.restore(saved)
         self.detector.restore(data["detector"])
+        for sight, past in zip(self._sights, data.get("sights", ()), strict=True):
+            sight.restore(past)

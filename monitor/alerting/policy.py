@@ -100,7 +100,8 @@ def purpose_of(transition: Transition) -> Purpose | None:
     if transition.event in _ALERTS:
         return Purpose.ALERT
     if transition.event in _LEAVING:
-        return _AFTER_LEAVING.get(transition.to)
+        nobody_asked = transition.to is State.ACKNOWLEDGED and transition.reason.get("automatic") is True
+        return Purpose.ALERT if nobody_asked else _AFTER_LEAVING.get(transition.to)
     return _FOLLOW_UPS.get(transition.event)
 
 

@@ -27,6 +27,7 @@ def replay(
     assets: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What is known of the machines.", exists=True, dir_okay=False)
     ] = None,
+    timezone: Annotated[str, typer.Option(metavar="ZONE", help="For rules that go by the calendar.")] = "UTC",
 ) -> None:
     """Decide over recorded data as if it were live, as fast as it goes.
 
@@ -43,7 +44,7 @@ def replay(
     from rules.replay import replay as decide
 
     tidy = read_tidy(recording)
-    ruleset = _prepared(rules, assets, tidy)
+    ruleset = _prepared(rules, assets, timezone, tidy)
     progress = Progress()
     try:
         count = write_transitions(out, decide(ruleset, progress.watch(tidy)))
@@ -56,9 +57,9 @@ def replay(
     _summary(tidy, progress, count, out)
 
 
-def _prepared(rules: Path, assets: Path | None, tidy: TidyFile) -> RuleSet:
+def _prepared(rules: Path, assets: Path | None, timezone: str, tidy: TidyFile) -> RuleSet:
     """The rules; the problems of rules, assets and the recording's header all at once."""
-    ruleset, problems = load_rules(rules, assets)
+    ruleset, problems = load_rules(rules, assets, timezone)
     found: list[object] = list(problems)
     try:
         next(iter(tidy), None)

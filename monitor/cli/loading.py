@@ -103,14 +103,20 @@ def _broker_problems(directory: Path, site: Site | None) -> list[Problem]:
     return problems
 
 
-def load_rules(rules: Path, assets: Path | None) -> tuple[RuleSet | None, list[Problem]]:
+def load_rules(rules: Path, assets: Path | None, timezone: str) -> tuple[RuleSet | None, list[Problem]]:
     """The rules of one file, over the assets of another, or None if one has errors; and every problem of both."""
+    from monitor.zones import zone_of
     from rules import ruleset
+    from rules.problems import quoted
 
     about = None if assets is None else (str(assets), _text(assets))
     text = _text(rules)
     tables = {str(path): _text(path) for path in rules.parent.glob("*.csv") if path.name in text}
-    return ruleset.load_rules({str(rules): text, **tables}, about)
+    try:
+        zone = zone_of(timezone)
+    except (LookupError, ValueError, OSError):
+        raise AndonError(f"unknown time zone {quoted(timezone)}; write Europe/Berlin") from None
+    return ruleset.load_rules({str(rules): text, **tables}, about, zone=zone)
 
 
 def _text(path: Path) -> str:

@@ -17,6 +17,7 @@ from rules.clock import AssetClock
 from rules.durations import DurationField
 from rules.events import Duration, Instant, Value
 from rules.limit_table import Choice, Levels, LimitTable
+from rules.sight import Sight
 from rules.signals import Signal
 from rules.thresholds import LEVELS, RISING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rules.alarms import Priority
     from rules.assetmodel import SignalSpec
     from rules.problems import InputError
+    from rules.workingtime import Working
 
 Limit: TypeAlias = Annotated[float, Field(allow_inf_nan=False)] | str
 """A number, or the name of one of the asset's `values`."""
@@ -36,9 +38,10 @@ def shown(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def listed(signals: Iterable[Signal]) -> tuple[str, dict[str, Value]]:
-    """What signals read, or read last: in words, and by name."""
+def listed(signals: Iterable[Signal], sights: Iterable[Sight] = ()) -> tuple[str, dict[str, Value]]:
+    """What signals read, or read last, and what looking back on them gave: in words, and by name."""
     found = {s.name: (s.last if s.value is None else s.value, s.unit) for s in signals}
+    found |= {text: (value, "") for sight in sights for text, value in sight.past.items()}
     words = ", ".join(f"{name} {shown(value)}{unit}" for name, (value, unit) in found.items())
     return words, {name: value for name, (value, _) in found.items()}
 
@@ -60,6 +63,9 @@ class Bindings(Protocol):
     def context(self, key: str) -> Signal | None:
         """The signal that tells a key of the asset's context; None if its type has no such key."""
 
+    def working(self, parts: tuple[str, ...]) -> Working:
+        """The time that counts by parts of the plant's calendar."""
+
     def beside(self, signal: Signal) -> tuple[Detector, ...]:
         """The detectors of the asset, of whatever rule, that judge the signal; ask once all are built."""
 
@@ -77,6 +83,10 @@ class Detector(ABC):
     levels: tuple[str, ...] = ("on",)
     part: str | None = None
     inputs: tuple[Signal, ...] = ()
+    basis: str = ""
+    """What beside its rule it decides by: only a detector with an equal one may take its state over."""
+    sights: tuple[Sight, ...] = ()
+    """The expressions that it looks through; where they look back, their past and deadlines are the watch's affair."""
     every_reading = False
     """Whether a reading that repeats the last value still tells something."""
     priority: Priority | None = None
@@ -180,6 +190,11 @@ class DetectorConfig(BaseModel):
     def level_names(self) -> tuple[str, ...]:
         """The levels that a table of priorities may name."""
         return tuple(level for level in LEVELS if getattr(self, level, None) is not None)
+
+    @property
+    def calendar_parts(self) -> tuple[str, ...]:
+        """Shifts and days of the week outside which it rests; none if it never does."""
+        return ()
 
     def misfit(self, signal: str, spec: SignalSpec) -> InputError | None:
         """Why the detector cannot watch a signal of which this is known; None if it can."""

@@ -37,7 +37,7 @@ class Count(Detector):
     """The last times at which the expression became true; no more of them than it takes."""
 
     def __init__(self, sight: Sight, at_least: int, within: Duration) -> None:
-        self.inputs = sight.inputs
+        self.inputs, self.sights = sight.inputs, (sight,)
         self._sight = sight
         self._at_least = at_least
         self._within = within
@@ -46,7 +46,7 @@ class Count(Detector):
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """Whether it was often enough; unknown while the expression is."""
-        holds = self._sight.holds()
+        holds = self._sight.holds(at)
         if self._edge.rises(holds):
             self._times.append(at)
         self._times = [time for time in self._times[-self._at_least :] if time > at - self._within]
@@ -71,7 +71,7 @@ class Count(Detector):
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """The expression and the count."""
         del level
-        words, values = listed(self.inputs)
+        words, values = listed(self.inputs, self.sights)
         often = f"{len(self._times)} times within {format_duration(self._within)}"
         text = (
             f"{self._sight.text} came about {often}: {words}" if on else f"{self._sight.text} came about only {often}"

@@ -77,7 +77,7 @@ class Lasting(Detector):
 
     def __init__(self, part: str, words: str, sight: Sight, longest: Duration, demand: Lasting | None = None) -> None:
         self.part = part
-        self.inputs = sight.inputs
+        self.inputs, self.sights = sight.inputs, (sight,)
         self.longest = longest
         self.count = 0
         self.since: Instant | None = None
@@ -96,7 +96,7 @@ class Lasting(Detector):
     @property
     def holds(self) -> bool | None:
         """Whether it holds now; None where that cannot be told."""
-        return self._sight.holds()
+        return self._sight.truth
 
     def total(self, at: Instant) -> Duration:
         """For how long it held in all, up to `at`."""
@@ -111,7 +111,7 @@ class Lasting(Detector):
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """Whether it has held for too long; unknown while the expression is."""
-        holds = self._sight.holds()
+        holds = self._sight.holds(at)
         self._watch.feed(holds, at)
         if holds and self.since is None:
             self._begin(at)
@@ -149,7 +149,7 @@ class Lasting(Detector):
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """What is the matter, how often that was so, and for how long in all."""
         del level
-        words, values = listed(self.inputs)
+        words, values = listed(self.inputs, self.sights)
         if on:
             long = f" for longer than {format_duration(self.longest)}" if self.longest else ""
             text = f"the safety function {self._words}{long}: {self._sight.text} ({words})"
@@ -184,7 +184,7 @@ class ProofTest(Detector):
     part = "proof_test"
 
     def __init__(self, tested: Sight, interval: Duration, clock: AssetClock) -> None:
-        self.inputs = tested.inputs
+        self.inputs, self.sights = tested.inputs, (tested,)
         self.interval = interval
         self.last: Instant | None = None
         self._tested = tested
@@ -198,7 +198,7 @@ class ProofTest(Detector):
 
     def update(self, at: Instant) -> tuple[bool, ...]:
         """Due once the interval has passed since the last test."""
-        if self._tested.holds():
+        if self._tested.holds(at):
             self.last = at
         end = self.end
         self._due = end is not None and at >= end

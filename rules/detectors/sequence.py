@@ -39,6 +39,7 @@ class Sequence(Detector):
 
     def __init__(self, first: Sight, then: Sight, within: Duration) -> None:
         self.inputs = tuple(dict.fromkeys((*first.inputs, *then.inputs)))
+        self.sights = (first, then)
         self._first = first
         self._then = then
         self._within = within
@@ -48,7 +49,7 @@ class Sequence(Detector):
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """Whether it came so; unknown while either expression is."""
-        first, then = self._first.holds(), self._then.holds()
+        first, then = self._first.holds(at), self._then.holds(at)
         if self._since is not None and at >= self._since + self._within:
             self._since = None
             self._expired()
@@ -83,7 +84,7 @@ class Sequence(Detector):
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """Both expressions with the values they were judged by."""
         del level
-        words, values = listed(self.inputs)
+        words, values = listed(self.inputs, self.sights)
         text = self._words() if on else f"{self._then.text} no longer holds"
         return {"text": f"{text}: {words}", "limit": self._within / 1e9, "values": values}
 
@@ -123,8 +124,8 @@ class Missing(Sequence):
         """Both expressions with the values they were judged by."""
         reason = super().describe(level, on=on)
         if not on:
-            words = listed(self.inputs)[0]
-            how = f"{self._then.text} holds" if self._then.holds() else f"{self._first.text} begins anew"
+            words, _ = listed(self.inputs, self.sights)
+            how = f"{self._then.text} holds" if self._then.truth else f"{self._first.text} begins anew"
             reason["text"] = f"{how}: {words}"
         return reason
 

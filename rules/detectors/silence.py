@@ -6,17 +6,20 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
-from rules.clock import AssetClock
 from rules.detectors.base import Bindings, Detector, DetectorConfig
 from rules.durations import DurationField, format_duration, parse_duration
 from rules.events import SECOND, Duration, Instant
 from rules.learning.rhythm import Rhythm
+from rules.listening import Listening
 from rules.problems import InputError, quoted
 from rules.signals import Signal
+from rules.workingtime import ALL_TIME
 
 LEARN: Final = "learn"
 LEAST: Final[Duration] = 10 * SECOND
 MOST: Final[Duration] = 3_600 * SECOND
+MOST_WORKING: Final[Duration] = 31 * 86_400 * SECOND
+"""Working time that may be waited for."""
 
 
 def _after(value: Any) -> Duration | str:
@@ -39,8 +42,27 @@ After: TypeAlias = Annotated[
 ]
 
 
+def _parts(value: Any) -> tuple[str, ...]:
+    parts = (value,) if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)) or not parts or not all(isinstance(part, str) for part in parts):
+        raise InputError("`calendar` must name days or shifts", "write mon-fri, shifts, or [early, late]")
+    return tuple(parts)
+
+
+Parts: TypeAlias = Annotated[
+    tuple[str, ...],
+    PlainValidator(_parts),
+    PlainSerializer(list, when_used="json"),
+    WithJsonSchema({"type": "string", "examples": ["mon-fri", "shifts"]}),
+]
+
+
 class SilenceConfig(DetectorConfig):
     """Any reading, good or bad, breaks the silence. An asset that never spoke is silent since the journal began.
+
+    `calendar`: only working time counts, so that a weekend is no silence and a Monday begins without an alarm: days of
+    the week (`mon-fri`), `shifts` (all that the calendar in assets.yaml has), a shift by name, or a list of these.
+    Holidays are no working time. Silence that began before is still silence outside of it: an alarm stays active.
 
     `after: learn`: the patience is learned from the asset's own pauses, three times the second longest of the last
     hours, never less than `at_least` (10s) nor more than `at_most` (1h). Until enough was heard, which takes three
@@ -52,6 +74,7 @@ class SilenceConfig(DetectorConfig):
     signal: str | None = None
     at_least: Annotated[DurationField | None, Field(gt=0)] = None
     at_most: Annotated[DurationField | None, Field(gt=0)] = None
+    calendar: Parts = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -60,6 +83,8 @@ class SilenceConfig(DetectorConfig):
         least, most = self.bounds
         if least > most:
             raise InputError("`at_least` is longer than `at_most`", f"at_most is {format_duration(MOST)} if not given")
+        if self.calendar and max(most, self.after if isinstance(self.after, int) else 0) > MOST_WORKING:
+            raise InputError("nobody waits so long in working time", f"{format_duration(MOST_WORKING)} or less")
         return self
 
     @property
@@ -67,6 +92,11 @@ class SilenceConfig(DetectorConfig):
         """The least and the most patience that may be learned."""
         most = self.at_most or MOST
         return self.at_least or min(LEAST, most), most
+
+    @property
+    def calendar_parts(self) -> tuple[str, ...]:
+        """What counts as working time."""
+        return self.calendar
 
     def signals(self) -> tuple[str, ...]:
         """The signal named, if any."""
@@ -76,19 +106,20 @@ class SilenceConfig(DetectorConfig):
         """One detector."""
         signal = None if self.signal is None else bindings.signal(self.signal)
         if isinstance(self.after, str):
-            return [Learning(Rhythm(*self.bounds), bindings.clock, signal)]
-        return [Silence(self.after, bindings.clock, signal)]
+            return [Learning(Rhythm(*self.bounds), bindings, signal, self.calendar)]
+        return [Silence(self.after, bindings, signal, self.calendar)]
 
 
 class Silence(Detector):
     """Waits for `after` without a word; what passes while our own link is down does not count."""
 
-    def __init__(self, after: Duration, clock: AssetClock, signal: Signal | None) -> None:
+    def __init__(self, after: Duration, bindings: Bindings, signal: Signal | None, calendar: tuple[str, ...]) -> None:
         self._after = after
-        self._clock = clock
+        self._clock = bindings.clock
         self._signal = signal
-        self._excused: Instant = 0
-        self._paused: Instant | None = None
+        self._working = bindings.working(calendar)
+        self.basis = self._working.basis
+        self._listening = Listening()
         self._silent = False
 
     @property
@@ -97,23 +128,29 @@ class Silence(Detector):
 
     @property
     def _heard(self) -> Instant | None:
-        source = self._spoke
-        if source is None:
-            source = self._clock.start
-        return None if source is None else max(source, self._excused)
+        """The last word; as long as there is none, the beginning."""
+        spoke = self._spoke
+        return self._clock.start if spoke is None else spoke
+
+    @property
+    def _end(self) -> Instant | None:
+        """The end of the patience."""
+        if (heard := self._heard) is None:
+            return None
+        since, used = self._listening.since(heard)
+        return self._working.end(since, self._after - used)
 
     def update(self, at: Instant) -> tuple[bool, ...]:
         """Silent once `after` has passed since the last word."""
-        heard = self._heard
-        if self._paused is None:
-            self._silent = heard is not None and at >= heard + self._after
+        if self._listening.paused is None:
+            end = self._end
+            self._silent = end is not None and at >= end
         return (self._silent,)
 
     @property
     def deadline(self) -> Instant | None:
         """The end of the patience."""
-        heard = self._heard
-        return None if heard is None or self._silent or self._paused is not None else heard + self._after
+        return None if self._silent or self._listening.paused is not None else self._end
 
     @property
     def vigilant(self) -> bool:
@@ -123,54 +160,59 @@ class Silence(Detector):
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
         """Patience begins when the rule is armed."""
         self._silent = held[0]
-        self._excused = max(self._excused, at)
+        self._listening.excuse(at)
 
     def pause(self, at: Instant) -> None:
         """Stop counting."""
-        if self._paused is None:
-            self._paused = at
+        self._listening.pause(at)
 
     def resume(self, at: Instant) -> None:
         """Go on counting where it stopped."""
-        if self._paused is not None and (heard := self._heard) is not None and not self._silent:
-            self._excused = heard + max(0, at - max(self._paused, heard))
-        self._paused = None
+        self._listening.resume(at, None if self._silent else self._heard, self._working.elapsed)
 
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """Who was silent for how long."""
         del level
         who = "the asset" if self._signal is None else self._signal.name
-        what = f"nothing heard of {who} for {format_duration(self._after)}" if on else f"{who} is heard again"
+        how = " of working time" if self._working is not ALL_TIME else ""
+        what = f"nothing heard of {who} for {format_duration(self._after)}{how}" if on else f"{who} is heard again"
         return {"text": what, "limit": self._after / 1e9, "last_heard": self._heard}
 
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
-        self._excused += delta
-        if self._paused is not None:
-            self._paused += delta
+        self._listening.shift(delta)
 
     def snapshot(self) -> list[Any]:
-        """Excused until, paused since, silent."""
-        return [self._excused, self._paused, self._silent]
+        """Since when it counts, silent."""
+        return [self._listening.snapshot(), self._silent]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        self._excused, self._paused, self._silent = data
+        listening, self._silent = data
+        self._listening.restore(listening)
 
 
 class Learning(Silence):
     """Waits as long as the rhythm of the source calls for."""
 
-    def __init__(self, rhythm: Rhythm, clock: AssetClock, signal: Signal | None) -> None:
-        super().__init__(rhythm.patience, clock, signal)
+    def __init__(self, rhythm: Rhythm, bindings: Bindings, signal: Signal | None, calendar: tuple[str, ...]) -> None:
+        super().__init__(rhythm.patience, bindings, signal, calendar)
         self._rhythm = rhythm
 
     def update(self, at: Instant) -> tuple[bool, ...]:
         """Listen, then judge by what is known of the rhythm."""
-        if (spoke := self._spoke) is not None and self._paused is None:
-            self._rhythm.hear(spoke)
+        if (spoke := self._spoke) is not None and self._listening.paused is None:
+            self._learn(spoke)
             self._after = self._rhythm.patience
         return super().update(at)
+
+    def _learn(self, spoke: Instant) -> None:
+        """A pause in which there was time that does not count is not learned."""
+        last = self._rhythm.heard
+        if self._working is ALL_TIME or last is None or self._working.elapsed(last, spoke) == spoke - last:
+            self._rhythm.hear(spoke)
+        else:
+            self._rhythm.skip(spoke)
 
     @property
     def vigilant(self) -> bool:

@@ -80,6 +80,7 @@ class TimeUsed(Detector):
 
     def __init__(self, sight: Sight, reset: Sight, every: Duration) -> None:
         self.inputs = tuple(dict.fromkeys((*sight.inputs, *reset.inputs)))
+        self.sights = (sight, reset)
         self._sight = sight
         self._reset = reset
         self._every = every
@@ -88,8 +89,8 @@ class TimeUsed(Detector):
 
     def update(self, at: Instant) -> tuple[bool, ...]:
         """Due once it was used for long enough."""
-        self._watch.feed(self._sight.holds(), at)
-        if self._edge.rises(self._reset.holds()):
+        self._watch.feed(self._sight.holds(at), at)
+        if self._edge.rises(self._reset.holds(at)):
             self._watch.total = 0
         return (self._watch.total >= self._every,)
 
@@ -129,6 +130,7 @@ class AmountUsed(Detector):
 
     def __init__(self, counter: Signal, reset: Sight, every: float, ignore_quality: bool) -> None:
         self.inputs = tuple(dict.fromkeys((counter, *reset.inputs)))
+        self.sights = (reset,)
         self._counter = counter
         self._reset = reset
         self._every = every
@@ -139,14 +141,13 @@ class AmountUsed(Detector):
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """Due once it has risen by enough; unknown while the counter is."""
-        del at
         value = self._counter.last if self._ignore else self._counter.value
         if type(value) is float:
             if self._last is not None:
                 risen = value - self._last if value >= self._last else max(0.0, value)
                 self._used = min(self._used + risen, MOST)
             self._last = value
-        if self._edge.rises(self._reset.holds()):
+        if self._edge.rises(self._reset.holds(at)):
             self._used = 0.0
         return (self._used >= self._every,) if type(value) is float else None
 

@@ -21,7 +21,7 @@ class Rhythm:
 
     Stretches of time, and not single pauses, are remembered, so that bursts of messages push nothing out. The second
     longest counts, so that one outage teaches nothing; a new rhythm is known after two stretches of it. Until the
-    rhythm is known, `patience` is `most`.
+    rhythm is known, `patience` is `most`. `heard` is when it spoke last, as far as that tells anything.
     """
 
     def __init__(self, least: Duration, most: Duration) -> None:
@@ -31,7 +31,7 @@ class Rhythm:
         self._longest: list[Duration] = []
         self._pause: Duration = 0
         self._began: Instant | None = None
-        self._heard: Instant | None = None
+        self.heard: Instant | None = None
         self._since: Instant | None = None
 
     @property
@@ -41,11 +41,11 @@ class Rhythm:
 
     def hear(self, at: Instant) -> None:
         """It spoke last at this time."""
-        if at == self._heard or (self._since is not None and at <= self._since):
+        if at == self.heard or (self._since is not None and at <= self._since):
             return
-        if self._heard is not None:
-            self._pause = max(self._pause, at - self._heard)
-        self._heard = at
+        if self.heard is not None:
+            self._pause = max(self._pause, at - self.heard)
+        self.heard = at
         if self._began is None:
             self._began = at
         elif at - self._began >= self._most // PARTS:
@@ -55,7 +55,7 @@ class Rhythm:
 
     def skip(self, at: Instant) -> None:
         """The pause up to here tells nothing: nobody was listening."""
-        self._since, self._heard = at, None
+        self._since, self.heard = at, None
 
     def _judge(self) -> None:
         if self.known:
@@ -64,14 +64,14 @@ class Rhythm:
 
     def shift(self, delta: Duration) -> None:
         """The timeline has moved."""
-        times = (self._began, self._heard, self._since)
-        self._began, self._heard, self._since = (None if time is None else time + delta for time in times)
+        times = (self._began, self.heard, self._since)
+        self._began, self.heard, self._since = (None if time is None else time + delta for time in times)
 
     def snapshot(self) -> list[Any]:
         """The pauses of the stretches and of the present one; times."""
-        return [list(self._longest), self._pause, self._began, self._heard, self._since]
+        return [list(self._longest), self._pause, self._began, self.heard, self._since]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        self._longest, self._pause, self._began, self._heard, self._since = data
+        self._longest, self._pause, self._began, self.heard, self._since = data
         self._judge()

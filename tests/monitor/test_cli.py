@@ -165,6 +165,23 @@ def test_replay_takes_what_is_known_of_the_machines(files: tuple[Path, Path, Pat
     assert "temperature" in done.stderr
 
 
+def test_replay_goes_by_the_calendar_of_a_time_zone(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    _, rules, out = files
+    recording = tmp_path / "weekend.csv"
+    recording.write_text("timestamp,asset,metric,value\n2026-03-06T21:30:00Z,m,x,1\n2026-03-10T00:00:00Z,m,x,1\n")
+    rules.write_text(
+        "rules: [{id: quiet, kind: equipment, assets: m, detect: {type: silence, after: 2h, calendar: mon-fri}}]"
+    )
+    raised = {}
+    for zone in ("UTC", "Europe/Berlin"):
+        assert andon("replay", recording, "--rules", rules, "--timezone", zone, "--out", out).exit_code == 0
+        raised[zone] = json.loads(out.read_text().splitlines()[0])["at"]
+    assert raised == {"UTC": "2026-03-06T23:30:00Z", "Europe/Berlin": "2026-03-08T23:30:00Z"}
+    done = andon("replay", recording, "--rules", rules, "--timezone", "Mars/North", "--out", out)
+    assert done.exit_code == 1
+    assert "unknown time zone `Mars/North`" in done.stderr
+
+
 def test_replay_into_a_place_that_cannot_be_written_says_so(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
     recording, rules, _ = files
     done = andon("replay", recording, "--rules", rules, "--out", tmp_path / "no" / "out.jsonl")

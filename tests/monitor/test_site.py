@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from monitor.errors import ConfigurationError
 from monitor.site import LoadedSite, Site, gateways_from_texts, load_site, ruleset_from_texts
+from monitor.zones import zone_of
 from rules.events import SECOND
 from rules.problems import errors
 from rules.ruleset import EMPTY
@@ -106,6 +107,21 @@ def test_a_revision_is_new_when_rules_gateways_or_max_ahead_change_and_not_other
         )
     ]
     assert [found is not None and found.revision == site.revision for found in revisions] == [True, False, False]
+
+
+def test_the_time_zone_belongs_to_a_revision_whose_rules_go_by_the_calendar(tmp_path: Path) -> None:
+    calendar = "rules: [{id: a, kind: equipment, detect: {type: silence, after: 1h, calendar: mon-fri}}]"
+    write(tmp_path, {"rules/calendar.yaml": calendar})
+    berlin, paris, lisbon = (
+        load(tmp_path, GOOD.replace("Berlin", city)).site for city in ("Berlin", "Paris", "Lisbon")
+    )
+    assert berlin is not None
+    assert paris is not None
+    assert lisbon is not None
+    assert berlin.revision != lisbon.revision
+    again = ruleset_from_texts(berlin.texts)
+    assert again.revision == berlin.ruleset.revision
+    assert again.zone == zone_of("Europe/Berlin")
 
 
 def test_what_a_later_program_refuses_is_a_configuration_error() -> None:

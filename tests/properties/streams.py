@@ -28,11 +28,21 @@ rules:
   - {id: deaf, kind: equipment, on_bad_quality: ignore, detect: {type: limits, signal: y, high: 8}}
   - {id: lately, kind: equipment, when: "state == 'run'", detect: {type: condition, expression: "mean(x, 10s) > 5 and max(y, 4s) > 7 or rate(x, 6s) > 1", off_delay: 1s}}
   - {id: lively, kind: equipment, on_bad_quality: alarm, detect: {type: condition, expression: "count(x, 5s) > 3 or not changed(guard, 7s)", on_delay: 2s}}
+  - {id: aged, kind: equipment, detect: {type: condition, expression: "age(x) > y / 2 or 3 < age(guard) < 6", show: "age(y) - mean(x, 9s)", on_delay: 1s}}
+  - {id: aged-curtain, kind: safety, detect: {type: safety_function, demand: "age(x) > 4", bypass: "max(y, 5s) > 9", max_bypass: 2s, discrepancy: "changed(guard, 3s)"}}
+  - {id: gated-back, kind: equipment, when: "age(guard) < 8 and mean(y, 8s) > 3", when_false: clear, settle: 1s, suppress_when: "changed(state, 5s)", detect: {type: limits, signal: x, high: 5}}
+  - {id: often-back, kind: equipment, when: "age(y) < 6", detect: {type: count, expression: "age(x) >= 2 or rate(y, 6s) > 0", at_least: 2, within: 20s}}
+  - {id: answered-back, kind: equipment, detect: {type: sequence, first: "min(x, 4s) > 2", then: "age(y) > 3", within: 9s, missing: true}}
+  - {id: hours-back, kind: equipment, detect: {type: usage, while: "mean(x, 5s) > 3", every: 10s, reset_by: "count(force, 9s) > 2 or age(y) > 5"}}
+  - {id: answered-by-itself, kind: quality, acknowledge: automatic, suppress_when: "force == true", detect: {type: limits, signal: x, high: 7, high_high: 9}}
+  - {id: answered-on-return, kind: quality, acknowledge: on_return, latch: true, detect: {type: limits, signal: y, high: 7, off_delay: 1s}}
   - {id: total, kind: equipment, detect: {type: limits, signal: twice, high: 24, deadband: 3}}
   - {id: recipe, kind: quality, assets: "a/*", detect: {type: limits, signal: y, high: {by: product, 1: 5, 6: 7, default: 8}, deadband: 1}}
   - {id: recipe-apart, kind: quality, assets: "a/*", on_bad_quality: alarm, detect: {type: deviation, signal: x, from: y, low: {by: product, 1: -3, 6: -1}}}
   - {id: quiet, kind: equipment, detect: {type: silence, after: 6s}}
   - {id: quiet-y, kind: system, when: "x < 9", detect: {type: silence, after: 4s, signal: y}}
+  - {id: quiet-at-work, kind: equipment, detect: {type: silence, after: 5s, calendar: shifts}}
+  - {id: rhythm-at-work, kind: equipment, detect: {type: silence, after: learn, at_least: 1s, at_most: 60s, signal: x, calendar: [first, wed]}}
   - {id: rhythm, kind: equipment, detect: {type: silence, after: learn, at_least: 1s, at_most: 60s}}
   - {id: rhythm-y, kind: equipment, when: "x < 9", detect: {type: silence, after: learn, at_most: 40s, signal: y}}
   - {id: apart, kind: quality, on_bad_quality: alarm, detect: {type: deviation, signal: x, from: y, high: 4, low: -4, deadband: 1, off_delay: 1s}}
@@ -75,6 +85,7 @@ rules:
 MACHINES = """
 types: {x: {context: {product: other}, derived: {sum: "x + y", twice: "sum * 2"}}}
 assets: {a/1: {type: x, bind: {y: x, x: y}}, a/2: {type: x}}
+calendar: {shifts: {first: "22:00-22:14", second: "22:15-22:16", third: {hours: "23:00-07:00", days: tue-fri}}}
 """
 RULES = RULES.replace("kind: system", "kind: equipment")
 

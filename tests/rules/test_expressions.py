@@ -206,7 +206,10 @@ def column_of_refusal(text: str) -> int | None:
     ("text", "message", "column"),
     [
         ("median(speed, 5m) > 1", "median(): this function is not built yet", 1),
-        ("age(speed) > 30", "watch it with the detector silence", 1),
+        ("age(speed, 5m) > 30", "age() takes a signal", 1),
+        ("age(speed + 1) > 30", "age() takes a signal", 1),
+        ("a > 1 and age() > 3", "age() takes a signal", 11),
+        (" or ".join(f"mean(x, {n}s) > 1" for n in range(1, 52)), "more than 50 ways", 1),
         ("mean(speed) > 1", "mean() over a window of time takes a signal and a time", 1),
         ("1 < min(speed + 1, 5m)", "min() over a window of time takes a signal and a time", 5),
         ("sqrt(speed, 5m) > 1", "sqrt() over a window of time takes a signal and a time", 1),

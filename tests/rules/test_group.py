@@ -74,6 +74,20 @@ def test_a_cause_hides_what_comes_while_it_lasts_and_what_stands_comes_back() ->
     assert site.calls() == [("line1", "trip"), ("line1/a", "low")]
 
 
+def test_what_acknowledged_itself_while_hidden_says_so_when_it_is_shown() -> None:
+    rules = PRESS.replace("inhibited_by: [trip],", "inhibited_by: [trip], acknowledge: automatic,")
+    site = Site(rules).feed(
+        seen(0, asset="line1", x=9), seen(1, asset="line1/a", x=1), seen(9, asset="line1", x=1), tick(20)
+    )
+    assert site.story("line1/a") == [
+        (1, "raised", "AB"),
+        (1, "suppressed", "BH"),
+        (1, "acknowledged", "HH"),
+        (10, "unsuppressed", "HC"),
+    ]
+    assert site.out.told[-1].reason["automatic"] is True
+
+
 def test_an_effect_that_comes_just_before_its_cause_is_told_to_nobody() -> None:
     site = Site(PRESS).feed(seen(0, asset="line1/a", x=1), seen(0.9, asset="line1", x=9), tick(5))
     assert site.story("line1/a") == [(0, "raised", "AB"), (0.9, "suppressed", "BH")]

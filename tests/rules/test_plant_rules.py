@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.events import SECOND, Command, Quality, Revision
+from rules.events import SECOND, Command, Observation, Quality, Reading, Revision
 from rules.expressions import ForeignSignal, compile_expression
 from rules.replay import replay
 from rules.ruleset import load_rules
@@ -42,6 +42,34 @@ def test_what_was_never_read_or_is_bad_is_unknown() -> None:
         ("apart", 12, "raised")
     ]
     assert stages._plant.monitors["plant"]._roster.signals['asset("line1/oven").zone1'].quality is Quality.BAD
+
+
+def test_bad_quality_of_a_foreign_signal_is_an_alarm_where_the_rule_says_so() -> None:
+    stages = Stages(rules_of(RULE.replace("kind: equipment", "kind: equipment, on_bad_quality: alarm")))
+    assert told(stages, oven(0, 50), press(1, 45)) == []
+    (raised,) = stages.handle(oven(5, 50, bad=("zone1",))).shown + stages.handle(tick(7)).shown
+    assert (raised.asset, raised.reason["level"]) == ("plant", "bad_quality")
+    assert 'asset("line1/oven").zone1 is bad' in raised.reason["text"]
+    assert told(stages, oven(8, 50)) == [("apart", 8, "cleared")]
+
+
+def test_ignored_quality_counts_as_delivered_and_a_safety_rule_doubts_what_is_uncertain() -> None:
+    ignoring = Stages(rules_of(RULE.replace("kind: equipment", "kind: equipment, on_bad_quality: ignore")))
+    assert told(ignoring, press(0, 30), oven(1, 50, bad=("zone1",)), tick(3)) == [("apart", 3, "raised")]
+    strict = Stages(rules_of(RULE.replace("kind: equipment", "kind: safety")))
+    told(strict, press(0, 30), oven(0, 31))
+    doubtful = Observation("line1/oven", T0 + SECOND, T0 + SECOND, (Reading("zone1", 31.0, Quality.UNCERTAIN),))
+    assert told(strict, doubtful, tick(3)) == [("apart", 3, "raised")]
+
+
+@pytest.mark.parametrize("more", ["", ", on_bad_quality: alarm", ", fault_after: 30s"])
+def test_a_signal_that_only_a_rule_over_several_assets_uses_has_its_instrument_fault(more: str) -> None:
+    stages = Stages(rules_of(RULE.replace("kind: equipment", f"kind: equipment{more}")))
+    told(stages, oven(0, 50), press(0, 45), oven(10, 50, bad=("zone1",)))
+    after = 30 if "30s" in more else 60
+    faults = [t for t in stages.handle(tick(10 + after)).shown if t.rule == "system.instrument-fault"]
+    assert [(t.asset, t.part, (t.at - T0) / SECOND) for t in faults] == [("line1/oven", "zone1", 10 + after)]
+    assert told(stages, oven(100, 50))[0] == ("system.instrument-fault", 100, "cleared")
 
 
 def test_a_person_acknowledges_it_like_any_other() -> None:

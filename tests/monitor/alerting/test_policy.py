@@ -96,6 +96,13 @@ def test_leaving_suppression_alerts_if_the_condition_still_holds(event: str) -> 
     assert decided(transition(event, State.ACKNOWLEDGED)).why is Why.QUIET_EVENT
 
 
+def test_an_alarm_that_acknowledged_itself_out_of_sight_is_told_when_it_comes_to_light() -> None:
+    alone = msgspec.structs.replace(
+        transition("unsuppressed", State.ACKNOWLEDGED), reason={"text": "x", "automatic": True}
+    )
+    assert [n.purpose for n in decided(alone).notifications] == [Purpose.ALERT]
+
+
 @pytest.mark.parametrize("event", ["unshelved", "unsuppressed", "returned_to_service"])
 def test_a_trip_that_latched_out_of_sight_is_told_when_it_comes_to_light(event: str) -> None:
     settings = notify(({}, "maintenance"), **TEAMS)

@@ -8,7 +8,7 @@ import pytest
 
 from rules.asset import AssetMonitor
 from rules.expressions import compile_expression
-from tests.rules.plant import refused, seen, tick, told, typed, watching
+from tests.rules.plant import seen, tick, told, watching
 
 
 def over(expression: str, more: str = "") -> AssetMonitor:
@@ -93,9 +93,8 @@ def test_huge_values_do_no_harm():
     json.dumps(m.snapshot(), allow_nan=False)
 
 
-def test_looking_back_is_refused_where_it_is_not_built_and_where_it_makes_no_sense():
-    assert "not built yet here" in refused("{type: limits, signal: t, high: 1}", more=", when: 'mean(t, 5m) > 1'")
-    assert "not built yet here" in refused("{type: count, expression: 'mean(t, 5m) > 1', at_least: 1, within: 1s}")
-    assert "is for numbers" in refused(
-        "{type: condition, expression: 'mean(mode, 5m) > 1'}", assets=typed("mode: {type: text}")
-    )
+def test_what_is_shown_may_look_back_too():
+    m = watching('{type: condition, expression: "t > 80", show: "mean(u, 60s)"}')
+    told(m, seen(0, u=10), seen(1, u=20))
+    (raised,) = m.handle(seen(2, t=81))
+    assert raised.value == 15
