@@ -1,4 +1,4 @@
-"""The changes that mutation testing tries: each is one thing of a module that is made different, missing or confused."""
+"""What mutation testing changes: one thing of a module is made different, missing or confused."""
 
 from __future__ import annotations
 

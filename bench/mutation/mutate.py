@@ -1,6 +1,6 @@
-"""Mutation testing of the core: changes one thing in a module, runs the tests that belong to it, lists what nobody noticed.
+"""Mutation testing of the core: changes one thing in a module, runs its tests, lists what nobody noticed.
 
-`python bench/mutation/mutate.py [limits ...] [--sample 60]`: the names are those of `plan.TESTS`; none means all of them.
+`python bench/mutation/mutate.py [limits ...] [--sample 60]`: names as in `plan.TESTS`; none means all of them.
 """
 
 from __future__ import annotations
