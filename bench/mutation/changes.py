@@ -34,12 +34,12 @@ def mutants(node: ast.AST, inside: bool = False) -> Iterator[Mutant]:
         if isinstance(value, list):
             for place, item in enumerate(value):
                 if isinstance(item, ast.AST) and not _passed_over(item):
-                    yield from _changes(value, place, item, within)
+                    yield from _changes(value, place, item, within, node)
                     yield from mutants(item, within)
             if isinstance(node, ast.Dict) and name == "values" and len(value) > 1 and not inside:
                 yield from _rows(node)
         elif isinstance(value, ast.AST):
-            yield from _changes(vars(node), name, value, within)
+            yield from _changes(vars(node), name, value, within, node)
             yield from mutants(value, within)
 
 
@@ -51,7 +51,7 @@ def _passed_over(node: ast.AST) -> bool:
 
 
 def _changes(
-    holder: list[ast.AST] | dict[str, ast.AST], place: int | str, node: ast.AST, inside: bool
+    holder: list[ast.AST] | dict[str, ast.AST], place: int | str, node: ast.AST, inside: bool, parent: ast.AST
 ) -> Iterator[Mutant]:
     line = getattr(node, "lineno", 0)
     for new, what in _replacements(node):
@@ -59,7 +59,7 @@ def _changes(
         def apply(new: ast.AST = new) -> None:
             holder[place] = ast.copy_location(new, node) if line else new  # type: ignore[call-overload,index]
 
-        yield Mutant(line, what, apply, inside)
+        yield Mutant(line or getattr(parent, "lineno", 0), what, apply, inside)
 
 
 def _replacements(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:

@@ -10,7 +10,7 @@ import ast
 import gc
 import importlib.util
 import os
-import signal
+import resource
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
@@ -29,7 +29,7 @@ PRELOADED = (np, pydantic)
 """Imported before the forks, so that no child has to."""
 ROOT = Path(__file__).parent.parent.parent
 LONGEST = 60
-"""Seconds; what takes longer was noticed."""
+"""Seconds of processor time; what takes longer was noticed."""
 FORGOTTEN = ("rules", "tests.rules", "tests.scenarios", "tests.properties")
 PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "--no-header", "-n0")
 
@@ -79,7 +79,7 @@ def noticed(path: Path, tree: ast.Module, tests: Sequence[str], inside: bool) ->
     pid = os.fork()
     if pid:
         return os.waitpid(pid, 0)[1] != 0
-    signal.alarm(LONGEST)
+    resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST))
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1), os.dup2(nowhere, 2)
     try:

@@ -165,7 +165,8 @@ def test_what_comes_and_goes_by_design_suppressed_is_journalled() -> None:
     raised, left = story.tell(seen(4, t=85)), story.tell(seen(5, cleaning=False))
     assert (left[0].to, left[0].alarm) == ("B", raised[0].id)
     assert raised[0].reason["underneath"] == "B"
-    assert raised[0].reason["suppression"][0]["state"] == "H"
+    by_design = {"state": "H", "until": None, "by": "andon", "comment": "cleaning == true", "once": False}
+    assert raised[0].reason["suppression"] == [by_design]
 
 
 REFUSED = {
