@@ -1,7 +1,7 @@
 # Works from a fresh clone with Python 3.11 or newer and nothing else. `make` lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench docs lock clean
+.PHONY: help setup demo test coverage mutate lint format bench docs lock clean
 
 PYTHON ?=
 ARGS ?=
@@ -9,6 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 CANDIDATES := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python)
 SUITABLE := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
+ABOUT_RULES := tests/rules tests/properties tests/scenarios tests/sites tests/snapshots
 PIP_TOOLS := pip-tools==7.6.2
 COMPILE := .cache/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --annotation-style=line \
@@ -24,6 +25,12 @@ demo: setup ## a simulated plant with faults, watched live (two minutes when not
 
 test: .venv/dev.stamp ## run the tests; ARGS="-k journal" picks some, ARGS="-m long" runs the soak tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+coverage: .venv/dev.stamp ## which branches of rules/ its tests take, file by file; fails below the floor in pyproject.toml
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile $(ABOUT_RULES) --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+mutate: .venv/dev.stamp ## change the core one thing at a time and see who notices; ARGS="limits --sample 40", else hours
+	@$(BIN)/python bench/mutation/mutate.py $(ARGS)
 
 lint: .venv/dev.stamp ## check style, types and import direction
 	@$(BIN)/ruff check .

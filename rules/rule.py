@@ -235,9 +235,9 @@ class Rule(Section):
 
     @cached_property
     def detection_key(self) -> str:
-        """See the function of that name."""
+        """See the function of that name. What stands at its default counts as unwritten: new keys change nothing."""
         keys = {"kind", "when", "settle", "when_false", "detect", "on_bad_quality"}
-        return digest(self.model_dump(mode="json", include=keys))
+        return digest(self.model_dump(mode="json", include=keys, exclude_defaults=True))
 
     @cached_property
     def varies(self) -> bool:

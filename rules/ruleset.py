@@ -18,7 +18,7 @@ from rules.events import SECOND, Duration
 from rules.groupchecks import check_foreign, check_inhibitors
 from rules.patterns import PatternIndex, is_literal
 from rules.problems import Problem, errors, quoted, unknown
-from rules.rule import NoDetector, Rule, detection_key, digest
+from rules.rule import NoDetector, Rule, detection_key
 from rules.rulechecks import (
     SourcedRule,
     check_calendar,

@@ -291,7 +291,7 @@ class Watch:
         delay = self.delays[self.levels.index(level)]
         if on and delay.on_delay:
             reason["began"] = delay.since
-        if why == "gate" and not on:
+        if why == "gate" and not on and not self._settled:
             reason["text"] = f"no longer watched: {self.gate.text if self.gate else ''} does not hold"
         elif level == BAD_QUALITY:
             reason["text"] = self._bad_quality_text(on=on)

@@ -90,9 +90,9 @@ class Stuck(Detector):
         return self._since + self._for
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
-        """Patience begins when the rule is armed."""
+        """Patience begins when the rule is armed; what was stuck before and is held remains so until it moves."""
         self._stuck = held[0]
-        self._since = at
+        self._since = at - self._for if held[0] else at
         if not self._stuck:
             self._anchor = None
 

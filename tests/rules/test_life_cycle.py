@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from rules.alarms import LIFE_CYCLE, State, Transition
+from rules.alarms import JOURNALLED, LIFE_CYCLE, Act, State, Transition
 from rules.asset import AssetMonitor
 from rules.commands import ACTIONS
-from rules.events import SECOND, Command, Event
+from rules.events import SECOND, Command, Event, Revision
+from rules.ruleset import EMPTY
 from tests.rules.plant import T0, rules_of, seen, tick
 
 HOUR = 3600
@@ -164,7 +165,8 @@ def test_what_comes_and_goes_by_design_suppressed_is_journalled() -> None:
     raised, left = story.tell(seen(4, t=85)), story.tell(seen(5, cleaning=False))
     assert (left[0].to, left[0].alarm) == ("B", raised[0].id)
     assert raised[0].reason["underneath"] == "B"
-    assert raised[0].reason["suppression"][0]["state"] == "H"
+    by_design = {"state": "H", "until": None, "by": "andon", "comment": "cleaning == true", "once": False}
+    assert raised[0].reason["suppression"] == [by_design]
 
 
 REFUSED = {
@@ -258,3 +260,32 @@ def test_every_cell_of_the_code_s_table_is_told_here_or_is_a_change_of_rules() -
     told = {(state[0], to) for state, _, to, _ in CELLS}
     assert {(s, to) for (s, act), to in LIFE_CYCLE.items() if act != "rule change"} <= told
     assert {(s, to) for s, to in told if to in {State.SHELVED, State.SUPPRESSED_BY_DESIGN, State.OUT_OF_SERVICE}}
+
+
+ACTS = {
+    "hot": Act.OCCUR,
+    "acknowledge": Act.ACKNOWLEDGE,
+    "reset": Act.RESET,
+    "wait 3600": Act.RE_ALARM,
+    "shelve": Act.SHELVE,
+    "clean": Act.SUPPRESS,
+    "out-of-service": Act.REMOVE_FROM_SERVICE,
+}
+"""What the steps of these stories are in the table; that something cools down latches or not."""
+
+
+def test_the_table_of_what_is_journalled_is_what_comes() -> None:
+    told = {
+        ACTS.get(step) or (Act.RETURN_LATCHING if to in "EF" else Act.RETURN): tuple(events)
+        for _, step, to, events in CELLS
+        if step != "hotter"
+    }
+    told |= {
+        end: (event,)
+        for (_, _, event), end in zip(
+            SUPPRESSIONS[1:4], (Act.UNSHELVE, Act.UNSUPPRESS, Act.RETURN_TO_SERVICE), strict=True
+        )
+    }
+    story = at("C")
+    told[Act.RULE_CHANGE] = tuple(t.event for t in story.tell(Revision(T0 + 60 * SECOND, EMPTY)))
+    assert told == JOURNALLED

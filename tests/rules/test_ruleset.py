@@ -307,6 +307,8 @@ BASE: Mapping[str, Any] = {
         ({"priority": "high", "mode": "shadow", "assets": "x"}, True),
         ({"detect": {"type": "limits", "high": 80.0, "signal": "t"}}, True),
         ({"settle": "1000ms"}, True),
+        ({"when_false": "hold", "on_bad_quality": "hold"}, True),
+        ({"detect": {"type": "limits", "signal": "t", "high": 80, "low": None, "deadband": 0, "on_delay": "0s"}}, True),
         ({"settle": "2s"}, False),
         ({"when": "x > 2"}, False),
         ({"kind": "safety"}, False),

@@ -235,3 +235,42 @@ def test_a_request_survives_a_restart() -> None:
     told(m, seen(0, t=99), act(1, "shelve", hours=1))
     m = AssetMonitor.restore(ruleset, json.loads(json.dumps(m.snapshot())))
     assert told(m, act(2, "shelve", hours=1, by="lee")) == [("r", 2, "shelved")]
+
+
+# -- a clock that is set back ---------------------------------------------------------------------------------------
+
+
+def set_back(m: AssetMonitor, second: float) -> None:
+    """From here on the stamps are an hour older; after a while the new timeline is accepted."""
+    for later in range(1, 15):
+        assert told(m, seen(second + later - HOUR, late=HOUR, t=99)) == []
+    assert m.clock.timeline == 1
+
+
+def test_a_shelf_lasts_as_long_though_the_clock_is_set_back() -> None:
+    m = monitor()
+    told(m, seen(2 * HOUR, t=99), act(2 * HOUR, "shelve", hours=1))
+    set_back(m, 2 * HOUR)
+    assert told(m, tick(3 * HOUR - 1)) == []
+    assert told(m, tick(3 * HOUR)) == [("r", 2 * HOUR, "unshelved")]
+
+
+def test_a_request_waits_as_long_though_the_clock_is_set_back() -> None:
+    m = monitor(kind="safety")
+    told(m, seen(2 * HOUR, t=99), act(2 * HOUR, "shelve", hours=1))
+    set_back(m, 2 * HOUR)
+    assert told(m, tick(2 * HOUR + 899)) == []
+    assert told(m, tick(2 * HOUR + 900)) == [("r", HOUR + 900, "commented")]
+
+
+def test_people_are_called_again_in_time_though_the_clock_is_set_back() -> None:
+    m = monitor(", re_alarm_after: 30m")
+    told(m, seen(2 * HOUR, t=99), act(2 * HOUR, "acknowledge"))
+    set_back(m, 2 * HOUR)
+    assert told(m, tick(2.5 * HOUR - 1)) == []
+    assert told(m, tick(2.5 * HOUR)) == [("r", 1.5 * HOUR, "re_alarmed")]
+    m = monitor(", ack_expires: 30m")
+    told(m, seen(2 * HOUR, t=99), act(2 * HOUR + 0.5, "acknowledge"))
+    set_back(m, 2 * HOUR)
+    assert told(m, tick(2.5 * HOUR)) == []
+    assert told(m, tick(2.5 * HOUR + 1)) == [("r", 1.5 * HOUR + 0.5, "re_alarmed")]

@@ -45,5 +45,12 @@ def test_counting_begins_when_the_rule_is_armed():
     assert told(m, *story) == []
 
 
+def test_the_times_move_with_a_clock_that_is_set_back():
+    m = watching(JAMS)
+    told(m, seen(3600, jam=False), *jam(3610), *jam(3620), *jam(3630))
+    assert told(m, *[seen(31 + s, late=3600, jam=False) for s in range(15)], tick(3669)) == []
+    assert told(m, tick(3671)) == [("r", 70, "cleared")]
+
+
 def test_a_count_below_one_is_refused():
     assert "at_least" in refused("{type: count, expression: 'jam == true', at_least: 0, within: 60s}")

@@ -36,6 +36,14 @@ def test_bad_quality_of_either_signal_follows_the_rule():
     assert told(m, seen(0, pv=200, sp=200), seen(1, sp=None)) == [("r", 1, "raised")]
 
 
+def test_what_is_said_while_a_signal_is_bad_goes_by_the_last_values():
+    m = watching(OVEN, more=", escalate: [{after: 10s, priority: high}]")
+    told(m, seen(0, pv=210, sp=200), seen(1, pv=None))
+    (risen,) = m.handle(tick(10))
+    assert (risen.event, risen.value) == ("raised_priority", 10)
+    assert risen.reason["values"] == {"pv": 210, "sp": 200}
+
+
 def test_limits_that_do_not_rise_are_refused():
     assert "limits must rise" in refused("{type: deviation, signal: pv, from: sp, high: -5, low: 5}")
     assert "give at least one" in refused("{type: deviation, signal: pv, from: sp}")

@@ -70,3 +70,8 @@ def test_a_context_that_no_asset_has_is_refused():
         WEIGHT.replace("by: product", "by: produkt"), assets=FILLER
     )
     assert "unknown context" in refused("{type: limits, signal: t, high: {by: product, a: 1}}")
+
+
+def test_one_signal_or_several_and_not_both_or_none():
+    assert "either `signal` or `each" in refused("{type: limits, high: 5}")
+    assert "either `signal` or `each" in refused("{type: limits, signal: t, each: [t, u], high: 5}")

@@ -53,6 +53,19 @@ def test_patience_begins_when_the_rule_is_armed():
     assert told(m, tick(160)) == [("r", 160, "raised")]
 
 
+def test_what_was_stuck_before_the_rule_was_disarmed_needs_the_whole_time_again():
+    m = watching(LEVEL, more=", when: 'run == true', when_false: clear")
+    assert told(m, seen(0, level=10, run=True), tick(60)) == [("r", 60, "raised")]
+    assert told(m, seen(70, run=False), seen(80, level=10, run=True), tick(139)) == [("r", 70, "cleared")]
+    assert told(m, tick(140)) == [("r", 140, "raised")]
+
+
+def test_an_alarm_that_is_held_while_the_rule_is_disarmed_ends_only_when_the_value_moves():
+    m = watching(LEVEL, more=", when: 'run == true'")
+    told(m, seen(0, level=10, run=True), tick(60), seen(70, run=False))
+    assert told(m, seen(80, level=10, run=True), seen(90, level=10), seen(95, level=11)) == [("r", 95, "cleared")]
+
+
 def test_the_reason_says_what_stands_still():
     m = watching(LEVEL, assets=typed("level: {unit: m}"))
     m.handle(seen(0, level=2.5))

@@ -1,0 +1,53 @@
+"""Which tests belong to which module: few enough that a change is tried within seconds, those that see most first."""
+
+from __future__ import annotations
+
+EVERY = "tests/rules/detectors/test_every_detector.py"
+SCENARIOS = "tests/scenarios/test_scenarios.py"
+LIFE = (
+    "tests/rules/test_life_cycle.py",
+    "tests/rules/test_timers.py",
+    "tests/rules/test_asset.py",
+    SCENARIOS,
+    "-k",
+    "not test_scenarios or life or safety",
+)
+CHARTS = ("tests/rules/test_charts.py", "tests/rules/test_textbook_charts.py")
+LEARNING = ("tests/rules/test_learning_detectors.py",)
+OWN = ("alarm_table", "condition", "count", "deviation", "forecast", "limits", "rate_of_change", "safety_function",
+       "sequence", "stuck", "usage", "vibration_zone")  # fmt: skip
+"""Detectors with a test file of their own."""
+
+
+def _detector(name: str, *tests: str) -> tuple[str, tuple[str, ...]]:
+    own = (f"tests/rules/detectors/test_{name}.py",) if name in OWN else ()
+    return f"rules/detectors/{name}.py", (*own, *tests, EVERY, "-k", f"not every_detector or ({name} and not grow)")
+
+
+TESTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "alarms": ("rules/alarms.py", LIFE),
+    "life": ("rules/life.py", LIFE),
+    "suppression": ("rules/suppression.py", LIFE),
+    "timers": ("rules/timers.py", LIFE),
+    "delay": ("rules/delay.py", LIFE),
+    "watch": ("rules/watch.py", ("tests/rules/test_ignored_quality.py", "tests/rules/test_time.py", *LIFE)),
+    "limits": _detector("limits", "tests/rules/test_asset.py"),
+    "deviation": _detector("deviation"),
+    "count": _detector("count"),
+    "stuck": _detector("stuck"),
+    "sequence": _detector("sequence"),
+    "condition": _detector("condition", "tests/rules/test_plant_rules.py"),
+    "rate_of_change": _detector("rate_of_change"),
+    "usage": _detector("usage"),
+    "safety_function": _detector("safety_function"),
+    "vibration_zone": _detector("vibration_zone"),
+    "alarm_table": _detector("alarm_table"),
+    "silence": _detector("silence", "tests/rules/test_time.py", "tests/rules/learning/test_rhythm.py"),
+    "forecast": _detector("forecast"),
+    "cusum": _detector("cusum", *CHARTS),
+    "ewma": _detector("ewma", *CHARTS),
+    "control_chart": _detector("control_chart", *CHARTS),
+    "capability": _detector("capability", "tests/rules/test_charts.py", "tests/rules/test_chart_limits_in_service.py"),
+    "anomaly": _detector("anomaly", *LEARNING),
+    "multivariate": _detector("multivariate", *LEARNING, "tests/rules/learning/test_joint.py"),
+}
