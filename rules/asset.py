@@ -415,6 +415,7 @@ class AssetMonitor:
         for gate in self._roster.gates.values():
             gate.evaluate(moment, self._emit)
         for watch in self._roster.watches:
+            watch.tell(moment, "rule_changed", self._emit)
             watch.gated(moment, self._emit)
             watch.evaluate(moment, "rule_changed", self._emit)
             self._looked(watch)

@@ -11,7 +11,7 @@ from rules.charting.keys import ChartKeys
 from rules.charting.phase_one import MEASURED, Basis
 from rules.charting.recipe import Hit, Recipe, Statistic, within_reach
 from rules.charting.setting import Plant, Setting
-from rules.charting.verdict import Trace, finding, proposal
+from rules.charting.verdict import Trace, finding, loss, proposal
 from rules.events import Duration, Instant, Value
 from rules.signals import Signal
 from rules.statistics.checks import Autoregression
@@ -49,6 +49,7 @@ class Charted:
         self._inspected = inspected
         self._measured = recipe.chart in MEASURED
         self._subgroups = recipe.chart.startswith("xbar")
+        self._keys = keys
         self._restarts = keys.on_signal == "restart"
         self._clear_after = keys.clear_after
         self._thin = keys.thin
@@ -285,12 +286,25 @@ class Charted:
             "size": self._size,
             "finding": self._finding,
             "origin": list(self._origin),
+            "grounds": self._keys.grounds,
             "setting": self._setting.snapshot(),
             "grouping": self._grouping.snapshot(),
             "book": self._book.snapshot(),
             "statistic": None if self._statistic is None else self._statistic.snapshot(),
             "trace": self._trace.snapshot(),
         }
+
+    def inherit(self, data: Any) -> None:
+        """The rule was another until now: limits outlive it as far as it does not change what they rest on."""
+        before = data.get("grounds") if isinstance(data, dict) else None
+        if before is None:
+            return
+        now = self._keys.grounds
+        changed = {key for key in now.keys() | before.keys() if now.get(key) != before.get(key)}
+        lost = self._book.inherit(data["book"], changed)
+        self._take_up()
+        if lost:
+            self.notice = loss(self._signal.name, sorted(changed - {"learn"}), lost)
 
     def restore(self, data: dict[str, Any]) -> None:
         """The reverse of `snapshot`."""

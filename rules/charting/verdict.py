@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Any, Final, TypeAlias
 
@@ -157,6 +157,26 @@ def proposal(name: str, product: str, basis: Basis, *, in_force: bool) -> dict[s
         "checks": basis.checks,
         "warnings": basis.notes,
     }
+
+
+def loss(name: str, changed: Sequence[str], lost: Mapping[str, Basis]) -> dict[str, Any]:
+    """What is told of frozen limits, by product, that a change of the rule took away, as JSON with `text`."""
+    told = [
+        {"product": product or None, "limits": basis.words, "revision": basis.revision, "frozen_by": basis.frozen_by}
+        for product, basis in lost.items()
+    ]
+    return {
+        "text": f"{name}: the rule's {', '.join(changed)} changed, so frozen limits no longer apply: "
+        + "; ".join(_lost(product, basis) for product, basis in lost.items()),
+        "changed": list(changed),
+        "lost": told,
+    }
+
+
+def _lost(product: str, basis: Basis) -> str:
+    by, comment = basis.frozen_by
+    of = f" of {product}" if product else ""
+    return f"{basis.words}{of} (revision {basis.revision}, frozen by {by}: {comment})"
 
 
 def hour(at: Instant) -> str:
