@@ -18,6 +18,8 @@ PROVEN: Final = 336
 BETTER: Final = 0.9
 """and their residual is less than this part of the daily one."""
 RESIDUAL_RATE: Final = 0.003
+FIRM: Final = int(1 / RESIDUAL_RATE)
+"""So many are averaged evenly before the rate holds."""
 CLIP: Final = 5.0
 
 
@@ -95,10 +97,10 @@ class Profile:
     def _compare(self, daily: float, weekly: float) -> None:
         self._met = met = self._met + 1
         before = self._day_residual
-        if met > 10:
-            bound = CLIP * before
+        bound = CLIP * before if met > 10 else inf
+        if daily > bound or weekly > bound:
             daily, weekly = min(daily, bound), min(weekly, bound)
-        rate = 1 / met if met * RESIDUAL_RATE < 1 else RESIDUAL_RATE
+        rate = RESIDUAL_RATE if met > FIRM else 1 / met
         self._day_residual = before + rate * (daily - before)
         self._week_residual += rate * (weekly - self._week_residual)
 
