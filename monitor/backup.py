@@ -23,7 +23,7 @@ from monitor import clock
 from monitor.codecs.timestamps import format_iso
 from monitor.errors import AndonError
 from monitor.journal.entries import Offset
-from monitor.journal.segments import SUFFIX, segment_offsets, segment_path
+from monitor.journal.segments import SUFFIX, segment_offsets, segment_path, sync_directory
 from monitor.site import configuration_files
 
 FORMAT: Final = 1
@@ -80,7 +80,7 @@ def back_up(directory: Path, data_dir: Path, out: Path) -> Made:
             part = Path(stage) / "backup"
             made = _Writer(part, Path(stage)).write(directory, data_dir)
             part.replace(out)
-        _sync(out.absolute().parent)
+        sync_directory(out.absolute().parent)
     except (OSError, sqlite3.Error, tarfile.TarError) as error:
         raise BackupError(f"{out}: the backup was not made ({error}); what was there before is as it was") from None
     return Made(made, out.stat().st_size)
@@ -187,11 +187,3 @@ def _goes_on_from(copy: Path, name: str) -> list[Offset]:
     with closing(sqlite3.connect(copy)) as database:
         row = database.execute(NEEDED[name]).fetchone()
     return [int(row[0])] if row else [0]
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -51,6 +51,8 @@ async def run_web(site: Site, stop: asyncio.Event) -> None:
 
 
 ENTRIES: Final[Mapping[str, Entry]] = {"line": run_line, "store": run_store, "web": run_web}
+NICENESS: Final[Mapping[str, int]] = {"line": 0, "store": 5, "web": 10}
+"""Where processors are short an alarm goes first, keeping readings second, pages last (see nice(2))."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="the locked data directory, whatever the file says by now")
     given = parser.parse_args(arguments)
     die_with_parent()
+    os.nice(NICENESS[given.process])
     telemetry.configure_logging(given.process)
     return run(ENTRIES[given.process], given.site, given.data)
 

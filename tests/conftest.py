@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from monitor.collectors.embedded import mosquitto_path
 from tests.services.influxdb import ADDRESS, InfluxDB, influxdbs
+from tests.services.missing import missing
 from tests.services.mosquitto import Mosquitto, brokers
 
 
@@ -16,6 +18,14 @@ def start_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
     """A maker of real brokers with wishes of a test's own, see `Mosquitto`."""
     with brokers(tmp_path) as make:
         yield make
+
+
+@pytest.fixture(params=["mosquitto", "amqtt"])
+def broker_kind(request: pytest.FixtureRequest) -> str:
+    """Each of the brokers that Andon can run by itself."""
+    if request.param == "mosquitto" and mosquitto_path() is None:
+        missing("mosquitto is not installed")
+    return str(request.param)
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.services.missing import missing
 from tests.services.mosquitto import SEARCH_PATH, found
 
 ROOT = Path(__file__).parent.parent
@@ -18,7 +17,7 @@ DEPLOY = ROOT / "deploy"
 def prepare(root: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run it; skips where its tools are missing."""
     if found("mosquitto_passwd") is None or found("openssl") is None:
-        pytest.skip("mosquitto_passwd or openssl is not installed")
+        missing("mosquitto_passwd or openssl is not installed")
     root.mkdir(exist_ok=True)
     environment = {**os.environ, "PATH": SEARCH_PATH, "ANDON_ROOT": str(root)}
     command = [str(DEPLOY / "prepare"), *arguments]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,17 +14,10 @@ from rules.alarms import Transition
 from rules.events import SECOND, Instant, Observation, Reading
 from rules.replay import replay
 from rules.ruleset import RuleSet, load_rules
+from tests.public_data import public_data
 
 ROOT = Path(__file__).parent.parent
-DATA = Path(os.environ.get("ANDON_DATA", ROOT / "../shared/data"))
 START = 1_577_836_800 * SECOND
-
-
-def folder(name: str) -> Path:
-    path = DATA / name
-    if not path.is_dir():
-        pytest.skip(f"no public data at {path}: set ANDON_DATA")
-    return path
 
 
 def rules(name: str) -> RuleSet:
@@ -64,7 +56,7 @@ def flagged(transitions: list[Transition], count: int, step: int) -> list[bool]:
 )
 def test_anomalies_of_made_up_series_are_found_and_hardly_any_else(kind: str, least: int, most: int) -> None:
     step, found = 300 * SECOND, 0
-    for path in sorted((folder("nab") / "data" / kind).glob("*.csv.gz")):
+    for path in sorted((public_data("nab") / "data" / kind).glob("*.csv.gz")):
         values = [{"value": float(row["value"])} for row in table(path)]
         alarms = rows_of(list(replay(rules("nab.yaml"), observed(f"nab/{kind}", values, step))), step)
         found += bool(alarms) if least else len(alarms)
@@ -75,7 +67,7 @@ def test_a_pump_without_faults_raises_nothing_and_one_with_a_fault_does() -> Non
     names = {"normal": "anomaly-free/anomaly-free.csv.gz", "fault": "other/9.csv.gz"}
     told = {}
     for label, name in names.items():
-        found = table(folder("skab") / "data" / name, ";")
+        found = table(public_data("skab") / "data" / name, ";")
         rows = [{k: float(v) for k, v in r.items() if k not in {"datetime", "anomaly", "changepoint"}} for r in found]
         told[label] = rows_of(list(replay(rules("skab.yaml"), observed("skab/pump", rows, SECOND))), SECOND)
     assert told["normal"] == []
@@ -83,7 +75,7 @@ def test_a_pump_without_faults_raises_nothing_and_one_with_a_fault_does() -> Non
 
 
 def test_a_reactor_fault_is_seen_through_the_controllers_and_normal_rows_are_let_be() -> None:
-    path, step = folder("tep"), 180 * SECOND
+    path, step = public_data("tep"), 180 * SECOND
     learning = list(zip(*numbers(path / "d00.dat.gz"), strict=True))
     missed = {}
     for fault in ("d00", "d04", "d14"):
@@ -102,7 +94,7 @@ def numbers(path: Path) -> list[list[float]]:
 
 
 def test_the_failing_bearing_is_first_by_three_days() -> None:
-    (path,) = list((folder("ims_bearing")).glob("*_2.csv.gz"))
+    (path,) = list((public_data("ims_bearing")).glob("*_2.csv.gz"))
     rows = table(path)
     first: dict[int, Instant] = {}
     times = [int(datetime.fromisoformat(row[""]).replace(tzinfo=UTC).timestamp()) * SECOND for row in rows]

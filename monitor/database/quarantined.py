@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, select
 
-from monitor.database.migrate import open_for_reading
+from monitor.database.reading import Reader
 from monitor.database.schema import quarantine, quarantine_counts
 from monitor.journal.entries import Offset
 from rules.events import Instant
@@ -78,20 +77,8 @@ class Message(msgspec.Struct, frozen=True):
     metrics: tuple[str, ...]
 
 
-class QuarantineReader:
+class QuarantineReader(Reader):
     """Reads the alarm database's quarantine while the line writes it."""
-
-    def __init__(self, path: Path) -> None:
-        """Open what the line made.
-
-        Raises:
-            AlarmDatabaseError: there is none yet, or it is another version's.
-        """
-        self._engine = open_for_reading(path)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._engine.dispose()
 
     def groups(self) -> list[Group]:
         """All gateways and reasons there ever were, those that keep most first."""
@@ -136,10 +123,6 @@ class QuarantineReader:
         for row in self._rows(select(quarantine.c.offset, quarantine.c.reason).where(quarantine.c.offset.in_(entries))):
             found.setdefault(row.offset, row.reason)
         return found
-
-    def _rows(self, wanted: Select[Any]) -> list[Any]:
-        with self._engine.connect() as connection:
-            return list(connection.execute(wanted))
 
 
 def _fitting(wanted: Wanted) -> Iterator[ColumnElement[bool]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, case, func, select
 
 from monitor.database.gaps import Gap, Why
-from monitor.database.migrate import open_for_reading
+from monitor.database.reading import Reader
 from monitor.database.records import Suppression, because
 from monitor.database.schema import (
     alarms,
@@ -75,20 +74,8 @@ class Undelivered(msgspec.Struct, frozen=True):
     failing_channels: int
 
 
-class AlarmReader:
-    """Reads the alarm database while the line writes it. Every call is one short transaction."""
-
-    def __init__(self, path: Path) -> None:
-        """Open what the line made.
-
-        Raises:
-            AlarmDatabaseError: there is none yet, or it is another version's.
-        """
-        self._engine = open_for_reading(path)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._engine.dispose()
+class AlarmReader(Reader):
+    """Alarms, their history and what became of their notifications."""
 
     def transitions_after(self, seq: int, limit: int = 1_000) -> list[tuple[int, Transition]]:
         """Transitions in the order of their commit, each with the number to ask from next; start at 0."""
@@ -235,10 +222,6 @@ class AlarmReader:
         """The first journal entry that is not yet decided on."""
         rows = self._rows(select(positions.c.offset).where(positions.c.name == "next"))
         return int(rows[0][0]) if rows else 0
-
-    def _rows(self, wanted: Select[Any]) -> list[Any]:
-        with self._engine.connect() as connection:
-            return list(connection.execute(wanted))
 
 
 def with_last_transition() -> Select[Any]:

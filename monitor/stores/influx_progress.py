@@ -12,6 +12,7 @@ import structlog
 
 from monitor.clock import elapsed
 from monitor.journal.entries import Offset
+from monitor.journal.segments import sync_directory
 from monitor.settings import Store as StoreSettings
 from monitor.stores.base import StoreError
 from rules.events import SECOND, Duration
@@ -96,14 +97,6 @@ class Progress:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(self._path)
-            _sync(self._path.parent)
+            sync_directory(self._path.parent)
         except OSError as error:
             raise StoreError(f"{self._path}: cannot be written ({error.strerror}); make room or mend it") from error
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -28,8 +28,9 @@ from rules.asset import AssetMonitor
 from rules.events import SECOND, Observation, Quality, Reading
 from rules.fleet import Fleet
 from rules.statistics.chart_run_length import chart_run_length
+from tests.public_data import DATA
 from tests.rules.plant import T0, rules_of
-from tests.rules.statistics.published import DATA, rows
+from tests.rules.statistics.published import rows
 
 SET = "arl_tables"
 RESTART: Final = "mean: 0, sigma: 1, on_signal: restart, clear_after: 1"

@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
-
 from monitor.settings import Store as StoreSettings
 from monitor.stores.influx import InfluxStore
+from tests.services.missing import missing
 from tests.services.mosquitto import free_port
 from tests.services.running import until
 
@@ -140,8 +139,7 @@ def found() -> str | None:
 def influxdbs(directory: Path) -> Iterator[Callable[..., InfluxDB]]:
     """A maker of servers, all ended at the end; skips (or, with ANDON_REQUIRE_SERVICES=1, fails) without InfluxDB."""
     if (executable := found()) is None:
-        missing = f"InfluxDB {VERSION} is not installed; .ci/install-influxdb does that"
-        (pytest.fail if os.environ.get("ANDON_REQUIRE_SERVICES") == "1" else pytest.skip)(missing)
+        missing(f"InfluxDB {VERSION} is not installed; .ci/install-influxdb does that")
     started: list[InfluxDB] = []
 
     def make(**wishes: Any) -> InfluxDB:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
+from tests.services.missing import missing
 
 START_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.02
@@ -194,7 +194,7 @@ def accepts(host: str, port: int, process: subprocess.Popen[bytes]) -> bool:
 def brokers(directory: Path) -> Iterator[Callable[..., Mosquitto]]:
     """A maker of brokers, all ended at the end; skips (or, with ANDON_REQUIRE_SERVICES=1, fails) without mosquitto."""
     if (executable := found("mosquitto")) is None:
-        (pytest.fail if os.environ.get("ANDON_REQUIRE_SERVICES") == "1" else pytest.skip)("mosquitto is not installed")
+        missing("mosquitto is not installed")
     started: list[Mosquitto] = []
 
     def make(**wishes: Any) -> Mosquitto:

@@ -31,6 +31,7 @@ from tests.monitor.alerting.making import transition as made
 from tests.monitor.collectors.collecting import Journal, collecting, until
 from tests.prepared import DEPLOY, prepare, prepared_site
 from tests.services.influxdb import InfluxDB
+from tests.services.missing import missing
 from tests.services.mosquitto import accepts, found, free_port
 from tests.services.running import until as wait
 from tests.services.test_influxdb import site, while_storing
@@ -44,7 +45,7 @@ class Shipped:
     def __init__(self, root: Path) -> None:
         executable = found("mosquitto")
         if executable is None:
-            (pytest.fail if os.environ.get("ANDON_REQUIRE_SERVICES") == "1" else pytest.skip)("mosquitto is missing")
+            missing("mosquitto is not installed")
         prepare(root)
         prepare(root, "--gateway", "line1")
         self.secrets = root / "deploy" / "secrets"

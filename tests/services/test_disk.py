@@ -24,6 +24,7 @@ from monitor.journal.segments import segment_offsets, segment_path
 from monitor.journal.writer import JournalWriter
 from monitor.stores.embedded import EmbeddedStore
 from tests.monitor.collectors.collecting import publish_blocking
+from tests.services.missing import missing
 from tests.services.mosquitto import Mosquitto
 from tests.services.running import RunningSite, until
 
@@ -49,7 +50,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(place)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system cannot be mounted by this user")
+        missing("a small file system cannot be mounted by this user")
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
 

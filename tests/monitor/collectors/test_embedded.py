@@ -1,7 +1,6 @@
 """The embedded broker: both kinds start, keep what an absent client is owed, and leave nothing behind."""
 
 import asyncio
-import os
 import queue
 import socket
 import subprocess
@@ -13,19 +12,10 @@ import paho.mqtt.client as paho
 import pytest
 
 from monitor.clock import elapsed
-from monitor.collectors.embedded import EmbeddedBrokerError, embedded_broker, mosquitto_path
+from monitor.collectors.embedded import EmbeddedBrokerError, embedded_broker
 from rules.events import SECOND
 
 DEADLINE = 20.0
-
-
-@pytest.fixture(params=["mosquitto", "amqtt"])
-def kind(request):
-    if request.param == "mosquitto" and not mosquitto_path():
-        if os.environ.get("ANDON_REQUIRE_SERVICES") == "1":
-            pytest.fail("mosquitto is not installed, and ANDON_REQUIRE_SERVICES=1 demands it")
-        pytest.skip("mosquitto is not installed")
-    return request.param
 
 
 class Subscriber:
@@ -68,9 +58,9 @@ def publish(port, messages):
     client.loop_stop()
 
 
-def with_broker(directory, kind, act, port=0):
+def with_broker(directory, broker_kind, act, port=0):
     async def run():
-        async with embedded_broker(directory, port, kind) as address:
+        async with embedded_broker(directory, port, broker_kind) as address:
             await asyncio.to_thread(act, address)
             return address
 
@@ -93,7 +83,7 @@ def until(condition):
 MESSAGES = [(f"plant/demo/{n % 3}", str(n).encode()) for n in range(40)]
 
 
-def test_messages_reach_a_subscriber_at_qos_1(tmp_path, kind):
+def test_messages_reach_a_subscriber_at_qos_1(tmp_path, broker_kind):
     def act(address):
         subscriber = Subscriber(address.port, "andon")
         subscriber.connect()
@@ -101,10 +91,10 @@ def test_messages_reach_a_subscriber_at_qos_1(tmp_path, kind):
         assert sorted(subscriber.take(len(MESSAGES))) == sorted(MESSAGES)
         subscriber.disconnect()
 
-    assert with_broker(tmp_path, kind, act).kind == kind
+    assert with_broker(tmp_path, broker_kind, act).kind == broker_kind
 
 
-def test_a_persistent_session_is_owed_what_came_while_it_was_away(tmp_path, kind):
+def test_a_persistent_session_is_owed_what_came_while_it_was_away(tmp_path, broker_kind):
     def act(address):
         subscriber = Subscriber(address.port, "andon")
         subscriber.connect()
@@ -114,21 +104,21 @@ def test_a_persistent_session_is_owed_what_came_while_it_was_away(tmp_path, kind
         assert sorted(subscriber.take(len(MESSAGES))) == sorted(MESSAGES)
         subscriber.disconnect()
 
-    with_broker(tmp_path, kind, act)
+    with_broker(tmp_path, broker_kind, act)
 
 
-def test_the_broker_is_gone_when_the_context_ends(tmp_path, kind):
-    address = with_broker(tmp_path, kind, lambda address: None)
+def test_the_broker_is_gone_when_the_context_ends(tmp_path, broker_kind):
+    address = with_broker(tmp_path, broker_kind, lambda address: None)
 
     assert not accepts(address.port)
 
 
-def test_the_broker_ends_when_its_parent_is_killed(tmp_path, kind):
+def test_the_broker_ends_when_its_parent_is_killed(tmp_path, broker_kind):
     script = (
         "import asyncio, os, pathlib, signal\n"
         "from monitor.collectors.embedded import embedded_broker\n"
         "async def main():\n"
-        f"    async with embedded_broker(pathlib.Path({str(tmp_path)!r}), 0, {kind!r}) as address:\n"
+        f"    async with embedded_broker(pathlib.Path({str(tmp_path)!r}), 0, {broker_kind!r}) as address:\n"
         "        print(address.port, flush=True)\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "asyncio.run(main())\n"
@@ -139,13 +129,13 @@ def test_the_broker_ends_when_its_parent_is_killed(tmp_path, kind):
     until(lambda: not accepts(port))
 
 
-def test_a_taken_port_is_a_clear_error(tmp_path, kind):
+def test_a_taken_port_is_a_clear_error(tmp_path, broker_kind):
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
         with pytest.raises(EmbeddedBrokerError, match=f"127.0.0.1:{port}.*stop what uses the port or name another"):
-            with_broker(tmp_path, kind, lambda address: None, port=port)
+            with_broker(tmp_path, broker_kind, lambda address: None, port=port)
 
 
 def test_a_broker_that_ends_at_once_is_a_clear_error_with_its_last_words(tmp_path, monkeypatch):
@@ -168,13 +158,13 @@ def test_without_mosquitto_the_python_broker_is_taken(tmp_path, monkeypatch):
     assert address.url == f"mqtt://127.0.0.1:{address.port}"
 
 
-def test_nothing_is_said_on_the_terminal(tmp_path, kind, capfd):
-    with_broker(tmp_path, kind, lambda address: publish(address.port, MESSAGES[:3]))
+def test_nothing_is_said_on_the_terminal(tmp_path, broker_kind, capfd):
+    with_broker(tmp_path, broker_kind, lambda address: publish(address.port, MESSAGES[:3]))
 
     assert capfd.readouterr() == ("", "")
 
 
-def test_what_the_broker_keeps_lies_in_its_directory(tmp_path, kind):
-    with_broker(tmp_path, kind, lambda address: None)
+def test_what_the_broker_keeps_lies_in_its_directory(tmp_path, broker_kind):
+    with_broker(tmp_path, broker_kind, lambda address: None)
 
     assert {Path(path).name for path in tmp_path.iterdir()} <= {"broker.log", "mosquitto.conf", "mosquitto.db"}

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import random
 from itertools import pairwise
 
@@ -10,48 +9,29 @@ import aiomqtt
 import pytest
 
 from monitor.codecs.decoder import Decoder
-from monitor.collectors.embedded import EmbeddedBrokerError, embedded_broker, mosquitto_path
+from monitor.collectors.embedded import EmbeddedBrokerError, embedded_broker
 from monitor.demo.faults import Episode, Fault, Script
 from monitor.demo.payloads import GARBAGE
 from monitor.demo.plant import Plant
 from monitor.demo.publisher import GATEWAYS, publish_plant
-from monitor.settings import Gateway
 from rules.events import SECOND
+from tests.monitor.demo.claims import claims
 
 DEADLINE = 20
-
-SITE = tuple(
-    Gateway(name=name, topic=topic, asset=f"{{line}}/{name}")
-    for name, topic in (
-        ("mill", "plant/{line}/mill"),
-        ("oven", "plant/{line}/oven"),
-        ("filler", "plant/{line}/filler/{metric}"),
-        ("pump", "plant/{line}/pump/{metric}"),
-    )
-)
-
-
-@pytest.fixture(params=["mosquitto", "amqtt"])
-def kind(request):
-    if request.param == "mosquitto" and not mosquitto_path():
-        if os.environ.get("ANDON_REQUIRE_SERVICES") == "1":
-            pytest.fail("mosquitto is not installed, and ANDON_REQUIRE_SERVICES=1 demands it")
-        pytest.skip("mosquitto is not installed")
-    return request.param
 
 
 def plant_with(*episodes):
     return Plant(random.Random(1), Script(1, episodes, period=1e9))
 
 
-def published(directory, kind, plant, enough):
+def published(directory, broker_kind, plant, enough):
     """What is published until `enough(messages)` holds, as (topic, payload)."""
 
     async def run():
         messages = []
         async with (
             asyncio.timeout(DEADLINE),
-            embedded_broker(directory, kind=kind) as broker,
+            embedded_broker(directory, kind=broker_kind) as broker,
             aiomqtt.Client(broker.host, broker.port, protocol=aiomqtt.ProtocolVersion.V311) as listener,
         ):
             await listener.subscribe("plant/#", qos=1)
@@ -69,7 +49,7 @@ def published(directory, kind, plant, enough):
 
 
 def decoded(messages):
-    decoder = Decoder(SITE, lambda asset, metric: metric in ("fill_weight", "vibration"))
+    decoder = Decoder(claims(), lambda asset, metric: metric in ("fill_weight", "vibration"))
     return [decoder.decode("main", topic.encode(), payload, 10 * SECOND) for topic, payload in messages]
 
 
@@ -82,12 +62,12 @@ def readings(messages):
     }
 
 
-def test_every_signal_of_every_machine_arrives_and_can_be_decoded(tmp_path, kind):
+def test_every_signal_of_every_machine_arrives_and_can_be_decoded(tmp_path, broker_kind):
     plant = plant_with()
     wanted = {(asset, signal) for asset in plant.machines for signal in plant.signals(asset)}
 
     messages = published(
-        tmp_path, kind, plant, lambda messages: len(messages) % 10 == 0 and readings(messages) == wanted
+        tmp_path, broker_kind, plant, lambda messages: len(messages) % 10 == 0 and readings(messages) == wanted
     )
 
     assert not any(outcome.rejects for outcome in decoded(messages))

@@ -8,22 +8,13 @@ from monitor.demo.payloads import GARBAGE
 from monitor.demo.plant import demo_plant
 from monitor.demo.publisher import GATEWAYS
 from monitor.demo.stage import SITE
-from monitor.settings import Gateway
 from rules.events import SECOND
 from rules.replay import replay
 from rules.ruleset import load_rules
+from tests.monitor.demo.claims import claims
 
 START = 1_750_000_000 * SECOND
 BEAT = SECOND // 4
-CLAIMS = tuple(
-    Gateway(name=name, topic=topic, asset=f"{{line}}/{name}")
-    for name, topic in (
-        ("mill", "plant/{line}/mill"),
-        ("oven", "plant/{line}/oven"),
-        ("filler", "plant/{line}/filler/{metric}"),
-        ("pump", "plant/{line}/pump/{metric}"),
-    )
-)
 
 
 def demo_rules():
@@ -54,7 +45,7 @@ def observations(decoder, stream):
 
 def transitions(seed, seconds):
     rules = demo_rules()
-    decoder = Decoder(CLAIMS, lambda asset, metric: metric in ("fill_weight", "nozzle_pressure", "vibration"))
+    decoder = Decoder(claims(), lambda asset, metric: metric in ("fill_weight", "nozzle_pressure", "vibration"))
     return list(replay(rules, observations(decoder, messages(demo_plant(seed), seconds))))
 
 
