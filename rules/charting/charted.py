@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, TypeAlias
 
 from rules.charting.book import Book
@@ -256,8 +256,19 @@ class Charted:
             return {"text": self._ended}
         if self.renewed:
             return {"text": f"{name}: the chart began anew after its signal, and signals again"}
+        return {"text": f"{name}: {self._in_words()}"}
+
+    def _in_words(self) -> str:
+        """How the chart stands while it does not signal."""
+        if self._basis is None:
+            learning = self._book.page.learning
+            have = "" if learning is None else f": {learning.progress} so far"
+            return f"limits are being learned{have}" if self._setting.known else "what is being made is not known yet"
         points = "point" if self._clear_after == 1 else "points"
-        return {"text": f"{name}: in control for {self._clear_after} {points}"}
+        length = inf if self._subgroups and self._size < 2 else self._recipe.run_length(self._size)
+        often = f"; a false alarm comes about every {length:.0f} points" if isfinite(length) else ""
+        provisional = "; its limits are provisional" if self._basis.provisional else ""
+        return f"in control for {self._clear_after} {points}{often}{provisional}"
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
         """Armed (again): runs begin anew, limits and what is being learned stay. A reading of this very time counts."""
