@@ -425,6 +425,7 @@ class AssetMonitor:
         for gate in self._roster.gates.values():
             self._ask(gate, moment)
         for watch in self._roster.watches:
+            watch.tell(moment, "rule_changed", self._emit)
             watch.gated(moment, self._emit)
             watch.evaluate(moment, "rule_changed", self._emit)
             self._looked(watch)

@@ -192,9 +192,12 @@ class Roster:
             elif rule in FAULTS:
                 self.fault(rule, part)
         watches = {identity(watch): watch for watch in self.watches}
+        heirs = {watch.key: watch for watch in self.watches}
         for rule, part, key, state in saved:
             if (watch := watches.get((rule, part, key))) is not None:
                 watch.restore(state)
+            elif (heir := heirs.get((rule, part))) is not None:
+                heir.detector.inherit(state["detector"])
 
     def _gate(self, expression: Expression | None) -> Gate | None:
         if expression is None:

@@ -130,7 +130,12 @@ class Watch:
         if flags is None or flags != self._fed or self.detector.renewed:
             self._weigh(flags, at, why, emit)
         if self.detector.notice is not None:
-            notice, self.detector.notice = self.detector.notice, None
+            self.tell(at, why, emit)
+
+    def tell(self, at: Instant, why: str, emit: Emit) -> None:
+        """Comment on what people should be told though no alarm follows from it."""
+        notice, self.detector.notice = self.detector.notice, None
+        if notice is not None:
             emit(self, "commented", self.alarm.shown, self.alarm.shown, at, {"why": why, **notice})
 
     def close(self, at: Instant, why: str, emit: Emit) -> None:

@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from monitor.collectors.embedded import mosquitto_path
 from tests.services.influxdb import ADDRESS, InfluxDB, influxdbs
 from tests.services.missing import missing
 from tests.services.mosquitto import Mosquitto, brokers
+
+settings.register_profile("andon", deadline=None)  # a busy machine makes no example wrong
+settings.load_profile("andon")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ stay until a person freezes others, whatever is learned beside them.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -99,6 +100,20 @@ class Book:
         """The reverse of `snapshot`."""
         self._pages = {product: self._restored(*saved) for product, saved in data}
         self.page = next(reversed(self._pages.values()))
+
+    def inherit(self, data: list[list[Any]], changed: Set[str]) -> dict[str, Basis]:
+        """Take over what the book of another version of the rule holds; `changed` are the grounds that differ.
+
+        What nobody has frozen stands if nothing has changed; what a person has frozen stands unless more has than how
+        much is learned from. Returns the frozen limits that are lost, by product.
+        """
+        pages = {product: self._restored(*saved) for product, saved in data}
+        frozen = {product: page for product, page in pages.items() if page.basis is not None and page.basis.frozen_by}
+        if not changed <= {"learn"}:
+            return {product: page.basis for product, page in frozen.items() if page.basis is not None}
+        if kept := frozen if changed else pages:
+            self._pages, self.page = kept, next(reversed(kept.values()))
+        return {}
 
     def _restored(self, basis: Any, learning: Any, proposal: Any) -> Page:
         page = Page(_basis(basis), proposal=_basis(proposal))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, TypeAlias
 
 from rules.charting.book import Book
-from rules.charting.grouping import Group, Single
+from rules.charting.grouping import Single
 from rules.charting.keys import ChartKeys
 from rules.charting.phase_one import MEASURED, Basis
-from rules.charting.recipe import Hit, Recipe, Statistic
+from rules.charting.recipe import Hit, Recipe, Statistic, within_reach
 from rules.charting.setting import Plant, Setting
-from rules.charting.verdict import Trace, finding, proposal
+from rules.charting.verdict import Trace, finding, loss, proposal
 from rules.events import Duration, Instant, Value
 from rules.signals import Signal
-from rules.statistics.limits import LARGEST
+from rules.statistics.checks import Autoregression
+from rules.statistics.limits import FAR, LARGEST
 
 Inspected: TypeAlias = Signal | float | None
 
@@ -39,18 +40,21 @@ class Charted:
         inspected: Inspected = None,
     ) -> None:
         self._grouping = grouping or Single()
+        self._grouped = type(self._grouping) is not Single
         counted = (inspected,) if isinstance(inspected, Signal) else ()
+        self._signal = signal
         self.inputs: tuple[Signal, ...] = (signal, *counted, *self._grouping.inputs)
         self._recipe = recipe
         self._ignore = plant.ignore_quality
         self._inspected = inspected
         self._measured = recipe.chart in MEASURED
-        self._pairs = not self._measured
         self._subgroups = recipe.chart.startswith("xbar")
+        self._keys = keys
         self._restarts = keys.on_signal == "restart"
         self._clear_after = keys.clear_after
         self._thin = keys.thin
         self._setting = Setting(plant, keys)
+        self._direct = not (self._grouped or self._setting.traced or keys.thin > 1)
         self.renewed = False
         self.notice: dict[str, Any] | None = None
         self._origin: tuple[Value, Value] = (None, None)
@@ -81,18 +85,27 @@ class Charted:
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """Whether the chart is out of control; None while the signal cannot be read."""
         self.renewed = False
-        if self._setting.changed():
+        setting, signal = self._setting, self._signal
+        if setting.told and setting.changed():
             self._turn()
-        ended = self._grouping.close(at)
-        if ended is not None:
-            self._point(ended)
-        item = self._item()
-        signal = self.inputs[0]
+        ended = self._grouped and self._close(at)
+        item = self._number(signal) if self._measured else self._pair()
         if signal.samples != self._seen:
             self._seen = signal.samples
-            if item is not None and self._setting.known:
-                self._sampled(at, item)
-        return (self._on,) if item is not None or ended is not None or signal.quality is None else None
+            if item is not None and setting.known:
+                self._counted = signal.at
+                if self._direct:
+                    self._point(at, item)
+                else:
+                    self._sampled(at, item)
+        return (self._on,) if item is not None or ended or signal.quality is None else None
+
+    def _close(self, at: Instant) -> bool:
+        """Whether time, or a part, ends a subgroup that is charted then."""
+        ended = self._grouping.close(at)
+        if ended is not None:
+            self._group(ended.at, ended.items)
+        return ended is not None
 
     def _turn(self) -> None:
         """Another product, or another tool: other limits perhaps, and the runs begin anew in any case."""
@@ -101,44 +114,56 @@ class Charted:
         self._begin_series()
 
     def _sampled(self, at: Instant, item: float | tuple[float, float]) -> None:
-        self._counted = self.inputs[0].at
         wanted, self._passed = self._passed == 0, (self._passed + 1) % self._thin
         if not wanted:
             return
         if self._grouping.empty:
             self._origin = self._setting.origin()
         if (group := self._grouping.add(at, item)) is not None:
-            self._point(group)
+            self._group(group.at, group.items)
 
-    def _item(self) -> float | tuple[float, float] | None:
-        """The reading as the chart takes it; None for what cannot be charted."""
-        value = self._number(self.inputs[0])
-        if self._measured or value is None:
+    def _number(self, signal: Signal) -> float | None:
+        """What a signal reads, as far as it can be charted."""
+        value: Value = signal.last if self._ignore else signal.value
+        if type(value) is float and -LARGEST <= value <= LARGEST:
             return value
+        return float(value) if type(value) is bool and not self._measured else None
+
+    def _pair(self) -> tuple[float, float] | None:
+        """A count and how many were inspected."""
+        value = self._number(self._signal)
         inspected = self._number(self._inspected) if isinstance(self._inspected, Signal) else self._inspected
         n = 1.0 if self._inspected is None else inspected
-        if n is None or n < FEWEST or value < 0 or (self._recipe.chart in SHARES and value > n):
+        if value is None or n is None or n < FEWEST or value < 0 or (self._recipe.chart in SHARES and value > n):
             return None
         return value, n
 
-    def _number(self, signal: Signal) -> float | None:
-        value: Value = signal.last if self._ignore else signal.value
-        if type(value) is bool and self._pairs:
-            return float(value)
-        return value if type(value) is float and -LARGEST <= value <= LARGEST else None
-
     # -- samples ----------------------------------------------------------------------------------------------------
 
-    def _point(self, group: Group) -> None:
-        sample = self._sample(group.items)
-        if sample is None:
-            return
-        judged, statistic = self._judged(sample), self._statistic
-        self._learn(sample)
+    def _group(self, at: Instant, items: list[Any]) -> None:
+        sample = self._sample(items)
+        if sample is not None:
+            self._point(at, sample)
+
+    def _sample(self, items: list[Any]) -> Any:
+        """What the chart draws of a subgroup; None for one of too few values."""
+        if self._subgroups:
+            self._size = len(items)
+            return items if len(items) > 1 else None
+        if not self._measured:
+            return (sum(count for count, _ in items), sum(n for _, n in items)) if len(items) > 1 else items[0]
+        return sum(items) / len(items) if len(items) > 1 else items[0]
+
+    def _point(self, at: Instant, sample: Any) -> None:
+        basis, statistic = self._basis, self._statistic
+        judged = sample if basis is None or basis.model is None else self._residual(basis.model, sample)
+        if self._book.page.learning is not None:
+            self._learn(sample)
         if judged is None or statistic is None:
             return
         hits = statistic.feed(judged)
-        self._trace.add(group.at, statistic.z, *self._origin)
+        z = statistic.z
+        self._trace.points.append((at, z if -FAR <= z <= FAR else within_reach(z), *self._origin))
         self._calm += 1
         if hits:
             self._signalled(hits)
@@ -146,20 +171,8 @@ class Charted:
             self._on = False
             self._trace.keep(self._calm)
 
-    def _sample(self, items: list[Any]) -> Any:
-        """What the chart draws of a subgroup; None for one of too few values."""
-        if self._pairs:
-            return (sum(count for count, _ in items), sum(n for _, n in items)) if len(items) > 1 else items[0]
-        if self._subgroups:
-            self._size = len(items)
-            return items if len(items) > 1 else None
-        return sum(items) / len(items) if len(items) > 1 else items[0]
-
-    def _judged(self, sample: Any) -> Any:
-        """The sample, or what it does not owe to the one before; None for the first of a series of those."""
-        model = None if self._basis is None else self._basis.model
-        if model is None:
-            return sample
+    def _residual(self, model: Autoregression, sample: float) -> float | None:
+        """What a sample does not owe to the one before; None for the first of a series."""
         before, self._before = self._before, sample
         return None if before is None else model.residual(sample, before)
 
@@ -243,8 +256,19 @@ class Charted:
             return {"text": self._ended}
         if self.renewed:
             return {"text": f"{name}: the chart began anew after its signal, and signals again"}
+        return {"text": f"{name}: {self._in_words()}"}
+
+    def _in_words(self) -> str:
+        """How the chart stands while it does not signal."""
+        if self._basis is None:
+            learning = self._book.page.learning
+            have = "" if learning is None else f": {learning.progress} so far"
+            return f"limits are being learned{have}" if self._setting.known else "what is being made is not known yet"
         points = "point" if self._clear_after == 1 else "points"
-        return {"text": f"{name}: in control for {self._clear_after} {points}"}
+        length = inf if self._subgroups and self._size < 2 else self._recipe.run_length(self._size)
+        often = f"; a false alarm comes about every {length:.0f} points" if isfinite(length) else ""
+        provisional = "; its limits are provisional" if self._basis.provisional else ""
+        return f"in control for {self._clear_after} {points}{often}{provisional}"
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
         """Armed (again): runs begin anew, limits and what is being learned stay. A reading of this very time counts."""
@@ -273,6 +297,7 @@ class Charted:
             "size": self._size,
             "finding": self._finding,
             "origin": list(self._origin),
+            "grounds": self._keys.grounds,
             "setting": self._setting.snapshot(),
             "grouping": self._grouping.snapshot(),
             "book": self._book.snapshot(),
@@ -280,13 +305,25 @@ class Charted:
             "trace": self._trace.snapshot(),
         }
 
+    def inherit(self, data: Any) -> None:
+        """The rule was another until now: limits outlive it as far as it does not change what they rest on."""
+        before = data.get("grounds") if isinstance(data, dict) else None
+        if before is None:
+            return
+        now = self._keys.grounds
+        changed = {key for key in now.keys() | before.keys() if now.get(key) != before.get(key)}
+        lost = self._book.inherit(data["book"], changed)
+        self._take_up()
+        if lost:
+            self.notice = loss(self._signal.name, sorted(changed - {"learn"}), lost)
+
     def restore(self, data: dict[str, Any]) -> None:
         """The reverse of `snapshot`."""
         self._on, self._ended, self._calm, self._finding = data["on"], data["ended"], data["calm"], data["finding"]
         self._counted, self._passed, self._size = data["counted"], data["passed"], data["size"]
         self._before = data["before"]
-        lot, part = data["origin"]
-        self._origin = (lot, part)
+        if not self._direct:
+            self._origin = tuple(data["origin"])
         self._setting.restore(data["setting"])
         self._grouping.restore(data["grouping"])
         self._trace.restore(data["trace"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias
+from functools import cached_property
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,6 +18,10 @@ Positive: TypeAlias = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=Fal
 """One above zero."""
 LARGEST_SUBGROUP = 1000
 """No subgroup holds more values."""
+GROUNDS: Final = frozenset(
+    {"signal", "chart", "inspected", "subgroup", "thin", "autoregression", "per", "mean", "sigma", "learn"}
+)
+"""The keys on which a chart's limits depend; run rules, what clears an alarm and the like are not among them."""
 
 
 class _Part(BaseModel):
@@ -69,6 +74,11 @@ class ChartKeys(BaseModel):
     restart_on: tuple[str, ...] | None = Field(default=None, max_length=10)
     thin: int = Field(default=1, ge=1, le=10_000)
     autoregression: Literal["learn"] | Annotated[float, Field(gt=-1, lt=1)] | None = None
+
+    @cached_property
+    def grounds(self) -> dict[str, Any]:
+        """What the limits depend on, as JSON; `learn` matters to none but those that nobody has frozen yet."""
+        return {"chart": "individuals", **self.model_dump(mode="json", include=set(GROUNDS))}
 
     def context_keys(self) -> tuple[str, ...]:
         """Keys of the context that the rule names."""

@@ -85,6 +85,11 @@ class PhaseOne:
             self.spent += 1
         return basis
 
+    @property
+    def progress(self) -> str:
+        """How many samples there are of those it takes."""
+        return f"{len(self._samples)} of {self._needed} samples"
+
     def snapshot(self) -> list[Any]:
         """Samples, stretches without spread."""
         return [list(self._samples), self.spent]

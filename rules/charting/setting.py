@@ -25,13 +25,18 @@ class Plant(Protocol):
 
 
 class Setting:
-    """`product` is what the limits go by: the value of the rule's `per`, or nothing. It is `known` once it was told."""
+    """`product` is what the limits go by: the value of the rule's `per`, or nothing. It is `known` once it was told.
+
+    `told` says whether anything tells of a product or a tool at all, `traced` whether of lot or part.
+    """
 
     def __init__(self, plant: Plant, keys: ChartKeys) -> None:
         self._per = None if keys.per is None else plant.context(keys.per)
         self._tools = [plant.context(key) for key in (TOOL,) if keys.restart_on is None]
         self._tools += [plant.context(key) for key in keys.restart_on or ()]
+        self.told = self._per is not None or any(tool is not None for tool in self._tools)
         self._lot, self._part = plant.context("lot"), plant.context("part")
+        self.traced = self._lot is not None or self._part is not None
         self.known = keys.per is None
         self.product = ""
         self._with: list[Value] = [None] * len(self._tools)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 from rules.charting.phase_one import Basis
-from rules.charting.recipe import Hit, within_reach
+from rules.charting.recipe import Hit
 from rules.events import SECOND, Duration, Instant, Value
 from rules.limit_table import written
 from rules.signals import Signal
@@ -21,44 +21,39 @@ LISTED: Final = 5
 """So many lots or parts are named one by one."""
 
 
-class Point(NamedTuple):
-    """Its stamp, how many sigma from the centre line it lies, and the lot and part that were being made."""
-
-    at: Instant
-    z: float
-    lot: Value = None
-    part: Value = None
+Point: TypeAlias = tuple[Instant, float, Value, Value]
+"""Its stamp, how many sigma from the centre line it lies, and the lot and part that were being made."""
 
 
 class Trace:
-    """The points since the statistic began, the newest last."""
+    """The `points` since the statistic began, the newest last."""
+
+    __slots__ = ("points",)
 
     def __init__(self) -> None:
-        self._points: deque[Point] = deque(maxlen=REACH)
-
-    def add(self, at: Instant, z: float, lot: Value = None, part: Value = None) -> None:
-        """One more point."""
-        self._points.append(Point(at, within_reach(z), lot, part))
+        self.points: deque[Point] = deque(maxlen=REACH)
 
     def keep(self, newest: int) -> None:
         """Forget all but so many."""
-        while len(self._points) > newest:
-            self._points.popleft()
+        points = self.points
+        if not newest:
+            points.clear()
+        while len(points) > newest:
+            points.popleft()
 
     def stamps(self, steps: Sequence[int]) -> list[Instant]:
         """Those of points so many steps back, in order of time, as far as they are remembered."""
-        count = len(self._points)
-        return [self._points[-1 - step].at for step in sorted(steps, reverse=True) if step < count]
+        count = len(self.points)
+        return [self.points[-1 - step][0] for step in sorted(steps, reverse=True) if step < count]
 
     def beginning(self, size: float) -> dict[str, Any]:
         """When the mean began to move: `began`, at the earliest and the latest, and by how many sigma of single values.
 
         `size` is how many of them a point is the mean of.
         """
-        found = change_point([point.z for point in self._points])
-        at = [point.at for point in self._points]
-        made = list(self._points)[found.earliest :]
-        lots, parts = (list(dict.fromkeys(made_of)) for made_of in ([p.lot for p in made], [p.part for p in made]))
+        at, z, lots_made, parts_made = zip(*self.points, strict=True)
+        found = change_point(z)
+        lots, parts = (dict.fromkeys(made[found.earliest :]) for made in (lots_made, parts_made))
         return {
             "began": at[found.index],
             "began_earliest": at[found.earliest],
@@ -71,15 +66,15 @@ class Trace:
 
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
-        self._points = deque((point._replace(at=point.at + delta) for point in self._points), maxlen=REACH)
+        self.points = deque(((at + delta, z, lot, part) for at, z, lot, part in self.points), maxlen=REACH)
 
     def snapshot(self) -> list[list[Any]]:
         """Stamp, sigmas, lot and part of each point."""
-        return [list(point) for point in self._points]
+        return [list(point) for point in self.points]
 
     def restore(self, data: list[list[Any]]) -> None:
         """The reverse of `snapshot`."""
-        self._points = deque((Point(*point) for point in data), maxlen=REACH)
+        self.points = deque(((at, z, lot, part) for at, z, lot, part in data), maxlen=REACH)
 
 
 def finding(signal: Signal, hits: Sequence[Hit], trace: Trace, basis: Basis, size: float) -> dict[str, Any]:
@@ -162,6 +157,26 @@ def proposal(name: str, product: str, basis: Basis, *, in_force: bool) -> dict[s
         "checks": basis.checks,
         "warnings": basis.notes,
     }
+
+
+def loss(name: str, changed: Sequence[str], lost: Mapping[str, Basis]) -> dict[str, Any]:
+    """What is told of frozen limits, by product, that a change of the rule took away, as JSON with `text`."""
+    told = [
+        {"product": product or None, "limits": basis.words, "revision": basis.revision, "frozen_by": basis.frozen_by}
+        for product, basis in lost.items()
+    ]
+    return {
+        "text": f"{name}: the rule's {', '.join(changed)} changed, so frozen limits no longer apply: "
+        + "; ".join(_lost(product, basis) for product, basis in lost.items()),
+        "changed": list(changed),
+        "lost": told,
+    }
+
+
+def _lost(product: str, basis: Basis) -> str:
+    by, comment = basis.frozen_by
+    of = f" of {product}" if product else ""
+    return f"{basis.words}{of} (revision {basis.revision}, frozen by {by}: {comment})"
 
 
 def hour(at: Instant) -> str:

@@ -127,6 +127,9 @@ class Detector(ABC):
         """Do what a person asks and `objection` does not refuse; returns what is written down of it, as JSON."""
         raise NotImplementedError
 
+    def inherit(self, data: Any) -> None:
+        """The rule decides differently from here on; `data` is the snapshot of what detected by it until then."""
+
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
         """The rule is armed (again): keep of the past only the levels that are `held`."""
 

@@ -132,7 +132,8 @@ class Shewhart:
     def __init__(self, chart: str, rules: tuple[str, ...], spread: bool, process: Parameters) -> None:
         self._chart = CHARTS[chart]
         self._title, self._spread_title = TITLES[chart]
-        self._ranges = chart == "individuals" and spread
+        self._single = chart == "individuals"
+        self._ranges = self._single and spread
         self._spreads = self._chart.spread if spread else None
         self._process = process
         self._rules = RunRules(rules)
@@ -141,24 +142,33 @@ class Shewhart:
         self._spread: Limits | None = None
         self._before: float | None = None
         self.z = 0.0
+        if self._single:
+            self._fit(1)
 
     def feed(self, sample: Any) -> tuple[Hit, ...]:
         """What signals at this sample; limits follow its size."""
-        plotted = self._chart.plot(sample)
-        if plotted.n != self._n:
-            self._fit(plotted.n)
+        point, spread = (sample, self._range(sample)) if self._single else self._plotted(sample)
         location = self._location
-        self.z = location.standardise(plotted.location)
-        signals = self._rules.feed(self.z)
-        spread = plotted.spread
-        if self._ranges:
-            spread = None if self._before is None else abs(sample - self._before)
-            self._before = sample
+        self.z = z = location.standardise(point)
+        signals = self._rules.feed(z)
         wide = spread is not None and self._spread is not None and self._spread.broken_by(spread)
         if not signals and not wide:
             return ()
-        hits = tuple(Hit(self._title, s.rule, s.text, s.points, plotted.location, location) for s in signals)
+        hits = tuple(Hit(self._title, s.rule, s.text, s.points, point, location) for s in signals)
         return (*hits, self._spread_hit(spread)) if wide and spread is not None else hits
+
+    def _range(self, sample: float) -> float | None:
+        """The moving range, where it is charted and there was a value before."""
+        if not self._ranges:
+            return None
+        before, self._before = self._before, sample
+        return None if before is None else abs(sample - before)
+
+    def _plotted(self, sample: Any) -> tuple[float, float | None]:
+        plotted = self._chart.plot(sample)
+        if plotted.n != self._n:
+            self._fit(plotted.n)
+        return plotted.location, plotted.spread
 
     def _fit(self, n: float) -> None:
         self._n = n

@@ -13,10 +13,11 @@ from rules.charting.recipe import Hit, Recipe
 from rules.detectors.base import Bindings, Detector, DetectorConfig
 from rules.problems import InputError
 from rules.statistics.integral_run_length import cusum_run_length
-from rules.statistics.limits import LARGEST, Limits, Parameters
+from rules.statistics.limits import Limits, Parameters
 from rules.statistics.memory_charts import cusum
 
 LONGEST_RUN = 1000
+"""So many points of a run are named at most."""
 
 
 class CusumConfig(DetectorConfig, ChartKeys):
@@ -71,20 +72,18 @@ class Sums:
         """Whether a sum lies beyond the decision interval; the lower one is shown below zero."""
         chart = self._chart
         self.z = (sample - chart.target) / self._sigma
-        high, low = chart.step(self._high, self._low, sample)
-        self._high, self._low = min(high, LARGEST), min(low, LARGEST)
-        self._rising = min(self._rising + 1, LONGEST_RUN) if high > 0 else 0
-        self._falling = min(self._falling + 1, LONGEST_RUN) if low > 0 else 0
-        if not chart.signals(high, low):
-            return ()
-        return tuple(self._hits())
+        self._high, self._low = high, low = chart.step(self._high, self._low, sample)
+        self._rising = self._rising + 1 if high > 0 else 0
+        self._falling = self._falling + 1 if low > 0 else 0
+        return tuple(self._hits()) if chart.signals(high, low) else ()
 
     def _hits(self) -> list[Hit]:
         found = []
         for side, total, run in (("upper", self._high, self._rising), ("lower", -self._low, self._falling)):
             if abs(total) > self._chart.decision:
                 says = f"the {side} sum is beyond h"
-                found.append(Hit("CUSUM", f"cusum_{side}", says, tuple(range(run)), total, self._limits))
+                reach = tuple(range(min(run, LONGEST_RUN)))
+                found.append(Hit("CUSUM", f"cusum_{side}", says, reach, total, self._limits))
         return found
 
     def restart(self) -> None:

@@ -58,7 +58,8 @@ class Average:
     """Starts on the centre line; `count` values were taken in since, until the limits have settled."""
 
     def __init__(self, weight: float, width: float, exact: bool, process: Parameters) -> None:
-        self._weight, self._width, self._process = weight, width, process
+        self._weight, self._width = weight, width
+        self._mean, self._sigma = process.mean, process.sigma
         self._exact = exact
         self._final = ewma_limits(process.mean, process.sigma, weight, width)
         self._average, self._count = process.mean, 0
@@ -66,9 +67,9 @@ class Average:
 
     def feed(self, sample: float) -> tuple[Hit, ...]:
         """Whether the average lies beyond its limits."""
-        process = self._process
-        self.z = (sample - process.mean) / process.sigma
-        average = self._average = self._average + self._weight * (sample - self._average)
+        self.z = (sample - self._mean) / self._sigma
+        average = self._average
+        self._average = average = average + self._weight * (sample - average)
         limits = self._limits() if self._exact else self._final
         if limits.lower <= average <= limits.upper:
             return ()
@@ -78,11 +79,11 @@ class Average:
         if (1 - self._weight) ** (2 * self._count) < SETTLED:
             return self._final
         self._count += 1
-        return ewma_limits(self._process.mean, self._process.sigma, self._weight, self._width, self._count)
+        return ewma_limits(self._mean, self._sigma, self._weight, self._width, self._count)
 
     def restart(self) -> None:
         """Back to the centre line."""
-        self._average, self._count = self._process.mean, 0
+        self._average, self._count = self._mean, 0
 
     def snapshot(self) -> list[Any]:
         """Average, values since the start."""

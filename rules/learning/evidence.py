@@ -58,10 +58,13 @@ class Front:
 
     def weigh(self, at: Instant, value: float) -> tuple[float, float, float]:
         """The improbabilities of residual, shift and transition."""
-        size = self._size = max(self._size, abs(value))
-        self.expected = expected = self._profile.expect(at, value)
+        size = abs(value)
+        if size > self._size:
+            self._size = size
+        else:
+            size = self._size
+        self.expected = expected = self._profile.meet(at, value)
         residual = self._residual_tail.weigh(abs(value - expected), size)
-        self._profile.learn(at, value)
         moved = self._shift.of(value)
         shift = 0.0 if moved is None else self._shift_tail.weigh(moved, size)
         novel = 0.0 if self._novelty is None else self._novelty_tail.weigh(self._novelty.of(value), 1.0)
@@ -110,13 +113,17 @@ class Evidence:
 
     def read(self, at: Instant, value: float) -> bool:
         """Take a reading in; returns whether it is, or still is, unusual."""
-        self._count += 1
-        value = min(max(value, -LARGEST), LARGEST)
+        self._count = count = self._count + 1
+        if not -LARGEST <= value <= LARGEST:
+            value = min(max(value, -LARGEST), LARGEST)
         residual, shift, novel = self._raw.weigh(at, value)
-        self._coarsen(at, value)
+        block = self._block
+        block.append(value)
+        if len(block) == BLOCK:
+            self._coarsen(at)
         coarse = self._held
         evidence = residual + shift + novel + COARSE_WEIGHT * (coarse[0] + coarse[1])
-        since = self._count - self._last
+        since = count - self._last
         if self.on and since < HOLD_OFF and evidence > 0.0 and evidence >= CEASED * self._bar():
             return True
         if not self.on and (since <= HOLD_OFF or evidence < BAR * self._demand):
@@ -129,12 +136,11 @@ class Evidence:
         self._note(Found(value, self._raw.expected, evidence, bar, parts))
         return self.on
 
-    def _coarsen(self, at: Instant, value: float) -> None:
-        self._block.append(value)
-        if len(self._block) == BLOCK:
-            residual, shift, _ = self._coarse.weigh(at, sum(self._block) / BLOCK)
-            self._held = residual, shift
-            self._block.clear()
+    def _coarsen(self, at: Instant) -> None:
+        """A block is complete."""
+        residual, shift, _ = self._coarse.weigh(at, sum(self._block) / BLOCK)
+        self._held = residual, shift
+        self._block.clear()
 
     def _bar(self) -> float:
         return self._demand * (BAR + HABIT * self._habit * exp((self._last - self._count) / MEMORY))

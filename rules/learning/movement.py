@@ -57,19 +57,22 @@ class Novelty:
             self._low = value
         elif value > self._high:
             self._high = value
-        level, seen = self._quantised(value), self._seen
-        cell = self._level * ROW + level
-        above, below = cell - ROW, cell + ROW
-        near = sum(seen[above - 1 : above + 2] + seen[cell - 1 : cell + 2] + seen[below - 1 : below + 2])
+        low = self._low
+        width = self._high - low
+        level = 1 + int((value - low) / width * LEVELS) if width > 0.0 else 1
+        level = min(level, LEVELS)
+        seen, cell = self._seen, self._level * ROW + level
+        above, below, count = cell - ROW, cell + ROW, seen[cell]
+        near = (
+            seen[above - 1] + seen[above] + seen[above + 1]
+            + seen[cell - 1] + count + seen[cell + 1]
+            + seen[below - 1] + seen[below] + seen[below + 1]
+        )  # fmt: skip
+        seen[cell] = count + 1
         novelty = -log((near + 0.5) / (self._count + 10))
-        seen[cell] += 1
         self._count += 1
         self._level = level
         return novelty
-
-    def _quantised(self, value: float) -> int:
-        low, width = self._low, self._high - self._low
-        return 1 + min(LEVELS - 1, int((value - low) / width * LEVELS)) if width > 0.0 else 1
 
     def snapshot(self) -> list[Any]:
         """All state as JSON."""

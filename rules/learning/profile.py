@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any, Final
 
 from rules.events import SECOND, Instant
@@ -17,43 +18,53 @@ PROVEN: Final = 336
 BETTER: Final = 0.9
 """and their residual is less than this part of the daily one."""
 RESIDUAL_RATE: Final = 0.003
+FIRM: Final = int(1 / RESIDUAL_RATE)
+"""So many are averaged evenly before the rate holds."""
 CLIP: Final = 5.0
 
 
 class Bins:
-    """Running means by half hour, over a cycle of `len(means)` half hours."""
+    """Running means by half hour, over a cycle of so many `bins`; that of a bin that was never filled is infinite."""
 
-    __slots__ = ("_counts", "_floor", "_means")
+    __slots__ = ("_counts", "_floor", "_means", "_settled")
 
     def __init__(self, bins: int, floor: float) -> None:
         self._floor = floor
-        self._means = [0.0] * bins
+        self._settled = int(1 / floor)
+        self._means = [inf] * bins
         self._counts = [0] * bins
 
-    def nearest(self, slot: int, value: float) -> float | None:
-        """The mean nearest to a value, of the slot's bin and its neighbours; None while all three are empty."""
-        counts, means, size = self._counts, self._means, len(self._means)
+    def meet(self, slot: int, value: float) -> float:
+        """One more reading of the slot, and of its bin and the neighbours the mean nearest to it until now.
+
+        Infinity while all three are empty.
+        """
+        means = self._means
+        size = len(means)
         slot %= size
-        best: float | None = None
-        gap = 0.0
-        for i in (slot, slot - 1, slot + 1 - size):
-            if counts[i] and (best is None or abs(value - means[i]) < gap):
-                best, gap = means[i], abs(value - means[i])
+        best = here = means[slot]
+        before, after = means[slot - 1], means[slot + 1 - size]
+        gap = abs(value - best)
+        if (distance := abs(value - before)) < gap:
+            best, gap = before, distance
+        if abs(value - after) < gap:
+            best = after
+        self._counts[slot] = count = self._counts[slot] + 1
+        if count > self._settled:
+            means[slot] = here + self._floor * (value - here)
+        else:
+            means[slot] = here + 1 / count * (value - here) if count > 1 else value
         return best
 
-    def learn(self, slot: int, value: float) -> None:
-        """One more reading of the slot."""
-        slot %= len(self._means)
-        count = self._counts[slot] = self._counts[slot] + 1
-        self._means[slot] += max(1 / count, self._floor) * (value - self._means[slot])
-
     def snapshot(self) -> list[Any]:
-        """All state as JSON."""
-        return [list(self._means), list(self._counts)]
+        """All state as JSON; the mean of a bin that was never filled is 0."""
+        return [[mean if mean < inf else 0.0 for mean in self._means], list(self._counts)]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        self._means, self._counts = list(data[0]), list(data[1])
+        means, counts = data
+        self._means = [mean if count else inf for mean, count in zip(means, counts, strict=True)]
+        self._counts = list(counts)
 
 
 class Profile:
@@ -69,35 +80,29 @@ class Profile:
         self._met = 0
         self._day_residual = self._week_residual = 0.0
 
-    def expect(self, at: Instant, value: float) -> float:
-        """What was to be expected now: of the values that would be usual at this time, the one nearest to `value`."""
-        if not self._count:
-            return value
+    def meet(self, at: Instant, value: float) -> float:
+        """One more reading, and what was to be expected: of the values usual at this time, the one nearest to it."""
         slot = at // HALF_HOUR
-        day = self._day.nearest(slot, value)
-        week = self._week.nearest(slot, value)
-        daily = self.level if day is None else day
-        if week is None:
+        daily, weekly = self._day.meet(slot, value), self._week.meet(slot, value)
+        self._count = count = self._count + 1
+        level = self.level
+        self.level = level + (1 / count if count * LEVEL_RATE < 1 else LEVEL_RATE) * (value - level)
+        if daily == inf:
+            daily = level if count > 1 else value
+        if weekly == inf:
             return daily
-        self._compare(abs(value - daily), abs(value - week))
-        return week if self._met > PROVEN and self._week_residual < BETTER * self._day_residual else daily
+        self._compare(abs(value - daily), abs(value - weekly))
+        return weekly if self._met > PROVEN and self._week_residual < BETTER * self._day_residual else daily
 
     def _compare(self, daily: float, weekly: float) -> None:
-        self._met += 1
-        rate = max(1 / self._met, RESIDUAL_RATE)
-        if self._met > 10:
-            bound = CLIP * self._day_residual
+        self._met = met = self._met + 1
+        before = self._day_residual
+        bound = CLIP * before if met > 10 else inf
+        if daily > bound or weekly > bound:
             daily, weekly = min(daily, bound), min(weekly, bound)
-        self._day_residual += rate * (daily - self._day_residual)
+        rate = RESIDUAL_RATE if met > FIRM else 1 / met
+        self._day_residual = before + rate * (daily - before)
         self._week_residual += rate * (weekly - self._week_residual)
-
-    def learn(self, at: Instant, value: float) -> None:
-        """Take a reading in, after it was judged."""
-        slot = at // HALF_HOUR
-        self._day.learn(slot, value)
-        self._week.learn(slot, value)
-        self._count += 1
-        self.level += max(1 / self._count, LEVEL_RATE) * (value - self.level)
 
     def snapshot(self) -> list[Any]:
         """All state as JSON."""

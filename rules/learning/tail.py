@@ -16,6 +16,7 @@ AT_THE_LIMIT: Final = 1.3
 PER_EXCESS: Final = 1 / 2.3
 """An excess of its mean more makes an exponential tail e times rarer; 2.3 = ln 10."""
 NUDGE: Final = 0.002
+SINK: Final = NUDGE * SHARE
 EXCESS_RATE: Final = 0.1
 CLIP: Final = 10.0
 FLOOR: Final = 0.1
@@ -54,16 +55,17 @@ class Tail:
 
     def weigh(self, value: float, size: float) -> float:
         """0 below the quantile, up to CAP above it; `size` is the magnitude of the signal behind the statistic."""
-        self._count += 1
-        if self._count <= self._warm:
+        self._count = count = self._count + 1
+        if count <= self._warm:
             self._collected.append(value)
-            if self._count == self._warm:
+            if count == self._warm:
                 self._begin(size)
             return 0.0
-        over = value - self._limit
+        limit = self._limit
+        over = value - limit
         if over <= 0.0:
-            self._limit -= NUDGE * SHARE * self._limit
-            if self._peak and self._count - self._last > self._quiet:
+            self._limit = limit - SINK * limit
+            if self._peak and count - self._last > self._quiet:
                 self._remember()
             return 0.0
         least = NOISE * size

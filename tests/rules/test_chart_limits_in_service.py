@@ -10,7 +10,8 @@ import pytest
 
 from rules.alarms import Transition
 from rules.asset import AssetMonitor
-from rules.events import SECOND, Command
+from rules.events import SECOND, Command, Revision
+from rules.ruleset import RuleSet
 from tests.rules.plant import T0, rules_of, seen
 
 ASSETS = (
@@ -25,8 +26,7 @@ class Line:
     """A filler, one reading a second; every step may restart the monitor."""
 
     def __init__(self, detect: str, *, more: str = "", restart: bool = False) -> None:
-        text = f"  - {{id: r, kind: quality, assets: m, detect: {{{detect}}}}}\n{more}"
-        self.rules = rules_of(text, ASSETS)
+        self.rules = ruled(detect, more)
         self.monitor = AssetMonitor("m", self.rules)
         self.second = 0
         self.restart = restart
@@ -47,9 +47,20 @@ class Line:
         self.second += 1
         return self.handle(seen(self.second, **values))
 
+    def revise(self, detect: str, keys: str = "") -> list[Transition]:
+        self.second += 1
+        rules = ruled(detect, keys=keys)
+        out = self.handle(Revision(T0 + self.second * SECOND, rules))
+        self.rules = rules
+        return out
+
     def order(self, action: str, comment: str = "after the trial run") -> list[Transition]:
         self.second += 1
         return self.handle(Command(T0 + self.second * SECOND, action, "m", "m:r", "kim", comment))
+
+
+def ruled(detect: str, more: str = "", keys: str = "") -> RuleSet:
+    return rules_of(f"  - {{id: r, kind: quality, assets: m{keys}, detect: {{{detect}}}}}\n{more}", ASSETS)
 
 
 def events(out: list[Transition]) -> list[str]:
@@ -256,6 +267,82 @@ def test_an_autoregression_is_learned_with_the_limits(restart: bool) -> None:
     assert "follows the one before" not in told.reason["text"]
     (raised,) = line.make([10.0, 14.0])
     assert "charted is what a value does not owe to the one before" in raised.reason["text"]
+
+
+# -- another version of the rule ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "rules: [nelson_1, nelson_2, nelson_3]",
+        "rules: [nelson_1], spread: true",
+        "rules: [nelson_1], clear_after: 3, on_signal: restart",
+    ],
+)
+def test_what_a_chart_has_learned_outlives_a_change_that_leaves_its_grounds(change: str, restart: bool) -> None:
+    line = Line(LEARN, restart=restart)
+    line.make(normal(20))
+    line.order("freeze")
+    assert line.revise(LEARN.replace("rules: [nelson_1], spread: false", change)) == []
+    raised = line.make(9.0)[0]
+    assert (raised.event, raised.reason["provisional"], raised.reason["limits_revision"]) == ("raised", False, 1)
+
+
+def test_another_chart_of_the_same_values_rests_on_the_same_frozen_limits() -> None:
+    line = Line(LEARN)
+    line.make(normal(20))
+    line.order("freeze")
+    assert line.revise("type: ewma, signal: x, learn: {subgroups: 20}") == []
+    assert line.make(9.0)[0].reason["limits_revision"] == 1
+
+
+def test_learning_goes_on_through_a_change_that_leaves_its_grounds(restart: bool) -> None:
+    line = Line(LEARN, restart=restart)
+    line.make(normal(10))
+    line.revise(LEARN.replace("[nelson_1]", "[nelson_1, nelson_5]"))
+    assert events(line.make(normal(10, seed=2))) == ["commented"]
+
+
+def test_how_much_is_learned_from_matters_to_limits_that_nobody_has_frozen_alone(restart: bool) -> None:
+    line = Line(f"{LEARN}, per: product", restart=restart)
+    line.make(normal(20), recipe="A")
+    line.order("freeze")
+    line.make(normal(20), recipe="B")
+    assert line.revise(f"{LEARN}, per: product".replace("subgroups: 20", "subgroups: 30")) == []
+    assert events(line.make(9.0, recipe="A")) == ["raised"]
+    assert line.order("dispose")
+    assert events(line.make(normal(29), recipe="B")) == []
+    assert events(line.make(normal(1, seed=2), recipe="B")) == ["commented"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "what"),
+    [
+        ("signal: x", "signal: count", "signal"),
+        ("signal: x", "signal: x, subgroup: {size: 2}", "subgroup"),
+        ("signal: x", "signal: x, thin: 3", "thin"),
+        ("learn: {subgroups: 20}", "mean: 0, sigma: 1", "mean, sigma"),
+    ],
+)
+def test_frozen_limits_that_a_change_takes_away_are_told_of(before: str, after: str, what: str, restart: bool) -> None:
+    line = Line(LEARN, restart=restart)
+    line.make(normal(20))
+    limits = line.order("freeze")[0].reason["frozen"]["limits"]
+    (told,) = line.revise(LEARN.replace(before, after))
+    assert told.event == "commented"
+    assert f"the rule's {what} changed, so frozen limits no longer apply: {limits}" in told.reason["text"]
+    assert "(revision 1, frozen by kim: after the trial run)" in told.reason["text"]
+    assert told.reason["lost"][0]["revision"] == 1
+    assert line.make(0.0) == [], "it is told once"
+
+
+def test_limits_that_are_lost_are_told_of_though_the_rule_is_not_armed() -> None:
+    line = Line(LEARN)
+    line.make(normal(20))
+    line.order("freeze")
+    changed = LEARN.replace("signal: x", "signal: count")
+    assert events(line.revise(changed, keys=", when: \"order == 'none'\"")) == ["commented"]
 
 
 # -- capability -----------------------------------------------------------------------------------------------------

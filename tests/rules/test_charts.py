@@ -75,6 +75,23 @@ def test_an_alarm_goes_after_eight_points_in_control_by_default() -> None:
     assert fed(monitor(GIVEN), values) == [(2, "raised"), (10, "cleared")]
 
 
+def test_what_a_chart_says_while_it_does_not_signal_is_how_it_stands() -> None:
+    def said(m: AssetMonitor) -> str:
+        (watch,) = m.watching("r")
+        return watch.says("on", on=False)
+
+    given = monitor(f"{GIVEN}, rules: [nelson_1]")
+    told(given, seen(0, x=0))
+    assert said(given) == "x: in control for 8 points; a false alarm comes about every 370 points"
+    learned = monitor("type: ewma, signal: x, learn: {subgroups: 4}")
+    told(learned, *(seen(i, x=i % 3) for i in range(3)))
+    assert said(learned) == "x: limits are being learned: 3 of 4 samples so far"
+    told(learned, seen(4, x=1.5))
+    assert said(learned).endswith("about every 500 points; its limits are provisional")
+    boxes = monitor(f"{GIVEN}, chart: xbar_r, subgroup: {{size: 5}}")
+    assert said(boxes) == "x: in control for 8 points"
+
+
 def test_points_out_of_control_begin_the_count_again() -> None:
     detect = f"{GIVEN}, rules: [nelson_1], spread: false, clear_after: 3"
     assert fed(monitor(detect), [4, 0, 0, 4, 0, 0, 0, 0]) == [(1, "raised"), (7, "cleared")]

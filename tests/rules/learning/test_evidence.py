@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
-from math import isfinite, sin
+from math import isfinite, pi, sin
 from typing import Any
 
 import pytest
@@ -160,3 +161,47 @@ def test_the_state_does_not_grow() -> None:
             sizes.append(size(evidence.snapshot()))
     assert max(sizes) < 4000
     assert sizes[2] < 1.2 * sizes[0]
+
+
+DAY, USUAL, AFTER = 288, 2600, 400
+
+
+def wave(i: int, length: float) -> float:
+    return 10 * sin(2 * pi * i / length)
+
+
+CHANGES: dict[str, tuple[Callable[[int], float], Callable[[int], float], float]] = {
+    "a shift": (lambda _: 0.0, lambda _: 2.5, 1.0),
+    "wider variance": (lambda _: 0.0, lambda _: 0.0, 4.0),
+    "stillness in place of a daily wave": (lambda i: wave(i, DAY), lambda _: 10.0, 0.0),
+    "a faster wave": (lambda i: wave(i, 20), lambda i: wave(i, 7), 1.0),
+    "a slower wave": (lambda i: wave(i, 20), lambda i: wave(i, 40), 1.0),
+    "a ramp": (lambda _: 0.0, lambda i: 0.05 * (i - USUAL), 1.0),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changes_of_every_kind_are_found(change: str) -> None:
+    usual, unusual, loudness = CHANGES[change]
+    loud = noise(USUAL + AFTER, seed=5)
+    before = [usual(i) + loud[i] for i in range(USUAL)]
+    after = [unusual(i) + loudness * loud[i] for i in range(USUAL, USUAL + AFTER)]
+    rows = raised(before + after)
+    assert [row for row in rows if row >= USUAL], "found"
+    assert len([row for row in rows if row < USUAL]) <= 3, "and what is usual hardly ever taken for one"
+
+
+def test_a_habit_of_the_week_is_no_anomaly_and_work_on_a_saturday_is() -> None:
+    half_hour, week, loud = 30, 336, noise(336 * 9, seed=7)
+
+    def at_work(i: int) -> bool:
+        return (i // 48 % 7 < 5 or i // week == 8) and 16 <= i % 48 < 36
+
+    values = [(10.0 if at_work(i) else 0.0) + loud[i] / 2 for i in range(week * 8 + 48 * 6)]
+    evidence, was, rows = Evidence(), False, []
+    for i, value in enumerate(values):
+        on = evidence.read(i * half_hour * MINUTE, value)
+        rows += [i] if on and not was else []
+        was = on
+    saturday = week * 8 + 48 * 5 + 16
+    assert next(row for row in rows if row >= week * 6) in range(saturday, saturday + 3)
