@@ -158,6 +158,16 @@ class QualityMap(Section):
     bad: tuple[bool | int | str, ...] = (False, "bad", 0)
 
 
+class Status(Section):
+    """Where a gateway says that it is there, or the broker by the gateway's Will that it is gone.
+
+    A payload that is the text `lost` says that it is gone, any other that it is there.
+    """
+
+    topic: str
+    lost: Annotated[str, Field(min_length=1, max_length=200)] = "offline"
+
+
 class Gateway(Section):
     """Which topics belong to a gateway and how they become readings of assets."""
 
@@ -170,6 +180,12 @@ class Gateway(Section):
     quality: QualityMap = QualityMap()
     max_payload: int = Field(default=1_048_576, ge=1, le=268_435_455)
     max_depth: int = Field(default=32, ge=1, le=64)
+    status: Status | None = None
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The templates of every topic that is its own."""
+        return (self.topic,) if self.status is None else (self.topic, self.status.topic)
 
 
 class Keep(Section):

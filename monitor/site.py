@@ -57,7 +57,7 @@ class Site:
 
     def filters(self, broker: str) -> list[str]:
         """The MQTT subscriptions on a broker, each once."""
-        return filters_of(gateway.topic for gateway in self.settings.gateways if gateway.broker == broker)
+        return filters_of(t for gateway in self.settings.gateways if gateway.broker == broker for t in gateway.topics)
 
     def revision_if_new(self, last: str | None) -> tuple[str, dict[str, str]] | None:
         """Hash and texts, unless `last` is the hash: then nothing changed."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from monitor.codecs.topics import NameTemplate, TopicTemplate
 from monitor.settings import Broker, Gateway, Notify
 from rules.alarms import Kind, Priority
+from rules.grouping.comms import matters
 from rules.problems import InputError, Problem, closest, quoted, unknown
 from rules.rule import MATCH_KEYS
 from rules.ruleset import RuleSet
@@ -74,6 +75,7 @@ def check_parts(parts: Parts, ruleset: RuleSet | None) -> Iterator[Problem]:
 def _checked(parts: Parts, ruleset: RuleSet | None) -> Iterator[Problem]:
     yield from _brokers(parts)
     yield from _gateways(parts)
+    yield from _unused_status(parts, ruleset)
     if parts.notify is not None:
         yield from _routes(parts, parts.notify, ruleset)
         yield from _unheard(parts, parts.notify, ruleset)
@@ -121,10 +123,34 @@ def _templates(parts: Parts, path: DataPath, gateway: Gateway) -> Iterator[Probl
     except InputError as error:
         yield _said(parts, (*path, "topic"), error)
         return
+    if gateway.status is not None:
+        yield from _status(parts, (*path, "status", "topic"), gateway.status.topic)
     try:
         NameTemplate(gateway.asset, levels)
     except InputError as error:
         yield _said(parts, (*path, "asset"), error)
+
+
+def _status(parts: Parts, path: DataPath, topic: str) -> Iterator[Problem]:
+    try:
+        named = TopicTemplate(topic).names
+    except InputError as error:
+        yield _said(parts, path, error)
+        return
+    if named:
+        message = f"the status topic {quoted(topic)} has named levels: a gateway has one"
+        yield parts.document.problem(path, message, "write the topic as the gateway publishes it")
+
+
+def _unused_status(parts: Parts, ruleset: RuleSet | None) -> Iterator[Problem]:
+    """Gateways whose loss would be no alarm of its own though they tell of it."""
+    if ruleset is None:
+        return
+    for number, gateway in parts.gateways.items():
+        if gateway.status is not None and not matters(ruleset, ruleset.assets.gateways.get(gateway.name, ())):
+            message = f"nothing follows from the status of {quoted(gateway.name)}: it takes two assets that name it"
+            hint = f"write gateway: {gateway.name} for its assets in assets.yaml; one with a safety rule is enough"
+            yield parts.document.problem(("gateways", number, "status"), message, hint, "warning")
 
 
 def _routes(parts: Parts, notify: Notify, ruleset: RuleSet | None) -> Iterator[Problem]:

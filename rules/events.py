@@ -79,6 +79,14 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     since: Instant
 
 
+class GatewayLink(msgspec.Struct, frozen=True, gc=False):
+    """A gateway, or the broker in its name by a Will, says that it is gone, or there."""
+
+    received: Instant
+    gateway: str
+    up: bool
+
+
 class Fault(msgspec.Struct, frozen=True, gc=False):
     """Something that the monitor itself noticed of its own work: `rule` is the built-in rule that it raises or clears.
 
@@ -112,4 +120,4 @@ class Revision(msgspec.Struct, frozen=True, gc=False):
     rules: RuleSet
 
 
-Event: TypeAlias = Observation | Refed | Tick | Link | Fault | Command | Revision
+Event: TypeAlias = Observation | Refed | Tick | Link | GatewayLink | Fault | Command | Revision

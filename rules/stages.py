@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from rules.alarms import Transition
-from rules.events import Command, Event, Instant, Link, Observation, Revision
+from rules.events import Command, Event, GatewayLink, Instant, Link, Observation, Revision
 from rules.fleet import FOREVER, Fleet
 from rules.group import Group, Outcome
 from rules.grouping.comms import Comms, Word
@@ -45,7 +45,7 @@ class Stages:
 
     def handle(self, event: Event, offset: int = -1) -> Outcome:
         """Take an event in. `Outcome.shown` belongs to the event; `Outcome.told` may hold earlier transitions too."""
-        decided = self.fleet.handle(event, offset)
+        decided = [] if isinstance(event, GatewayLink) else self.fleet.handle(event, offset)
         if 0 <= offset <= self._known:
             return NOTHING
         if not decided and type(event) is Observation and event.asset not in self._listened:
@@ -69,13 +69,15 @@ class Stages:
         out: list[Transition] = []
         for word in self._words(event, decided):
             out += self._plant.silent(word.gateway, word.silent, word.at, event.received)
-        return out + self._plant.handle(event)
+        return out if isinstance(event, GatewayLink) else out + self._plant.handle(event)
 
     def _words(self, event: Event, decided: Iterable[Transition]) -> Iterator[Word]:
         if isinstance(event, Revision):
             self._comms.adopt(event.rules)
         elif isinstance(event, Link):
             self._comms.deafen()
+        elif isinstance(event, GatewayLink):
+            yield from self._comms.told(event.gateway, event.up, event.received)
         elif isinstance(event, Observation) and self._comms.listens_to(event.asset):
             yield from self._comms.hear(event.asset, min(event.at, event.received), event.received)
         yield from self._comms.look(decided)

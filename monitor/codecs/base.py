@@ -7,7 +7,7 @@ from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
-from rules.events import Instant, Observation
+from rules.events import GatewayLink, Instant, Observation
 
 LONGEST_NAME: Final = 255
 """Characters of an asset's or metric's name; nested payloads could otherwise multiply a long key without bound."""
@@ -33,10 +33,11 @@ class Reject(msgspec.Struct, frozen=True, gc=False):
 
 
 class Decoded(msgspec.Struct, frozen=True, gc=False):
-    """The outcome of one message; never both empty."""
+    """The outcome of one message; never all empty. `link` is what it says of the gateway itself."""
 
     observations: tuple[Observation, ...] = ()
     rejects: tuple[Reject, ...] = ()
+    link: GatewayLink | None = None
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False):

@@ -11,7 +11,7 @@ from monitor import settings
 from monitor.codecs.base import LONGEST_NAME, Claim, Codec, Decoded, Numeric, Reject
 from monitor.codecs.json_values import JsonCodec
 from monitor.codecs.topics import NameTemplate, TopicTemplate
-from rules.events import Duration, Instant, Observation
+from rules.events import Duration, GatewayLink, Instant, Observation
 from rules.ruleset import MAX_AHEAD
 
 FORMATS: Final[dict[str, Callable[[settings.Gateway, Numeric], Codec]]] = {
@@ -30,7 +30,7 @@ NOTHING_READ: Final = Decoded((), (Reject(None, "nothing-read", "what was refuse
 class _Gateway:
     """A gateway ready to work: its templates compiled, its codec built."""
 
-    __slots__ = ("asset", "broker", "codec", "max_payload", "name", "topic")
+    __slots__ = ("asset", "broker", "codec", "max_payload", "name", "status", "topic")
 
     def __init__(self, gateway: settings.Gateway, numeric: Numeric) -> None:
         self.name = gateway.name
@@ -39,6 +39,23 @@ class _Gateway:
         self.topic = TopicTemplate(gateway.topic)
         self.asset = NameTemplate(gateway.asset, self.topic.names)
         self.codec = FORMATS[gateway.format](gateway, numeric)
+        self.status = None if gateway.status is None else _Status(gateway.name, gateway.status)
+
+
+class _Status:
+    """The topic on which a gateway says whether it is there."""
+
+    __slots__ = ("_gateway", "_lost", "topic")
+
+    def __init__(self, gateway: str, status: settings.Status) -> None:
+        self.topic = status.topic
+        self._gateway = gateway
+        self._lost = status.lost.encode()
+
+    def decode(self, payload: bytes, received: Instant) -> Decoded | None:
+        """Its word; None of a payload that only clears a retained one."""
+        up = payload.strip() != self._lost
+        return Decoded(link=GatewayLink(received, self._gateway, up)) if payload else None
 
 
 class Decoder:
@@ -56,7 +73,7 @@ class Decoder:
     ) -> None:
         self.max_ahead = max_ahead
         self._gateways = tuple(_Gateway(gateway, numeric) for gateway in gateways)
-        self._claims: dict[tuple[str, bytes], tuple[_Gateway, Claim] | Decoded | None] = {}
+        self._claims: dict[tuple[str, bytes], tuple[_Gateway, Claim] | _Status | Decoded | None] = {}
 
     def decode(self, broker: str, topic: bytes, payload: bytes, received: Instant) -> Decoded | None:
         """What one message says; None if it is no telemetry (our own output, the broker's statistics). Never raises."""
@@ -65,7 +82,7 @@ class Decoder:
         except KeyError:
             claimed = self._remembered(broker, topic)
         if not isinstance(claimed, tuple):
-            return claimed
+            return claimed.decode(payload, received) if isinstance(claimed, _Status) else claimed
         gateway, claim = claimed
         if not payload:
             return _rejected(claim, "empty", "an empty payload, as one that clears a retained message")
@@ -90,7 +107,7 @@ class Decoder:
         claimed = self._claims.get((broker, topic))
         return claimed[0].name if isinstance(claimed, tuple) else None
 
-    def _remembered(self, broker: str, topic: bytes) -> tuple[_Gateway, Claim] | Decoded | None:
+    def _remembered(self, broker: str, topic: bytes) -> tuple[_Gateway, Claim] | _Status | Decoded | None:
         claimed = self._claimed(broker, topic)
         if len(topic) <= LONGEST_TOPIC:
             if len(self._claims) >= MOST_TOPICS:
@@ -98,15 +115,19 @@ class Decoder:
             self._claims[broker, topic] = claimed
         return claimed
 
-    def _claimed(self, broker: str, topic: bytes) -> tuple[_Gateway, Claim] | Decoded | None:
+    def _claimed(self, broker: str, topic: bytes) -> tuple[_Gateway, Claim] | _Status | Decoded | None:
         try:
             text = topic.decode()
         except UnicodeDecodeError:
             return Decoded((), (Reject(None, "bad-topic", "the topic is not UTF-8"),))
         if text.startswith(NOT_TELEMETRY):
             return None
-        for gateway in self._gateways:
-            levels = gateway.topic.match(text) if gateway.broker == broker else None
+        own = [gateway for gateway in self._gateways if gateway.broker == broker]
+        for gateway in own:
+            if gateway.status is not None and gateway.status.topic == text:
+                return gateway.status
+        for gateway in own:
+            levels = gateway.topic.match(text)
             if levels is not None:
                 return _claim(gateway, levels)
         return Decoded((), (Reject(None, "no-gateway", "no gateway in andon.yaml claims this topic"),))

@@ -396,6 +396,8 @@ class Decider:
         decoded = self._decoder.decode(message.broker, message.topic, message.payload, message.received)
         if decoded is None:
             return
+        if decoded.link is not None:
+            self._emit(offset, self.stages.handle(decoded.link, offset))
         gateway = self._decoder.gateway(message.broker, message.topic)
         if gateway is not None and offset >= self._committed:
             self.tally.messages[gateway, message.qos] += 1

@@ -149,5 +149,7 @@ def former_filters(ledger: Ledger, broker: str) -> list[str]:
     for texts in ledger.recent_texts(REMEMBERED):
         with suppress(ValueError):  # what this program no longer accepts it does not unsubscribe either
             gateways = gateways_from_texts(texts)
-            found |= dict.fromkeys(filters_of(gateway.topic for gateway in gateways if gateway.broker == broker))
+            found |= dict.fromkeys(
+                filters_of(t for gateway in gateways if gateway.broker == broker for t in gateway.topics)
+            )
     return list(found)

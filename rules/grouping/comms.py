@@ -1,4 +1,4 @@
-"""Finds out that a whole gateway is silent, from the first silence alarm of one of its assets."""
+"""Finds out that a whole gateway is silent: from its own word, or the first silence alarm of one of its assets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Gateway(msgspec.Struct, array_like=True):
     silent: bool = False
 
 
-def _matters(rules: RuleSet, assets: tuple[str, ...]) -> bool:
+def matters(rules: RuleSet, assets: tuple[str, ...]) -> bool:
     """Whether its loss says more than the silence of one asset does."""
     return len(assets) > 1 or any(rule.kind is Kind.SAFETY for asset in assets for rule in rules.for_asset(asset))
 
@@ -51,7 +51,7 @@ class Comms:
     def adopt(self, rules: RuleSet) -> None:
         """From here on these rules hold."""
         self._rules = rules
-        shared = {name: assets for name, assets in rules.assets.gateways.items() if _matters(rules, assets)}
+        shared = {name: assets for name, assets in rules.assets.gateways.items() if matters(rules, assets)}
         self._of = {asset: name for name, assets in shared.items() for asset in assets}
         self._gateways = {name: self._gateways.get(name) or _Gateway() for name in shared}
 
@@ -75,6 +75,14 @@ class Comms:
             return ()
         gateway.silent = False
         return (Word(name, silent=False, at=at),)
+
+    def told(self, name: str, up: bool, received: Instant) -> tuple[Word, ...]:
+        """The gateway's own word, or the broker's for it; nothing if that is known, or nobody is behind it."""
+        gateway = self._gateways.get(name)
+        if gateway is None or gateway.silent is not up:
+            return ()
+        gateway.silent = not up
+        return (Word(name, silent=not up, at=received),)
 
     def deafen(self) -> None:
         """A link of our own went or came: pauses mean nothing meanwhile."""

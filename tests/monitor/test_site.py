@@ -291,3 +291,26 @@ def test_a_mistake_in_a_table_is_told_with_its_line(tmp_path: Path) -> None:
     loaded = load(tmp_path, **{"rules/b.yaml": TABLE_RULE, "rules/faults.csv": "code,text\n17,\n"})
     assert loaded.site is None
     assert any(str(problem).startswith("rules/faults.csv:2: error: `text` is missing") for problem in loaded.problems)
+
+
+@pytest.mark.parametrize(
+    ("topic", "assets", "says"),
+    [
+        ("line1/state", "assets: {a: {gateway: line1}, b: {gateway: line1}}\n", ""),
+        ("line1/state", "assets: {a: {gateway: line1}}\n", "warning: nothing follows from the status of `line1`"),
+        (
+            "line1/{x}",
+            "assets: {a: {gateway: line1}, b: {gateway: line1}}\n",
+            "error: the status topic `line1/{x}` has",
+        ),
+        ("line1/#", "assets: {a: {gateway: line1}, b: {gateway: line1}}\n", "error: `#` in the topic template"),
+    ],
+)
+def test_a_status_topic_is_one_topic_of_a_gateway_that_machines_name(
+    tmp_path: Path, topic: str, assets: str, says: str
+) -> None:
+    andon = GOOD.replace(
+        '    asset: "{line}/{machine}"\n', f'    asset: "{{line}}/{{machine}}"\n    status: {{topic: "{topic}"}}\n'
+    )
+    found = [str(problem) for problem in load(tmp_path, andon, **{"assets.yaml": assets}).problems]
+    assert [problem.startswith("andon.yaml:11: ") and says in problem for problem in found] == [True] * bool(says)

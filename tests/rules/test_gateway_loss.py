@@ -7,7 +7,7 @@ import json
 import pytest
 
 from rules.alarms import Transition
-from rules.events import SECOND, Command
+from rules.events import SECOND, Command, GatewayLink
 from rules.ruleset import load_rules
 from rules.stages import Stages
 from tests.rules.plant import T0, rules_of, seen, tick
@@ -130,3 +130,37 @@ def test_safety_rules_whose_loss_nobody_would_notice_are_named_when_the_files_ar
     assert warnings(RULES) == []
     gated = RULES.replace("title: Guard silent,", "when: guard == true,")
     assert warnings(gated) == ["3: nothing tells when the signals of `guard` stop coming on `p1` and 1 more"]
+
+
+# -- the gateway's own word -----------------------------------------------------------------------------------------
+
+
+def word(second: float, up: bool, name: str = "gw") -> GatewayLink:
+    return GatewayLink(T0 + round(second * SECOND), name, up)
+
+
+def test_its_own_word_tells_at_once_and_the_silence_that_follows_is_told_by_it() -> None:
+    site = speaking(Site(RULES, ASSETS), range(10)).feed(word(9.5, up=False))
+    assert to_tell(site) == [("gw", "system.comms-lost", False)]
+    assert loss(site).at == T0 + round(9.5 * SECOND)
+    assert all(covered for _, _, covered in to_tell(site.feed(tick(60)))[1:])
+
+
+@pytest.mark.parametrize("back", [word(12, up=True), seen(12, asset="p1", guard=True)])
+def test_it_is_back_by_its_own_word_or_by_any_reading(back: object) -> None:
+    site = speaking(Site(RULES, ASSETS), range(10)).feed(word(9.5, up=False), word(10, up=False), back)  # type: ignore[arg-type]
+    assert site.story("gw") == [(9.5, "raised", "AB"), (12, "cleared", "BD")]
+
+
+def test_a_word_of_a_gateway_without_machines_or_that_says_what_is_known_changes_nothing() -> None:
+    site = speaking(Site(RULES, ASSETS), range(10)).feed(word(9.5, up=True), word(9.6, up=False, name="other"))
+    assert site.story("gw") == []
+
+
+def test_a_lost_gateway_is_still_lost_after_a_restart() -> None:
+    site = speaking(Site(RULES, ASSETS), range(10)).feed(word(9.5, up=False))
+    saved, rules = json.loads(json.dumps(site.stages.snapshot())), site.stages.rules
+    again = Stages(rules)
+    again.restore(rules, saved, 0)
+    assert again.handle(word(10, up=False)).shown == []
+    assert [t.event for t in again.handle(word(11, up=True)).shown] == ["cleared"]

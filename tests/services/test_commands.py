@@ -70,3 +70,24 @@ def test_a_shelf_survives_kill_and_ends_by_itself(site: RunningSite) -> None:
         ("unshelved", "GB", "andon"),
         ("acknowledged", "BC", "kim"),
     ]
+
+
+def test_other_limits_survive_kill_and_new_files_until_somebody_restores_those(site: RunningSite) -> None:
+    until(lambda: states(site).get("hot") == "B", 60, "the alarm")
+    done = andon(site, "alarm", "override", ALARM, "high=90", "--by", "kim", "--comment", "trial", "--for", "8h")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "override by kim (high 90 instead of 50, 8h): trial; its state is D" in done.stdout
+    site.kill()
+    assert "l/m:hot: high is 90 until" in andon(site, "check").stdout
+    site.start()
+    file = site.directory / "rules" / "rules.yaml"
+    file.write_text(file.read_text().replace("high: 50", "high: 60"))
+    until(lambda: andon(site, "reload").returncode == 0, 60, "the reload")
+    assert "the files say 60" in andon(site, "check").stdout
+    assert states(site) in ({}, {"hot": "D"}), "a rule that changed begins anew, by the limit in force"
+    assert andon(site, "alarm", "restore", ALARM, "--by", "lee").returncode == 0
+    until(lambda: states(site).get("hot") == "B", 60, "the alarm by the limit of the new files")
+    assert "l/m:hot" not in andon(site, "check").stdout
+    told = [(t.event, t.by) for t in site.transitions() if t.rule == "hot"]
+    assert told[:3] == [("raised", "andon"), ("limits_overridden", "kim"), ("cleared", "kim")]
+    assert told[-2:] == [("limits_restored", "lee"), ("raised", "lee")]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from monitor import settings
 from monitor.codecs import Decoded, Decoder
 from monitor.codecs.base import LONGEST_NAME
-from rules.events import Quality
+from rules.events import GatewayLink, Quality
 from rules.problems import InputError
 
 RECEIVED = 1_772_344_900_000_000_007
@@ -219,3 +219,23 @@ def test_what_a_message_says_does_not_depend_on_those_before_it(first: bytes, se
 def test_a_message_of_very_many_values_is_refused_as_a_whole(values: str) -> None:
     payload = values if values.startswith("{") else f'{{"x": {values}}}'
     assert reasons(decoder().decode("main", b"wide/press", payload.encode(), RECEIVED)) == ["too-many-values"]
+
+
+# -- status ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("payload", "up"), [(b"offline", False), (b" offline\n", False), (b"online", True), (b"\xff", True)]
+)
+def test_a_gateway_s_status_topic_says_whether_it_is_there(payload: bytes, up: bool) -> None:
+    own = decoder(gateway("plant/{machine...}", status={"topic": "plant/line1/status"}))
+    assert own.decode("main", b"plant/line1/status", payload, RECEIVED) == Decoded(
+        link=GatewayLink(RECEIVED, "line1", up)
+    )
+    assert own.decode("other", b"plant/line1/status", payload, RECEIVED).rejects[0].reason == "no-gateway"
+
+
+def test_clearing_a_retained_status_says_nothing() -> None:
+    own = decoder(gateway(status={"topic": "line1/lwt", "lost": "0"}))
+    assert own.decode("main", b"line1/lwt", b"", RECEIVED) is None
+    assert own.decode("main", b"line1/lwt", b"0", RECEIVED).link == GatewayLink(RECEIVED, "line1", up=False)

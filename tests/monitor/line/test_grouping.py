@@ -14,8 +14,8 @@ from monitor.alerting.policy import Why
 from monitor.database.migrate import open_for_reading
 from monitor.database.queries import AlarmReader
 from monitor.database.schema import transitions
-from monitor.journal.entries import Entry, TickEntry
-from monitor.site import Site
+from monitor.journal.entries import Entry, Message, TickEntry
+from monitor.site import Site, load_site
 from rules.alarms import State
 from rules.events import SECOND, Instant
 from tests.monitor.line.deciding import deciding, message, site_of, told, verdicts
@@ -146,6 +146,35 @@ def test_twenty_guards_that_lose_their_gateway_are_one_notification_that_names_t
     with closing(AlarmReader(site.settings.data_dir / "alarms.db")) as reader:
         (text,) = [alarm.text for alarm in reader.active() if alarm.rule == "system.comms-lost"]
     assert all(f"{name}: Guard" in text for name in NAMES)
+
+
+def test_the_will_of_a_gateway_is_told_at_once_and_after_a_crash_not_again(tmp_path: Path) -> None:
+    (tmp_path / "assets.yaml").write_text("assets: {m1: {gateway: line1}, m2: {gateway: line1}}\n")
+    site_of(
+        tmp_path,
+        '  - {id: door, kind: safety, title: Door, assets: "m*", notice: true, detect: {type: limits, signal: x, high: 5}}\n',
+    )
+    rewritten = (
+        (tmp_path / "andon.yaml").read_text().replace("{name: line1,", "{name: line1, status: {topic: line1/state},")
+    )
+    (tmp_path / "andon.yaml").write_text(rewritten)
+    site = load_site(tmp_path, {}).site
+    assert site is not None
+    assert site.filters("main") == ["plant/+", "line1/state"]
+
+    async def script(*payloads: bytes) -> None:
+        async with deciding(site) as line:
+            now = line.intake.stamp()
+            await line.feed(message(now, "m1", x=1), message(now, "m2", x=1))
+            await line.feed(*(Message(now, "main", b"line1/state", payload, 1, True, False, 2) for payload in payloads))
+
+    asyncio.run(script(b"online", b"offline"))
+    assert told(site) == [("alert", "line1", "system.comms-lost")]
+    with closing(AlarmReader(site.settings.data_dir / "alarms.db")) as reader:
+        (alarm,) = reader.active()
+    assert "2 safety functions blind: m1: Door, m2: Door" in alarm.text
+    asyncio.run(script())
+    assert states(site)["line1:system.comms-lost"] == State.RETURNED_UNACKNOWLEDGED
 
 
 def test_a_storm_is_all_in_the_list_and_bundled_in_what_people_get(tmp_path: Path) -> None:
