@@ -74,7 +74,7 @@ class SilenceConfig(DetectorConfig):
     signal: str | None = None
     at_least: Annotated[DurationField | None, Field(gt=0)] = None
     at_most: Annotated[DurationField | None, Field(gt=0)] = None
-    calendar: Parts = ()
+    calendar: Parts | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -96,7 +96,7 @@ class SilenceConfig(DetectorConfig):
     @property
     def calendar_parts(self) -> tuple[str, ...]:
         """What counts as working time."""
-        return self.calendar
+        return self.calendar or ()
 
     def signals(self) -> tuple[str, ...]:
         """The signal named, if any."""
@@ -106,8 +106,8 @@ class SilenceConfig(DetectorConfig):
         """One detector."""
         signal = None if self.signal is None else bindings.signal(self.signal)
         if isinstance(self.after, str):
-            return [Learning(Rhythm(*self.bounds), bindings, signal, self.calendar)]
-        return [Silence(self.after, bindings, signal, self.calendar)]
+            return [Learning(Rhythm(*self.bounds), bindings, signal, self.calendar_parts)]
+        return [Silence(self.after, bindings, signal, self.calendar_parts)]
 
 
 class Silence(Detector):
