@@ -158,9 +158,10 @@ class Silence(Detector):
         return self._silent
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
-        """Patience begins when the rule is armed."""
+        """Patience begins when the rule is armed; a silence that is held goes on until a word ends it."""
         self._silent = held[0]
-        self._listening.excuse(at)
+        if not self._silent:
+            self._listening.excuse(at)
 
     def pause(self, at: Instant) -> None:
         """Stop counting."""

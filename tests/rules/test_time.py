@@ -226,3 +226,15 @@ def test_hours_are_worked_off_with_the_durations_they_had() -> None:
     assert story(found) == [
         ("now", 1000, "raised"), ("hot", 1010, "raised"), ("hot", 1015, "cleared"), ("now", 1015, "cleared"),
     ]  # fmt: skip
+
+
+def test_a_silence_that_is_held_while_the_rule_is_disarmed_ends_only_with_a_word() -> None:
+    m = monitor(
+        rules=rules_of(
+            "  - {id: gone, kind: equipment, assets: m, when: 'run == true', "
+            "detect: {type: silence, signal: level, after: 60s}}\n"
+        )
+    )
+    assert told(m, seen(0, level=10, run=True), tick(60), seen(70, run=False)) == [("gone", 60, "raised")]
+    assert told(m, seen(80, run=True), tick(85), seen(90, level=10)) == [("gone", 90, "cleared")]
+    assert told(m, tick(149), tick(150)) == [("gone", 150, "raised")]

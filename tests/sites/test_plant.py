@@ -31,6 +31,7 @@ WANTED = {
     "mill-grease": "usage",
     "guard-open-running": "condition",
     "curtain-bypassed": "safety_function",
+    "guards-blind": "silence",
     "conveyor-no-feedback": "sequence",
     "level-stuck": "stuck",
     "weight-off": "limits",
