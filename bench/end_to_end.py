@@ -127,7 +127,7 @@ class Andon:
                 )
                 for command in commands
             ]  # fmt: skip
-        wait(lambda: b"mqtt_connected" in self.log.read_bytes() and (self.data / "store.db").exists(), 60)
+        wait(lambda: b"mqtt_subscribed" in self.log.read_bytes() and (self.data / "store.db").exists(), 60)
 
     def journalled(self) -> int:
         return journal_end(self.data / "journal")

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import aiomqtt
 import msgspec
 import structlog
+from paho.mqtt import client as paho
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -225,13 +226,26 @@ class TopicPublisher:
         return await asyncio.get_running_loop().run_in_executor(self._database, function, *arguments)
 
 
+class _Client(aiomqtt.Client):
+    """Leaves a socket alone that was closed before the loop comes to it: its number may be another's by then."""
+
+    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        del userdata
+
+        def register() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), client.loop_write)
+
+        self._loop.call_soon_threadsafe(register)
+
+
 def _client(broker: Broker, will: bytes) -> aiomqtt.Client:
     url = urlsplit(broker.url or "")
     secure = url.scheme == "mqtts"
     tls = broker.tls
     version = aiomqtt.ProtocolVersion.V5 if broker.protocol == "5" else aiomqtt.ProtocolVersion.V311
     password = broker.password.get_secret_value() if broker.password else url.password and unquote(url.password)
-    return aiomqtt.Client(
+    return _Client(
         hostname=url.hostname or "127.0.0.1",
         port=url.port or (8883 if secure else 1883),
         username=broker.username or (url.username and unquote(url.username)) or None,

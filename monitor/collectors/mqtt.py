@@ -205,6 +205,7 @@ class Collector:
         self._reported = None
         self._held = ()
         await self._subscribe(connection)
+        self._log.info("mqtt_subscribed", topics=len(self._filters))
         await self._tell(up=True)
         if await connection.lasts(STEADY_AFTER):
             self._reconnect.on(LinkEvent.PROVEN)

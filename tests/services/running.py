@@ -21,7 +21,8 @@ from monitor.journal.disk import RESERVE_FILE
 from monitor.journal.reader import journal_end
 from monitor.settings import Settings
 from monitor.site import load_site
-from monitor.stores.opening import stored_offset
+from monitor.stores.base import StoreError
+from monitor.stores.opening import open_store, stored_offset
 from rules.alarms import Transition
 from tests.services.mosquitto import free_port
 
@@ -148,6 +149,14 @@ class RunningSite:
     def received(self) -> int:
         """Journal entries so far."""
         return journal_end(self.data / "journal")
+
+    def stored(self) -> int:
+        """Readings in the store; 0 as long as there is none."""
+        try:
+            with closing(open_store(self.settings, read_only=True)) as store:
+                return store.count()
+        except StoreError:
+            return 0
 
     def settled(self) -> bool:
         """Whether decider and store have caught up with the journal, and nothing waits in the outbox."""

@@ -54,7 +54,7 @@ def test_after_an_absence_people_hear_what_is_and_a_summary_of_what_was(
         url = f"json://127.0.0.1:{hook.port}/"
         with RunningSite(tmp_path / "site", f'{{url: "{broker.url}"}}', RULES, GATEWAY, hook=url) as site:
             site.start()
-            until(lambda: "mqtt_connected" in site.log, 60, "the connection")
+            until(lambda: "mqtt_subscribed" in site.log, 60, "the connection")
             machines = ("oven", "press", "door")
             until(lambda: _journalled(site, broker, machines), 60, "the first readings")
             until(site.settled, 60, "all to be decided")

@@ -12,7 +12,7 @@ from monitor.database.queries import AlarmReader
 from tests.services.loading import Load
 from tests.services.mosquitto import Mosquitto
 from tests.services.running import RunningSite, until
-from tests.services.test_crash import RATE, STAMPED_GATEWAY, STAMPED_RULES, count_of, points_of, stamped
+from tests.services.test_crash import RATE, STAMPED_GATEWAY, STAMPED_RULES, points_of, stamped
 
 
 def seqs(site: RunningSite) -> list[int]:
@@ -39,10 +39,10 @@ def test_a_backup_under_load(tmp_path: Path, start_mosquitto: Callable[..., Mosq
     archive = tmp_path / "backup.tar.gz"
     with RunningSite(tmp_path / "site", f'{{url: "{broker.url}"}}', STAMPED_RULES, STAMPED_GATEWAY) as site:
         site.start()
-        until(lambda: "mqtt_connected" in site.log, 60, "the connection")
+        until(lambda: "mqtt_subscribed" in site.log, 60, "the connection")
         load = Load(broker.port, stamped, RATE)
-        until(lambda: (site.data / "store.db").exists() and count_of(site) > 4_000, 60, "readings to be stored")
-        before = count_of(site) // 2
+        until(lambda: site.stored() > 4_000, 60, "readings to be stored")
+        before = site.stored() // 2
         made = andon("backup", "--site", str(site.directory), "--out", str(archive))
         assert made.returncode == 0, made.stderr
         load.stop()
@@ -59,7 +59,9 @@ def test_a_backup_under_load(tmp_path: Path, start_mosquitto: Callable[..., Mosq
     (again.directory / "andon.yaml").write_text(text.replace(broker.url, silent.url))
     with again:
         again.start()
-        until(lambda: "mqtt_connected" in again.log and again.settled(), 60, "the rest of the journal to be worked off")
+        until(
+            lambda: "mqtt_subscribed" in again.log and again.settled(), 60, "the rest of the journal to be worked off"
+        )
         again.stop()
     kept = seqs(again)
     assert kept == all_seqs[: len(kept)] == list(range(len(kept)))

@@ -88,11 +88,11 @@ class Parts:
 
     def _kill_mosquitto(self) -> None:
         """What it had neither delivered nor saved is gone with it: the gateway sends that again, and nothing before."""
-        connected = self._site.log.count("mqtt_connected")
+        connected = self._site.log.count("mqtt_subscribed")
         self._broker.kill()
         with self._load.cut():
             self._broker.start()
-            until(lambda: self._site.log.count("mqtt_connected") > connected, 60, "the monitor to connect again")
+            until(lambda: self._site.log.count("mqtt_subscribed") > connected, 60, "the monitor to connect again")
             self._load.sent = self._arrived()
 
     def _arrived(self) -> int:
@@ -118,7 +118,7 @@ def run_under_kills(
     rng = random.Random(len(order))
     rng.shuffle(order)
     site.start()
-    until(lambda: "mqtt_connected" in site.log, 60, "the first connection")
+    until(lambda: "mqtt_subscribed" in site.log, 60, "the first connection")
     load = Load(broker.port, make, RATE)
     parts = Parts(site, broker, load, server)
     try:
@@ -129,14 +129,8 @@ def run_under_kills(
             parts.deaths[victim]()
     finally:
         sent = load.stop()
-    until(lambda: site.settled() and count_of(site) >= values * sent, 180, "everything to be decided, stored and sent")
+    until(lambda: site.settled() and site.stored() >= values * sent, 180, "everything to be decided, stored and sent")
     return sent
-
-
-def count_of(site: RunningSite) -> int:
-    """Readings in the store."""
-    with closing(open_store(site.settings, read_only=True)) as store:
-        return store.count()
 
 
 def points_of(site: RunningSite) -> list[Point]:

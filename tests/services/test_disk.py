@@ -129,7 +129,7 @@ def gaps(site: RunningSite) -> list[Gap]:
 def connected(site: RunningSite, times: int = 1) -> bool:
     """Whether it has connected so many times, and its subscription stands."""
     link = health(site).get("hops", {}).get("collect:main", {})
-    return site.log.count("mqtt_connected") >= times and link.get("status") == "ok"
+    return site.log.count("mqtt_subscribed") >= times and link.get("status") == "ok"
 
 
 def fill_to_the_last_byte(site: RunningSite) -> Path:

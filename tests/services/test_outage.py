@@ -132,7 +132,7 @@ def test_influxdb_is_away(
         ) as site,
     ):  # fmt: skip
         site.start()
-        until(lambda: "mqtt_connected" in site.log, 60, "the connection")
+        until(lambda: "mqtt_subscribed" in site.log, 60, "the connection")
         load = Load(broker.port, reading, RATE)
         try:
             until(lambda: site.received() > RATE, 60, "the load to arrive")

@@ -18,7 +18,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from monitor.codecs.timestamps import format_iso
 from monitor.database.queries import AlarmReader
-from monitor.stores.embedded import EmbeddedStore
 from rules.events import SECOND, Observation, Reading
 from tests.public_data import ROOT, public_data
 from tests.services.mosquitto import Mosquitto
@@ -67,7 +66,7 @@ def running(
             site = RunningSite(tmp_path / "site", f'{{url: "{broker.url}"}}', rules, GATEWAY)
             stack.enter_context(site)
             site.start()
-            until(lambda: "mqtt_connected" in site.log, 60, "the connection")
+            until(lambda: "mqtt_subscribed" in site.log, 60, "the connection")
             return site, broker.port
 
         yield run
@@ -101,7 +100,7 @@ def test_a_bearing_run_to_failure_live_and_replayed(
             for o in recording
         ],
     )
-    until(lambda: stored(site) == len(recording) and site.settled(), 60, "everything to be decided and stored")
+    until(lambda: site.stored() == len(recording) and site.settled(), 60, "everything to be decided and stored")
     site.stop()
     end = recording[-1].at
     live = [t for t in site.transitions() if not t.rule.startswith("system.") and t.at <= end]
@@ -109,11 +108,6 @@ def test_a_bearing_run_to_failure_live_and_replayed(
     raised = [t.asset for t in live if t.event == "raised"]
     assert raised[0] == "ims/bearing1"
     assert live[0].at < end
-
-
-def stored(site: RunningSite) -> int:
-    with closing(EmbeddedStore(site.data / "store.db", read_only=True)) as store:
-        return store.count()
 
 
 GOOD = b'{"t": 1700000000, "x": 1}'

@@ -46,7 +46,7 @@ def test_it_ends_in_time_and_says_meanwhile_what_is_ill(
         url = f'{{url: "{broker.url}"}}'
         with RunningSite(tmp_path / "site", url, PLAIN_RULES, PLAIN_GATEWAY, hook=channel, store=store) as site:
             site.start()
-            until(lambda: "mqtt_connected" in site.log, 60, "the connection")
+            until(lambda: "mqtt_subscribed" in site.log, 60, "the connection")
             load = Load(broker.port, plain, RATE)
             try:
                 until(lambda: hook.busy > 0 and influx.writes > 0, 60, "channel and store to hang")

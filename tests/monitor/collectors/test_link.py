@@ -72,7 +72,7 @@ def test_an_address_where_nobody_listens_is_reported_once_until_somebody_does(
         return journal
 
     asyncio.run(scenario())
-    assert [line["event"] for line in lines] == ["mqtt_connection_failed", "mqtt_connected"]
+    assert [line["event"] for line in lines] == ["mqtt_connection_failed", "mqtt_connected", "mqtt_subscribed"]
     assert "nothing listens" in lines[0]["problem"]
 
 

@@ -134,7 +134,7 @@ def test_alerting_is_judged_by_what_waits_and_what_fails(data, ago: int, attempt
         ledger.commit(Step(4, 0, transitions=[alarm], notifications=[note]))
     if attempted:
         with closing(Outbox(directory / "alarms.db")) as outbox:
-            outbox.record(note.key, Attempt(created, Outcome.FAILED, "no", State.PENDING, created))
+            outbox.record(note.key, note.channel, Attempt(created, Outcome.FAILED, "no", State.PENDING, created))
     alerting = hops(directory)["alerting"]
     assert alerting["status"] == status
     assert (alerting["figures"]["pending"], alerting["figures"]["channels_failing"]) == (1, int(attempted))
