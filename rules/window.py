@@ -52,20 +52,23 @@ class Window:
         self._origin: Instant = 0
         self.buckets: list[Bucket] = []
 
-    def add(self, at: Instant, value: float) -> bool:
-        """Take a reading in; times must not decrease. Returns whether a new bucket was begun.
+    def begins(self, at: Instant) -> bool:
+        """Whether a reading of this time begins a new bucket."""
+        return not self.buckets or self.buckets[-1].number < (at - self._origin) // self._width
+
+    def add(self, at: Instant, value: float) -> None:
+        """Take a reading in; times must not decrease.
 
         A value beyond `LARGEST` is no measurement, and nothing can be computed with it: it is left out.
         """
         if abs(value) > LARGEST:
-            return False
+            return
         number, since_start = divmod(at - self._origin, self._width)
-        if self.buckets and self.buckets[-1].number >= number:
+        if self.begins(at):
+            self.buckets.append(Bucket(number, 1, value, since_start, value, value))
+            self.slide(at)
+        else:
             self.buckets[-1].add(since_start, value)
-            return False
-        self.buckets.append(Bucket(number, 1, value, since_start, value, value))
-        self.slide(at)
-        return True
 
     def slide(self, at: Instant) -> None:
         """Let go of what is too old at `at`."""

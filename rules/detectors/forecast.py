@@ -89,9 +89,9 @@ class Forecast(Detector):
             return None
         if self._taking.new(signal.at, value):
             assert signal.at is not None
-            points = self._window.points()
-            if self._window.add(signal.at, value):
-                self._draw(points)
+            if self._window.begins(signal.at):
+                self._draw(self._window.points())
+            self._window.add(signal.at, value)
         return None if self._trend is None else (self._on,)
 
     def _draw(self, points: list[tuple[float, float]]) -> None:
