@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from dataclasses import replace
+from typing import Final
 
 import msgspec
 import structlog
@@ -14,12 +14,11 @@ import structlog
 from monitor import clock, telemetry
 from monitor.alerting.backlog import Backlog
 from monitor.alerting.floods import FloodControl
-from monitor.alerting.policy import AssetFacts, Notification, RuleFacts, Why
-from monitor.codecs.decoder import Decoder
+from monitor.alerting.policy import AssetFacts, RuleFacts, Why
 from monitor.database.gaps import Gap
 from monitor.database.ledger import Ledger, Step
 from monitor.database.migrate import AlarmDatabaseFullError
-from monitor.database.quarantine import Fed, QuarantineRow, rows_of
+from monitor.database.quarantine import Fed, rows_of
 from monitor.database.records import Identity
 from monitor.decoding import decoder_of
 from monitor.journal.entries import (
@@ -37,21 +36,19 @@ from monitor.journal.entries import (
 from monitor.journal.reader import JournalReader
 from monitor.journal.segments import JournalDamagedError, JournalError, JournalGap
 from monitor.line.intake import Intake
+from monitor.line.recovery import FLOODS, Rulesets, recovered
 from monitor.line.tally import Tally
+from monitor.line.undone import Outcome, Undone
 from monitor.line.unkept import Shortfall, Unkept
-from monitor.site import ruleset_from_texts
 from rules.alarms import State, Transition
 from rules.builtin import BUILTIN
 from rules.events import SECOND, Command, Duration, Event, Fault, Instant, Link, Refed, Revision, Tick
 from rules.fleet import Fleet
 from rules.group import Outcome as Decided
-from rules.ruleset import EMPTY, RuleSet
-from rules.stages import PLANT, Stages
+from rules.ruleset import RuleSet
 
 MOST_ENTRIES: Final = 200
 """Entries decided before the event loop gets its turn."""
-REBUILT_FROM: Final = 1_000_000
-"""So many journal entries before the present are decided again for an asset whose snapshot cannot be read."""
 RETRY_SECONDS: Final = 1.0
 """Before what the disk refused is tried again."""
 COMMIT_EVERY: Final[Duration] = SECOND
@@ -63,54 +60,7 @@ KEPT_AT_ONCE: Final = frozenset({"override", "restore"})
 """Commands whose asset is saved with the answer: what they leave behind stands in snapshots alone."""
 LOOK_EVERY: Final = 0.1
 """Seconds between looks at whether a backlog is worked off."""
-FLOODS: Final = "floods"
-"""The name of the floods' snapshot, which every commit that changes it holds."""
-
-Outcome: TypeAlias = list[Transition] | str
-"""What a command led to, or why it was refused when it took effect."""
-
 log = structlog.get_logger()
-
-
-@dataclass
-class _Undone:
-    """What was decided since the last commit."""
-
-    transitions: list[Transition] = field(default_factory=list)
-    notifications: list[Notification] = field(default_factory=list)
-    verdicts: dict[str, str] = field(default_factory=dict)
-    released: dict[str, str] = field(default_factory=dict)
-    rejects: list[QuarantineRow] = field(default_factory=list)
-    fed: list[Fed] = field(default_factory=list)
-    revision: tuple[Offset, str, dict[str, str]] | None = None
-    outcomes: list[tuple[asyncio.Future[Outcome], Outcome]] = field(default_factory=list)
-    gaps: dict[tuple[str, str, Offset], Gap] = field(default_factory=dict)
-    unkept: list[asyncio.Future[None]] = field(default_factory=list)
-    commanded: dict[str, None] = field(default_factory=dict)
-
-    @property
-    def urgent(self) -> bool:
-        """Whether it should not wait for the next second."""
-        return bool(
-            self.transitions
-            or self.notifications
-            or self.released
-            or self.rejects
-            or self.fed
-            or self.revision
-            or self.outcomes
-            or self.gaps
-            or self.unkept
-        )
-
-    def tell(self) -> None:
-        """It is durable: whoever waits for a command to take effect, or to acknowledge messages, may know."""
-        for waiting, outcome in self.outcomes:
-            if not waiting.done():
-                waiting.set_result(outcome)
-        for decided in self.unkept:
-            if not decided.done():
-                decided.set_result(None)
 
 
 class Decider:
@@ -125,25 +75,18 @@ class Decider:
         self._backlog = Backlog(notifier, self._facts, ledger.held(Why.HELD), _states(ledger))
         self._now = clock.now
         self.tally = Tally()
-        self._rulesets: dict[str, RuleSet] = {}
+        self._rulesets = Rulesets()
         self._committed = ledger.position()
         self.floor = ledger.floor()
-        self._undone = _Undone()
+        self._undone = Undone()
         self._readings = self._observations = 0
         self._waiting: dict[Instant, asyncio.Future[Outcome]] = {}
         self._saved_at = clock.elapsed()
-        self._decoder = Decoder((), _never_numeric)
         self._shortfall = Shortfall()
         self._unkept: dict[Offset, Unkept] = {}
-        self.begun_anew: list[str] = []
-        self.next = ledger.floor()
-        self.stages = self._recover()
-        if self.begun_anew:
-            self.next = max(0, self.next - REBUILT_FROM)
-            self.stages = self._recover()
+        found = recovered(ledger, self._rulesets, notifier, self.tally)
+        self.next, self.stages, self._decoder, self.begun_anew = found
         self._reader = reader(self.next)
-
-    # -- recovery ---------------------------------------------------------------------------------------------------
 
     @property
     def fleet(self) -> Fleet:
@@ -154,49 +97,6 @@ class Decider:
         """When, in time of receipt, a Tick would matter to somebody."""
         dues = (self.stages.next_due(), self._floods.due())
         return min((due for due in dues if due is not None), default=None)
-
-    def _recover(self) -> Stages:
-        """The fleet as of `next`: each asset from its own snapshot, which may already know more than that.
-
-        What stands above it knows at least as much as any asset.
-        """
-        found = self._ledger.revision_at(self.next - 1)
-        self.begun_anew = []
-        stages = Stages(EMPTY if found is None else self._ruleset(found[1], found[2]))
-        fleet = stages.fleet
-        if found is not None:
-            self._decoder = decoder_of(found[2], fleet.rules)
-        for asset, offset, body in self._ledger.snapshots():
-            since = self._ledger.revision_at(offset)
-            rules = fleet.rules if since is None else self._ruleset(since[1], since[2])
-            self._adopt(fleet, rules, asset, offset, body)
-        self._restore(stages)
-        return stages
-
-    def _restore(self, stages: Stages) -> None:
-        saved = self._ledger.stages()
-        try:
-            if FLOODS in saved:
-                self._floods.restore(msgspec.json.decode(saved.pop(FLOODS)[1]))
-            if PLANT in saved:
-                offset = saved[PLANT][0]
-                since = self._ledger.revision_at(offset)
-                rules = stages.rules if since is None else self._ruleset(since[1], since[2])
-                stages.restore(rules, {name: msgspec.json.decode(body) for name, (_, body) in saved.items()}, offset)
-        except (ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
-            log.warning("snapshot_unreadable", error=str(error), hint="what is decided above the assets begins anew")
-
-    def _adopt(self, fleet: Fleet, rules: RuleSet, asset: str, offset: Offset, body: bytes) -> None:
-        try:
-            self.tally.know(fleet.adopt(rules, msgspec.json.decode(body), offset))
-        except (ValueError, KeyError, TypeError) as error:
-            self.begun_anew.append(asset)
-            log.warning("snapshot_unreadable", asset=asset, error=str(error), hint="decided again from the journal")
-
-    def _ruleset(self, digest: str, texts: dict[str, str]) -> RuleSet:
-        if digest not in self._rulesets:
-            self._rulesets[digest] = ruleset_from_texts(texts)
-        return self._rulesets[digest]
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -243,7 +143,7 @@ class Decider:
 
     def prepare(self, revision: str, rules: RuleSet) -> None:
         """These are the rules of a revision that is about to be journalled: they need not be read from its texts."""
-        self._rulesets[revision] = rules
+        self._rulesets.know(revision, rules)
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -280,7 +180,7 @@ class Decider:
         return self._undone.urgent or (self._unsaved and clock.elapsed() - self._saved_at >= COMMIT_EVERY)
 
     async def _commit(self, committed: Callable[[Step], None]) -> None:
-        undone, self._undone = self._undone, _Undone()
+        undone, self._undone = self._undone, Undone()
         snapshots, stages = [], []
         if undone.unkept or undone.commanded or clock.elapsed() - self._saved_at >= COMMIT_EVERY:
             snapshots = self._snapshots(undone.commanded, everything=bool(undone.unkept))
@@ -362,7 +262,7 @@ class Decider:
             self._not_kept(offset)
             return
         if isinstance(entry, RevisionEntry):
-            rules = self._ruleset(entry.hash, entry.texts)
+            rules = self._rulesets.of(entry.hash, entry.texts)
             self._decoder = decoder_of(entry.texts, rules)
             self._undone.revision = (offset, entry.hash, entry.texts)
         event = self._event(entry)
@@ -389,7 +289,7 @@ class Decider:
         if isinstance(entry, FaultEntry):
             return Fault(entry.received, entry.rule, entry.part, entry.active, entry.text)
         if isinstance(entry, RevisionEntry):
-            return Revision(entry.received, self._rulesets[entry.hash])
+            return Revision(entry.received, self._rulesets.of(entry.hash, entry.texts))
         return msgspec.structs.replace(msgspec.json.decode(entry.body, type=Command), received=entry.received)
 
     def _message(self, offset: Offset, message: Message) -> None:
@@ -483,7 +383,3 @@ class Decider:
 
 def _states(ledger: Ledger) -> dict[Identity, State]:
     return {identity: state for identity, (_, state) in ledger.active().items()}
-
-
-def _never_numeric(_asset: str, _metric: str) -> bool:
-    return False
