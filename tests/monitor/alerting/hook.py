@@ -73,7 +73,11 @@ class _Handler(BaseHTTPRequestHandler):
             hook.busy += 1
             hook.most_busy = max(hook.most_busy, hook.busy)
         try:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            length = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:  # whoever sent it died before its end: that was no message
+                self.close_connection = True
+                return
             hook.times.append(time.monotonic())
             hook.requests.append((self.path, dict(self.headers), body))
             self._behave(hook, hook.next())
