@@ -174,11 +174,11 @@ def core() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
-def remembered(cell: Cell, folder: Path) -> Simulated:
+def remembered(cell: Cell, folder: Path, runs: int = MANY) -> Simulated:
     """The cell over many runs; at once if it was simulated since the core last changed."""
-    path = folder / (hashlib.sha256(repr((cell[:3], MANY, core())).encode()).hexdigest()[:24] + ".json")
+    path = folder / (hashlib.sha256(repr((cell[:3], runs, core())).encode()).hexdigest()[:24] + ".json")
     if not path.exists():
-        (own := path.with_suffix(f".{os.getpid()}")).write_text(json.dumps(simulated(cell, MANY)))
+        (own := path.with_suffix(f".{os.getpid()}")).write_text(json.dumps(simulated(cell, runs)))
         own.replace(path)
     return Simulated(*json.loads(path.read_text()))
 
@@ -220,11 +220,19 @@ def test_a_detector_asked_directly_signals_where_the_whole_core_does(detect: str
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("cell", every_cell() if (DATA / SET).is_dir() else [], ids=str)
 def test_run_lengths_are_those_of_the_tables_over_20_000_runs(cell: Cell, folder: Path) -> None:
-    found = remembered(cell, folder)
+    """Where chance puts one of so many beyond four errors, ten times the runs tell it from a chart that is wrong."""
+    worst = compared(cell, remembered(cell, folder))
+    if worst >= 4:
+        worst = compared(cell, remembered(cell, folder, 10 * MANY))
+    assert worst < 4
+
+
+def compared(cell: Cell, found: Simulated) -> float:
+    """The largest distance of a table's lengths in standard errors; all are printed."""
     scores = [found.off(length) for length in cell.lengths]
     told = ", ".join(f"{length} ({score:+.2f})" for length, score in zip(cell.lengths, scores, strict=True))
     print(f"{cell}: simulated {found.mean:.4f}, standard error {found.error:.4f}; table {told}")
-    assert max(map(abs, scores)) < 4
+    return max(map(abs, scores))
 
 
 @pytest.mark.long
