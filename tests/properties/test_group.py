@@ -41,7 +41,8 @@ assets: {a/1: {type: x, gateway: g, bind: {mode: state, x: y, y: x}}, a/2: {type
 RULESET = rules_of(RULES, MACHINES)
 EXAMPLES = settings(max_examples=25, deadline=None)
 
-Told = tuple[int, str, str, str]
+Told = tuple[int, str, str, str, str | None]
+"""At which event, transition, state, text, and the gateway whose loss says the same already."""
 
 
 def restarted(stages: Stages, saved: dict[str, dict[str, object]], offset: int) -> Stages:
@@ -60,7 +61,7 @@ def run(events: list[Event], cuts: frozenset[int] = frozenset()) -> tuple[list[T
     for offset, event in enumerate(events):
         out = stages.handle(event, offset)
         shown += out.shown
-        told += [(offset, t.id, t.to.value, t.reason["text"]) for t in out.told]
+        told += [(offset, t.id, t.to.value, t.reason["text"], t.reason.get("covered")) for t in out.told]
         if offset in cuts:
             if stages.touched is not None:
                 saved |= stages.snapshot()
@@ -114,7 +115,12 @@ def test_what_is_shown_forms_a_story_and_everybody_hears_of_everything_once(even
     closing = [Tick(events[-1].received + n * 10**13) for n in range(1, 5)] if events else []
     shown, told = run([*events, *closing])
     assert len({t.id for t in shown}) == len(shown)
-    assert sorted(name for _, name, _, _ in told) == sorted(t.id for t in shown)
+    covered = {name for *_, name, _, _, gateway in told if gateway}
+    again = [name for *_, name, _, _, gateway in told if name in covered and not gateway]
+    assert len(again) == len(set(again)), "told after all, once"
+    assert sorted(name for *_, name, _, _, gateway in told if gateway or name not in covered) == sorted(
+        t.id for t in shown
+    )
     by_alarm: dict[tuple[str, str, str | None], list[Transition]] = {}
     for t in shown:
         by_alarm.setdefault((t.asset, t.rule, t.part), []).append(t)
