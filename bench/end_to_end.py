@@ -37,6 +37,8 @@ from monitor.journal.reader import journal_end
 from monitor.stores.embedded import EmbeddedStore
 
 HERE = Path(__file__).parent
+SOAK_RATE = 10_000.0
+"""Messages a second of a soak."""
 RULES = """version: 1
 rules:
   - {id: high, kind: equipment, notice: true, detect: {type: limits, signal: m0, high: 80, high_high: 95}}
@@ -163,11 +165,11 @@ class Andon:
         pages = {name: Path(f"/proc/{pid}/statm").read_text().split()[1] for name, pid in self.children().items()}
         return {name: round(int(count) * os.sysconf("SC_PAGESIZE") / 2**20, 1) for name, count in pages.items()}
 
-    def take(self, port: int, messages: int, values: int, qos: int = 1) -> dict[str, float]:
-        """Messages a second until journalled, decided and stored, and the line's CPU."""
+    def take(self, port: int, messages: int, values: int, qos: int = 1, rate: float = 0.0) -> dict[str, float]:
+        """Messages a second until journalled, decided and stored, and the line's CPU; sent at `rate`, 0: at once."""
         end = self.journalled() + messages
         cpu, begin = self.cpu(), time.monotonic()
-        with flood(port, messages, values, qos):
+        with flood(port, messages, values, qos, rate):
             wait(lambda: self.journalled() >= end, 3600)
             journalled = time.monotonic() - begin
             wait(lambda: self.decided() >= end, 600)
@@ -257,10 +259,10 @@ def compared(andon: Andon, port: int, messages: int, values: int, qos: int) -> f
 
 
 def soaked(andon: Andon, port: int, messages: int) -> None:
-    """Memory before and after very many messages, after the first tenth of them."""
-    andon.take(port, max(1, messages // 10), 1)
+    """Memory before and after very many messages, after the first tenth of them; no faster than a broker can queue."""
+    andon.take(port, max(1, messages // 10), 1, rate=SOAK_RATE)
     before = andon.memory()
-    rates = andon.take(port, messages, 1)
+    rates = andon.take(port, messages, 1, rate=SOAK_RATE)
     told(soak_messages=messages, andon_per_s=rates, megabytes_before=before, megabytes_after=andon.memory())
 
 
