@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from contextlib import AsyncExitStack
 from functools import partial
@@ -156,6 +157,8 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
             "set_aside": set_aside,
         }
         await stack.enter_async_context(linesocket.serving(data, handlers))
+        gc.collect()
+        gc.freeze()
         async with asyncio.TaskGroup() as tasks:
             receiving = [tasks.create_task(collector.run()) for collector in collectors.values()]
             others = [
