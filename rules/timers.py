@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from operator import itemgetter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from rules import overriding, suppression
 from rules.alarms import Act, State
@@ -25,7 +25,7 @@ Timer: TypeAlias = Callable[["Watch", Instant, "Emit"], None]
 def deadline(watch: Watch) -> Instant | None:
     """When time will next change something about the alarm if nothing else does."""
     alarm = watch.alarm
-    if alarm.state is State.NORMAL and not alarm.holds and alarm.request is None and alarm.override is None:
+    if alarm.state not in _CALLING and not alarm.holds and alarm.request is None and alarm.override is None:
         return None
     return min((end for end, _ in _running(watch)), default=None)
 
@@ -76,6 +76,8 @@ def _return_to_service(watch: Watch, at: Instant, emit: Emit) -> None:
     suppression.end(watch, State.OUT_OF_SERVICE, at, emit, "the time out of service is up", "time_up")
 
 
+_CALLING: Final = frozenset({State.UNACKNOWLEDGED, State.ACKNOWLEDGED})
+"""Only what still holds calls people again as time goes by."""
 _ENDS: dict[State, Timer] = {State.OUT_OF_SERVICE: _return_to_service, State.SHELVED: _unshelve}
 
 
