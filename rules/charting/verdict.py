@@ -154,7 +154,7 @@ def judgement(name: str, product: str, basis: Basis) -> dict[str, Any]:
     """What is told of limits that the rule gives once points speak against them, as JSON with `text`."""
     count = basis.checks["stretch"]["samples"]
     checked = f"{name}: the limits given{_of(product)} ({basis.words}) were checked by {count} samples"
-    return _limits([checked, "they stay in force"], product, basis)
+    return {**_limits([checked, "they stay in force"], product, basis), "why": "limits_checked"}
 
 
 def _of(product: str) -> str:

@@ -49,6 +49,7 @@ def test_given_limits_are_checked_by_the_first_points_and_doubts_told_once(chart
     (told,) = comments(line.make(following(100)[24:]))
     assert told.by == "andon"
     assert told.at == T0 + 25 * SECOND
+    assert told.reason["why"] == "limits_checked"
     assert told.reason["text"].startswith(
         "x: the limits given (mean: 0, sigma: 1) were checked by 25 samples; they stay in force; each point follows"
     )
