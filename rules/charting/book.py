@@ -1,7 +1,8 @@
-"""The limits a chart rests on: learned, proposed, frozen by a person; a page for each product if the rule says `per`.
+"""The limits a chart rests on: given or learned, proposed, frozen by a person; a page for each product with `per`.
 
-What is learned is a proposal. It serves provisionally where there is nothing better; limits that a person has frozen
-stay until a person freezes others, whatever is learned beside them.
+What is given is checked by its first points, and stands whatever they show. What is learned is a proposal. It serves
+provisionally where there is nothing better; limits that a person has frozen stay until a person freezes others,
+whatever is learned beside them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Final
 from rules.charting.keys import ChartKeys
 from rules.charting.phase_one import Basis, PhaseOne
 from rules.charting.recipe import Recipe
+from rules.statistics.limits import Parameters
 
 MOST_PAGES: Final = 200
 """So many products are remembered; of more, the one not made for longest and not frozen goes first."""
@@ -20,15 +22,20 @@ MOST_PAGES: Final = 200
 
 @dataclass(slots=True)
 class Page:
-    """`basis` is in force, `learning` is under way, `proposal` waits for a person beside a frozen basis."""
+    """`basis` is in force, `learning` is under way, `proposal` waits for a person beside a frozen basis.
+
+    `checking` collects the points by which limits are judged that the rule gives.
+    """
 
     basis: Basis | None = None
     learning: PhaseOne | None = None
     proposal: Basis | None = None
+    checking: PhaseOne | None = None
 
     def snapshot(self) -> list[Any]:
-        """Basis, learning, proposal."""
-        return [None if part is None else part.snapshot() for part in (self.basis, self.learning, self.proposal)]
+        """Basis, learning, proposal, checking."""
+        parts = (self.basis, self.learning, self.proposal, self.checking)
+        return [None if part is None else part.snapshot() for part in parts]
 
 
 class Book:
@@ -51,8 +58,11 @@ class Book:
     def _blank(self) -> Page:
         given = self._keys.given
         if given is not None:
-            return Page(Basis(given, model=self._keys.model))
+            return Page(Basis(given, model=self._keys.model), checking=self._check_of(given))
         return Page(learning=self._phase_one())
+
+    def _check_of(self, given: Parameters) -> PhaseOne:
+        return PhaseOne(self._recipe, FEWEST, given=given)
 
     def _phase_one(self) -> PhaseOne:
         learn = self._keys.learn
@@ -70,6 +80,15 @@ class Book:
             page.basis = proposed
         return proposed
 
+    def check(self, point: Any) -> Basis | None:
+        """A point by which given limits are judged; returns those with what was found as soon as there is enough."""
+        page = self.page
+        if page.checking is None or page.basis is None or (found := page.checking.add(point)) is None:
+            return None
+        page.checking = None
+        page.basis.checks, page.basis.notes = found.checks, found.notes
+        return page.basis
+
     def objection(self, action: str) -> str | None:
         """Why limits cannot be frozen or learned anew now; None if they can."""
         page = self.page
@@ -85,7 +104,7 @@ class Book:
         chosen = page.proposal or page.basis
         assert chosen is not None
         revision = 1 + (page.basis.revision if page.basis is not None else 0)
-        page.basis, page.proposal = chosen.frozen(revision, by, comment), None
+        page.basis, page.proposal, page.checking = chosen.frozen(revision, by, comment), None, None
         return page.basis
 
     def relearn(self) -> None:
@@ -115,11 +134,14 @@ class Book:
             self._pages, self.page = kept, next(reversed(kept.values()))
         return {}
 
-    def _restored(self, basis: Any, learning: Any, proposal: Any) -> Page:
+    def _restored(self, basis: Any, learning: Any, proposal: Any, checking: Any) -> Page:
         page = Page(_basis(basis), proposal=_basis(proposal))
         if learning is not None:
             page.learning = self._phase_one()
             page.learning.restore(learning)
+        if checking is not None and page.basis is not None:
+            page.checking = self._check_of(page.basis.parameters)
+            page.checking.restore(checking)
         return page
 
 
@@ -128,7 +150,7 @@ def _basis(data: Any) -> Basis | None:
 
 
 FEWEST: Final = 25
-"""Samples to learn from where a rule gives its limits and a person wants others."""
+"""Samples that limits are judged by which a rule gives, or learned from where a person wants others."""
 
 
 def _frozen(page: Page) -> bool:

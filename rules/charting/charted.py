@@ -11,7 +11,7 @@ from rules.charting.keys import ChartKeys
 from rules.charting.phase_one import MEASURED, Basis
 from rules.charting.recipe import Hit, Recipe, Statistic, within_reach
 from rules.charting.setting import Plant, Setting
-from rules.charting.verdict import Trace, finding, loss, proposal
+from rules.charting.verdict import Trace, finding, judgement, loss, proposal
 from rules.events import Duration, Instant, Value
 from rules.signals import Signal
 from rules.statistics.checks import Autoregression
@@ -161,6 +161,8 @@ class Charted:
             self._learn(sample)
         if judged is None or statistic is None:
             return
+        if self._book.page.checking is not None:
+            self._check(judged)
         hits = statistic.feed(judged)
         z = statistic.z
         self._trace.points.append((at, z if -FAR <= z <= FAR else within_reach(z), *self._origin))
@@ -182,6 +184,12 @@ class Charted:
             self._take_up()
             in_force = self._basis is proposed
             self.notice = proposal(self.inputs[0].name, self._setting.product, proposed, in_force=in_force)
+
+    def _check(self, point: Any) -> None:
+        """Given limits stay as they are, whatever is found of them; a proposal made of the same points says it too."""
+        checked = self._book.check(point)
+        if checked is not None and checked.notes and self.notice is None:
+            self.notice = judgement(self.inputs[0].name, self._setting.product, checked)
 
     def _signalled(self, hits: tuple[Hit, ...]) -> None:
         assert self._statistic is not None
@@ -267,8 +275,8 @@ class Charted:
         points = "point" if self._clear_after == 1 else "points"
         length = inf if self._subgroups and self._size < 2 else self._recipe.run_length(self._size)
         often = f"; a false alarm comes about every {length:.0f} points" if isfinite(length) else ""
-        provisional = "; its limits are provisional" if self._basis.provisional else ""
-        return f"in control for {self._clear_after} {points}{often}{provisional}"
+        standing = ["its limits are provisional"] if self._basis.provisional else self._basis.doubts
+        return "; ".join([f"in control for {self._clear_after} {points}{often}", *standing])
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
         """Armed (again): runs begin anew, limits and what is being learned stay. A reading of this very time counts."""

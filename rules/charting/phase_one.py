@@ -1,4 +1,7 @@
-"""Phase I: limits learned from a stretch, what was left out of it, and whether a chart may rest on it."""
+"""Phase I: limits learned from a stretch, what was left out of it, and whether a chart may rest on it.
+
+A chart whose rule gives the limits is armed at once; its first points are asked the same questions.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from rules.statistics.limits import Parameters
 
 MOST_VALUES: Final = 100_000
 """A stretch of so many single values is long enough, however few subgroups they are."""
+MOST_CHECKED: Final = 10_000
+"""And of so many, limits that are given can be judged."""
 MEASURED: Final = frozenset({"individuals", "xbar_r", "xbar_s"})
 """Charts of measured values, whose distribution and resolution can be asked about."""
 
@@ -22,8 +27,9 @@ MEASURED: Final = frozenset({"individuals", "xbar_r", "xbar_s"})
 class Basis:
     """The process in control that a chart rests on. Learned ones are provisional: `checks` says what speaks for them.
 
-    `checks` is JSON; `notes` are its doubts in words. `revision` counts how often a person froze limits, `frozen_by`
-    says who did so last and why. `model` is there where residuals are charted: then the parameters are theirs.
+    `checks` is JSON, empty while given limits are not checked yet; `notes` are its doubts in words. `revision` counts
+    how often a person froze limits, `frozen_by` says who did so last and why. `model` is there where residuals are
+    charted: then the parameters are theirs.
     """
 
     parameters: Parameters
@@ -37,6 +43,11 @@ class Basis:
     def frozen(self, revision: int, by: str, comment: str) -> Basis:
         """The same, in force until a person decides otherwise."""
         return replace(self, provisional=False, revision=revision, frozen_by=[by, comment])
+
+    @property
+    def doubts(self) -> list[str]:
+        """The notes that nobody has dealt with: who freezes limits has read them."""
+        return [] if self.frozen_by else self.notes
 
     @property
     def words(self) -> str:
@@ -63,12 +74,19 @@ class Basis:
 
 
 class PhaseOne:
-    """Collects samples until there are enough. A stretch without spread teaches nothing: another one follows."""
+    """Collects samples until there are enough. A stretch without spread teaches nothing: another one follows.
 
-    def __init__(self, recipe: Recipe, needed: int, *, residuals: bool = False) -> None:
+    With `given`, the process as the rule states it, no limits are learned: that process is checked by what is charted.
+    """
+
+    def __init__(
+        self, recipe: Recipe, needed: int, *, residuals: bool = False, given: Parameters | None = None
+    ) -> None:
         self._recipe = recipe
         self._needed = needed
+        self._most = MOST_VALUES if given is None else MOST_CHECKED
         self._residuals = residuals
+        self._given = given
         self._samples: list[Any] = []
         self._values = 0
         self.spent = 0
@@ -77,13 +95,18 @@ class PhaseOne:
         """One more; returns what all of them teach once there are enough."""
         self._samples.append(sample)
         self._values += len(sample) if isinstance(sample, list) else 1
-        if len(self._samples) < self._needed and self._values < MOST_VALUES:
+        if len(self._samples) < self._needed and self._values < self._most:
             return None
-        basis = (_taught_residuals if self._residuals else _taught)(self._recipe, self._samples)
+        basis = self._taught()
         if basis is None:
             self._samples, self._values = [], 0
             self.spent += 1
         return basis
+
+    def _taught(self) -> Basis | None:
+        if self._residuals:
+            return _taught_residuals(self._recipe, self._samples)
+        return _taught(self._recipe, self._samples, self._given)
 
     @property
     def progress(self) -> str:
@@ -115,16 +138,16 @@ def _taught_residuals(recipe: Recipe, samples: Sequence[float]) -> Basis | None:
     return None if basis is None else replace(basis, model=model)
 
 
-def _taught(recipe: Recipe, samples: Sequence[Any]) -> Basis | None:
+def _taught(recipe: Recipe, samples: Sequence[Any], given: Parameters | None = None) -> Basis | None:
     try:
         learned = learn(recipe.chart, samples)
     except ValueError:
         return None
-    chart, process = CHARTS[recipe.chart], learned.parameters
+    chart, process = CHARTS[recipe.chart], given or learned.parameters
     plotted = [chart.plot(sample) for sample in samples]
-    if not chart.location(process, plotted[0].n).sigma > 0:
+    if not chart.location(learned.parameters, plotted[0].n).sigma > 0:
         return None
-    basis = Basis(process, provisional=True)
+    basis = Basis(process, provisional=given is None)
     _stretch(basis, learned, len(samples))
     points = [within_reach(chart.location(process, p.n).standardise(p.location)) for p in plotted]
     _correlation(basis, recipe, points, plotted[0].n)
@@ -138,7 +161,7 @@ def _taught(recipe: Recipe, samples: Sequence[Any]) -> Basis | None:
 def _stretch(basis: Basis, learned: Learned, count: int) -> None:
     out = [i + 1 for i in learned.excluded]
     basis.checks["stretch"] = {"samples": count, "left_out": out, "in_control": learned.settled}
-    if not learned.settled:
+    if not learned.settled and basis.provisional:
         basis.notes.append("the stretch learned from was itself out of control: learn from a better one")
 
 
@@ -160,7 +183,7 @@ def _correlation(basis: Basis, recipe: Recipe, points: Sequence[float], n: float
         cost = f", a false alarm about every {shortened:.0f} points instead of {plain:.0f}"
     basis.notes.append(
         f"each point follows the one before (phi {found.phi:.2f}){cost}: "
-        f"use larger subgroups, or every {thinning}. value"
+        f"use larger subgroups, every {thinning}. value (thin) or, of single values, their residuals (autoregression)"
     )
 
 

@@ -99,7 +99,7 @@ def finding(signal: Signal, hits: Sequence[Hit], trace: Trace, basis: Basis, siz
     }
     if basis.model is not None:
         told["autoregression"] = {"mean": basis.model.mean, "phi": basis.model.phi}
-    if basis.provisional:
+    if basis.provisional or basis.doubts:
         told["checks"], told["warnings"] = basis.checks, basis.notes
     if any(h.drift for h in hits):
         told |= trace.beginning(size)
@@ -126,8 +126,8 @@ def _sentences(name: str, unit: str, hits: Sequence[Hit], told: dict[str, Any], 
     if basis.model is not None:
         said.append(f"charted is what a value does not owe to the one before (phi {basis.model.phi:.2f})")
     if basis.provisional:
-        said += [f"limits are provisional, {_learned(basis)}: freeze them by {basis.words}", *basis.notes]
-    return said
+        said.append(f"limits are provisional, {_learned(basis)}: freeze them by {basis.words}")
+    return said + basis.doubts
 
 
 def _made(name: str, numbers: Sequence[Value]) -> str:
@@ -145,11 +145,25 @@ def _learned(basis: Basis) -> str:
 
 def proposal(name: str, product: str, basis: Basis, *, in_force: bool) -> dict[str, Any]:
     """What is told of limits that were learned, as JSON with `text`; `in_force` says whether they serve meanwhile."""
-    of = f" of {product}" if product else ""
     meanwhile = "they serve provisionally" if in_force else "those in force stay"
-    proposed = f"{name}: limits{of} are proposed, {_learned(basis)}: {basis.words}"
+    proposed = f"{name}: limits{_of(product)} are proposed, {_learned(basis)}: {basis.words}"
+    return _limits([proposed, f"{meanwhile} until a person freezes them"], product, basis)
+
+
+def judgement(name: str, product: str, basis: Basis) -> dict[str, Any]:
+    """What is told of limits that the rule gives once points speak against them, as JSON with `text`."""
+    count = basis.checks["stretch"]["samples"]
+    checked = f"{name}: the limits given{_of(product)} ({basis.words}) were checked by {count} samples"
+    return {**_limits([checked, "they stay in force"], product, basis), "why": "limits_checked"}
+
+
+def _of(product: str) -> str:
+    return f" of {product}" if product else ""
+
+
+def _limits(said: Sequence[str], product: str, basis: Basis) -> dict[str, Any]:
     return {
-        "text": "; ".join([proposed, f"{meanwhile} until a person freezes them", *basis.notes]),
+        "text": "; ".join([*said, *basis.notes]),
         "product": product or None,
         "mean": basis.parameters.mean,
         "sigma": basis.parameters.sigma,
@@ -175,8 +189,7 @@ def loss(name: str, changed: Sequence[str], lost: Mapping[str, Basis]) -> dict[s
 
 def _lost(product: str, basis: Basis) -> str:
     by, comment = basis.frozen_by
-    of = f" of {product}" if product else ""
-    return f"{basis.words}{of} (revision {basis.revision}, frozen by {by}: {comment})"
+    return f"{basis.words}{_of(product)} (revision {basis.revision}, frozen by {by}: {comment})"
 
 
 def hour(at: Instant) -> str:

@@ -1,7 +1,8 @@
 """One signal's evidence that something unusual goes on, and the bar that it has to pass.
 
 Statistics of the readings, and of means of four, each judged by its own tail; their improbabilities are added, for
-agreement is what tells an event from noise. Alarms raise the bar for a while: what comes often is no news.
+agreement is what tells an event from noise. Alarms raise the bar for a while: what comes often is no news. A lively
+signal that stands still is told of whatever the rest says, and raises no bar.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from rules.events import Instant
 from rules.learning.movement import Novelty, Shift
 from rules.learning.profile import Profile
+from rules.learning.stillness import Still, Stillness
 from rules.learning.tail import Tail
 
 LEARNING: Final = 150
@@ -97,14 +99,14 @@ class Evidence:
         self._demand = demand
         self._raw = Front(LEARNING, QUIET, MEMORY, novelty=True)
         self._coarse = Front(LEARNING // 2, QUIET // BLOCK, MEMORY // BLOCK, novelty=False)
+        self._stillness = Stillness(demand)
         self._block: list[float] = []
         self._held = (0.0, 0.0)
         self._count = 0
-        self._alarms = 0
         self._last = -HOLD_OFF - 1
         self._habit = 0.0
         self.on = False
-        self.found: Found | None = None
+        self.found: Found | Still | None = None
 
     @property
     def learning(self) -> bool:
@@ -116,6 +118,9 @@ class Evidence:
         self._count = count = self._count + 1
         if not -LARGEST <= value <= LARGEST:
             value = min(max(value, -LARGEST), LARGEST)
+        since = count - self._last
+        if self._stillness.read(value):
+            return self._stand_still(since)
         residual, shift, novel = self._raw.weigh(at, value)
         block = self._block
         block.append(value)
@@ -123,7 +128,6 @@ class Evidence:
             self._coarsen(at)
         coarse = self._held
         evidence = residual + shift + novel + COARSE_WEIGHT * (coarse[0] + coarse[1])
-        since = count - self._last
         if self.on and since < HOLD_OFF and evidence > 0.0 and evidence >= CEASED * self._bar():
             return True
         if not self.on and (since <= HOLD_OFF or evidence < BAR * self._demand):
@@ -133,7 +137,13 @@ class Evidence:
             self.on = False
             return False
         parts = dict(zip(PARTS, (residual, shift, novel, *coarse), strict=True))
-        self._note(Found(value, self._raw.expected, evidence, bar, parts))
+        self._note(Found(value, self._raw.expected, evidence, bar, parts), evidence)
+        return self.on
+
+    def _stand_still(self, since: int) -> bool:
+        """What a signal says that stands still, and should not, is not learned."""
+        if not self.on and since > HOLD_OFF:
+            self._note(self._stillness.found, 0.0)
         return self.on
 
     def _coarsen(self, at: Instant) -> None:
@@ -145,9 +155,9 @@ class Evidence:
     def _bar(self) -> float:
         return self._demand * (BAR + HABIT * self._habit * exp((self._last - self._count) / MEMORY))
 
-    def _note(self, found: Found) -> None:
+    def _note(self, found: Found | Still, evidence: float) -> None:
         self.found = found
-        self._habit = self._habit * exp((self._last - self._count) / MEMORY) + found.evidence
+        self._habit = self._habit * exp((self._last - self._count) / MEMORY) + evidence
         self._last = self._count
         self.on = not self.learning
 
@@ -156,6 +166,7 @@ class Evidence:
         return {
             "raw": self._raw.snapshot(),
             "coarse": self._coarse.snapshot(),
+            "stillness": self._stillness.snapshot(),
             "block": list(self._block),
             "held": list(self._held),
             "own": [self._count, self._last, self._habit, self.on],
@@ -166,6 +177,8 @@ class Evidence:
         """The reverse of `snapshot`."""
         self._raw.restore(data["raw"])
         self._coarse.restore(data["coarse"])
+        self._stillness.restore(data["stillness"])
         self._block, self._held = list(data["block"]), tuple(data["held"])
         self._count, self._last, self._habit, self.on = data["own"]
-        self.found = None if data["found"] is None else Found(*data["found"])
+        found = data["found"]
+        self.found = None if found is None else (Found if len(found) == len(Found._fields) else Still)(*found)

@@ -15,8 +15,9 @@ MOST_SHOWN: Final = 20
 """Lines about what nobody expected; there may be as many as readings."""
 
 
-STALE: Final = "stale"
-"""Why it is remarked that nothing is heard of an asset: that depends on machines which a scenario leaves out."""
+NO_SURPRISE: Final = frozenset({"stale", "limits_checked"})
+"""Why something is remarked that nobody needs to expect: that nothing is heard of an asset depends on machines which a
+scenario leaves out, and doubts about given limits on values, which are made up."""
 
 
 class Verdict(NamedTuple):
@@ -58,7 +59,7 @@ def _differences(entry: SourcedScenario, transitions: list[Transition]) -> Itera
         yield _nearest(scenario, expectation, left)
     if scenario.expect.exactly is None:
         return
-    surprising = [transition for transition in left if transition.reason.get("why") != STALE]
+    surprising = [transition for transition in left if transition.reason.get("why") not in NO_SURPRISE]
     for transition in surprising[:MOST_SHOWN]:
         yield f"not expected: {_came(scenario, transition)}"
     if len(surprising) > MOST_SHOWN:

@@ -116,7 +116,7 @@ def test_restarting_forgets_the_run() -> None:
 
 
 def test_going_on_the_run_goes_on() -> None:
-    assert fed(monitor(GIVEN), [0.5] * 20 + [-0.5] + [0.5, -0.5] * 4) == [(9, "raised"), (28, "cleared")]
+    assert fed(monitor(GIVEN), [0.5] * 11 + [-0.5] + [0.5, -0.5] * 4) == [(9, "raised"), (19, "cleared")]
 
 
 def test_individuals_alarm_on_their_moving_range_by_its_limits_alone() -> None:

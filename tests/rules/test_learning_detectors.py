@@ -169,3 +169,53 @@ def test_a_new_rule_over_every_signal_meets_those_that_others_watched_already() 
 )
 def test_mistakes_are_told(detect: str, told: str) -> None:
     assert told in " ".join(problems(f"id: a, kind: quality, detect: {detect}"))
+
+
+# -- a signal that stands still -------------------------------------------------------------------------------------
+
+
+def frozen(watched: AssetMonitor, noisy: int, still: int, factor: float = 0.0) -> list[Transition]:
+    """Noise, then the last value over and over, or noise that is smaller by a factor."""
+    loud, quiet = noise(noisy), noise(still, seed=2)
+    values = [*loud, *(loud[-1] + factor * value for value in quiet)]
+    return fed(watched, (seen(300.0 * i, x=5 + value) for i, value in enumerate(values)))
+
+
+def test_a_signal_that_freezes_is_told_of_in_words_of_readings() -> None:
+    (raised,) = frozen(monitor(ANOMALY), 400, 200)
+    readings = raised.reason["parts"]["stillness"]
+    assert raised.event == "raised"
+    assert raised.reason["evidence"] == readings >= raised.reason["limit"]
+    assert "has stood still for" in raised.reason["text"]
+    assert "usually it moves by about 0.56" in raised.reason["text"]
+    assert "a reading and is calm for" in raised.reason["text"]
+    assert raised.reason["movement"] < raised.reason["expected"] / 4
+
+
+def test_a_frozen_signal_is_unusual_until_it_moves() -> None:
+    watched = monitor(ANOMALY)
+    frozen(watched, 400, 5000)
+    out = fed(watched, (seen(300.0 * i, x=5 + value) for i, value in enumerate(noise(40, seed=3), 5400)))
+    assert [t.event for t in out] == ["cleared"]
+
+
+def test_a_signal_whose_spread_collapses_is_told_of_too() -> None:
+    (raised,) = frozen(monitor(ANOMALY), 400, 200, factor=0.02)
+    assert "has hardly moved for" in raised.reason["text"]
+    assert "from one to the next" in raised.reason["text"]
+
+
+def test_sensitivity_says_how_long_a_signal_may_stand_still() -> None:
+    begun = {}
+    for word in ("high", "normal", "low"):
+        out = frozen(monitor(ANOMALY.replace("x}", f"x, sensitivity: {word}}}")), 400, 200)
+        begun[word] = next(t.at for t in out if "stillness" in t.reason.get("parts", ()))
+    assert begun["high"] < begun["normal"] < begun["low"]
+
+
+def test_a_standstill_survives_a_restart() -> None:
+    watched = monitor(ANOMALY)
+    assert len(frozen(watched, 400, 200)) == 1
+    again = AssetMonitor.restore(rules_of(ANOMALY), json.loads(json.dumps(watched.snapshot(), allow_nan=False)))
+    assert again.snapshot() == watched.snapshot()
+    assert fed(again, (seen(300.0 * i, x=5 + noise(400)[-1]) for i in range(600, 700))) == []

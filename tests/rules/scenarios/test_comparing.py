@@ -115,3 +115,21 @@ def test_a_flood_is_told_in_few_lines() -> None:
 
 def test_two_plays_are_alike() -> None:
     assert judge(entry("    expect: nothing\n")) == judge(entry("    expect: nothing\n"))
+
+
+def test_doubts_about_given_limits_need_not_be_expected_for_values_are_made_up() -> None:
+    chart = "  - {id: chart, kind: quality, assets: m, detect: {type: ewma, signal: t, mean: 80, sigma: 10}}"
+
+    def judged(expected: str) -> list[str]:
+        loaded = load_scenarios(
+            "x.yaml",
+            "scenarios:\n  - name: x\n    asset: m\n"
+            f"    series: {{t: {{repeat: 10, of: [76, 76, 84, 84]}}}}\n    expect: {expected}\n",
+            rules_of(chart),
+        )
+        assert loaded.problems == []
+        return judge(loaded.scenarios[0]).complaints
+
+    assert judged("nothing") == []
+    assert judged("[{at: 24s, rule: chart, event: commented, text: limits given}]") == []
+    assert judged("[{at: 23s, rule: chart, event: commented, text: limits given}]") != []
