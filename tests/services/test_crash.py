@@ -174,7 +174,7 @@ LATE = (Why.OVERTAKEN, Why.SUMMARISED, Why.NOBODY_WAS_TOLD)
 TIMES = [1, pytest.param(10, marks=pytest.mark.long)]
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(5400)
 @pytest.mark.parametrize("times", TIMES)
 def test_every_part_dies_with_the_store_of_our_own(
     tmp_path: Path, start_mosquitto: Callable[..., Mosquitto], times: int
@@ -188,7 +188,7 @@ def test_every_part_dies_with_the_store_of_our_own(
         assert not any(point.late for point in points_of(site)), "they were in time the first time"
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(5400)
 @pytest.mark.parametrize("times", TIMES)
 def test_every_part_dies_with_influxdb(
     tmp_path: Path,
@@ -206,7 +206,7 @@ def test_every_part_dies_with_influxdb(
         check_stamped(site, hook, sent)
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(5400)
 @pytest.mark.parametrize("times", TIMES)
 def test_values_without_stamps_when_everything_dies(
     tmp_path: Path, start_mosquitto: Callable[..., Mosquitto], times: int
