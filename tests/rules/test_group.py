@@ -215,6 +215,17 @@ def test_after_the_gateway_is_back_its_machines_get_their_time_to_speak_again() 
     assert site.calls()[-1] == ("line1/c", "quiet")
 
 
+def test_machines_whose_patience_is_learned_give_a_silent_gateway_away_as_well() -> None:
+    site = Site(GATEWAY.replace("after: 20s", "after: learn, at_most: 5m"), MACHINES)
+    for n in range(0, 300, 5):
+        site.feed(*(seen(n + i / 10, asset=f"line1/{name}", x=1) for i, name in enumerate("abc")))
+    site.feed(tick(700))
+    assert site.calls() == [("gw", "system.comms-lost")]
+    site.feed(*(seen(701 + n, asset="line1/a", x=1) for n in range(0, 300, 5)))
+    assert len(site.calls()) == 1, "each may be silent for five minutes more"
+    assert site.feed(tick(1001)).calls()[1:] == [("line1/b", "quiet"), ("line1/c", "quiet")]
+
+
 def test_one_silent_machine_is_its_own_alarm_while_others_speak() -> None:
     site = Site(GATEWAY, MACHINES).feed(seen(0, asset="line1/a", x=1))
     for n in range(40):
