@@ -73,6 +73,20 @@ def test_what_speaks_again_or_was_acknowledged_is_not() -> None:
     assert len(to_tell(site)) == 3
 
 
+def test_what_two_persons_shelved_meanwhile_is_told_when_it_is_shown_again_and_not_before() -> None:
+    site = lost().feed(*(act(60 + n, "shelve", "p2:guard-lost", by, hours=0.5) for n, by in enumerate(("kim", "lee"))))
+    site.feed(*(seen(62 + n, asset="p1", guard=True) for n in range(40)))
+    assert len(to_tell(site)) == 3
+    assert [t.to for t in site.feed(tick(1900)).out.told if t.event == "unshelved"] == ["B"]
+
+
+def test_what_the_next_loss_of_the_gateway_says_again_is_not_told_by_itself_meanwhile() -> None:
+    site = lost().feed(word(61, up=True), word(65, up=False), tick(120))
+    assert [name for name, _, covered in to_tell(site) if not covered] == ["gw", "gw"]
+    site.feed(word(121, up=True), tick(145))
+    assert [name for name, _, covered in to_tell(site) if not covered][2:] == ["p1", "p2"]
+
+
 def test_what_is_covered_survives_a_restart() -> None:
     site = lost()
     saved = json.loads(json.dumps(site.stages.snapshot()))
