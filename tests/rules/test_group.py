@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from rules.alarms import Transition
@@ -135,6 +137,26 @@ def test_an_acknowledgement_underneath_is_kept() -> None:
     site.feed(seen(6, asset="line1", x=1), tick(9))
     assert site.story("line1/a")[-2:] == [(5, "acknowledged", "HH"), (7, "unsuppressed", "HC")]
     assert site.calls().count(("line1/a", "low")) == 1
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_is_shown_again_at_the_same_time_comes_in_the_same_order_whatever_it_did_meanwhile(restart: bool) -> None:
+    rules = PRESS.replace("signal: x, low: 5", "each: [y, z], low: 5").replace("assets: line1,", 'assets: "line1*",')
+    site = Site(rules, "assets: {line1/a: {parent: line1}}\n").feed(
+        seen(0, asset="line1", x=9),
+        seen(1, asset="line1/a", y=1, z=9),
+        seen(2, asset="line1/a", z=1),
+        seen(5, asset="line1", x=1),
+    )
+    at = T0 + 11 * SECOND // 2
+    site.feed(Command(at, "acknowledge", "line1/a", "line1/a:low:y", "kim", "seen"))
+    if restart:
+        saved, fresh = site.stages.snapshot(), Stages(site.stages.rules)
+        for monitor in site.stages.fleet.monitors.values():
+            fresh.fleet.adopt(fresh.rules, json.loads(json.dumps(monitor.snapshot())), 0)
+        fresh.restore(fresh.rules, json.loads(json.dumps(saved)), 0)
+        site.stages = fresh
+    assert [t.part for t in site.feed(tick(7)).shown("unsuppressed")] == ["y", "z"]
 
 
 def test_another_cause_takes_over_without_a_word() -> None:
