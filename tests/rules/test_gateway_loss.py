@@ -166,6 +166,12 @@ def test_it_is_back_by_its_own_word_or_by_any_reading(back: object) -> None:
     assert site.story("gw") == [(9.5, "raised", "AB"), (12, "cleared", "BD")]
 
 
+def test_machines_whose_clocks_are_slow_bring_it_back_too() -> None:
+    site = Site(RULES, ASSETS).feed(seen(-51, asset="p1", late=60, guard=True), word(9.5, up=False))
+    site.feed(seen(-48, asset="p1", late=60, guard=True))
+    assert site.story("gw") == [(9.5, "raised", "AB"), (12, "cleared", "BD")]
+
+
 def test_a_word_of_a_gateway_without_machines_or_that_says_what_is_known_changes_nothing() -> None:
     site = speaking(Site(RULES, ASSETS), range(10)).feed(word(9.5, up=True), word(9.6, up=False, name="other"))
     assert site.story("gw") == []
