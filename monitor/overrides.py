@@ -85,7 +85,7 @@ def _overrides(body: bytes) -> list[tuple[str, str | None, Override]]:
     """Rule, part and override; none of a state that cannot be read, which the line decides anew."""
     try:
         watches = msgspec.json.decode(body, type=_Saved).watches
-    except msgspec.MsgspecError:
+    except ValueError:
         return []
     return [(rule, part, watch.alarm.override) for rule, part, _, watch in watches if watch.alarm.override is not None]
 

@@ -13,8 +13,10 @@ from rules.alarms import Kind, State
 from rules.asset import AssetMonitor
 from rules.builtin import COMMS_LOST
 from rules.events import Instant
+from rules.plant import PlantRules
 from rules.register import Altered, Asked, Function, altered, functions, requests
 from rules.ruleset import Rule, RuleSet
+from rules.stages import PLANT
 
 
 class Register(msgspec.Struct, frozen=True):
@@ -30,6 +32,12 @@ class Register(msgspec.Struct, frozen=True):
     altered: list[Altered]
     lost: list[Alarm]
     unreadable: list[str]
+
+
+class _Plant(msgspec.Struct):
+    """What of the state above the assets matters here."""
+
+    plant: dict[str, msgspec.Raw] = {}
 
 
 def register(reader: AlarmReader, site: Site, received: Instant) -> Register:
@@ -52,13 +60,24 @@ def register(reader: AlarmReader, site: Site, received: Instant) -> Register:
 
 
 def _monitors(reader: AlarmReader, rules: RuleSet) -> Iterator[tuple[str, AssetMonitor | None]]:
-    """The machines that have a safety rule, or a safety function of whatever kind; None for what cannot be read."""
-    for asset, body in reader.snapshots():
-        if any(rule.kind is Kind.SAFETY or _is_function(rule) for rule in rules.for_asset(asset)):
+    """What has a safety rule, or a safety function of whatever kind; None for what cannot be read."""
+    for asset, deciding, body in _states(reader, rules):
+        if any(rule.kind is Kind.SAFETY or _is_function(rule) for rule in deciding.for_asset(asset)):
             try:
-                yield asset, AssetMonitor.restore(rules, msgspec.json.decode(body))
+                yield asset, AssetMonitor.restore(deciding, msgspec.json.decode(body))
             except (ValueError, KeyError, TypeError):
                 yield asset, None
+
+
+def _states(reader: AlarmReader, rules: RuleSet) -> Iterator[tuple[str, RuleSet, bytes | msgspec.Raw]]:
+    """The machines, then the names under which alarms over several of them are shown: its rules, and what was saved."""
+    yield from ((asset, rules, body) for asset, body in reader.snapshots())
+    hosted = PlantRules(rules)
+    try:
+        saved = msgspec.json.decode(reader.stage(PLANT) or b"{}", type=_Plant).plant
+    except ValueError:
+        saved = dict.fromkeys(hosted.hosted, msgspec.Raw())
+    yield from ((name, hosted, body) for name, body in saved.items())
 
 
 def _in_force(reader: AlarmReader, site: Site) -> RuleSet:

@@ -129,12 +129,6 @@ def compile_expression(text: str) -> Expression:
     )
 
 
-def unknown_signals(signals: Iterable[str], known: Iterable[str]) -> list[InputError]:
-    """A mistake, with the likely meant name, for every signal that is none of the known ones."""
-    names = frozenset(known)
-    return [unknown("signal", signal, names) for signal in sorted(set(signals) - names)]
-
-
 _TOKEN: Final = re.compile(
     r"asset\s*\(\s*(?P<mark>['\"])(?P<asset>(?:(?!(?P=mark))[^\r\n])+)(?P=mark)"
     r"\s*\)\s*\.\s*(?:`(?P<odd>[^`\r\n]+)`|(?P<plain>[^\W\d]\w*))"

@@ -61,11 +61,6 @@ class Fleet:
         monitor = self.monitors.get(command.asset)
         return f"there is no asset {quoted(command.asset)}" if monitor is None else monitor.refusal(command)
 
-    def asset_of(self, alarm: str) -> str | None:
-        """The asset that an alarm's id or name begins with."""
-        ends = (i for i, sign in enumerate(alarm) if sign == ":")
-        return next((alarm[:end] for end in ends if alarm[:end] in self.monitors), None)
-
     def next_due(self, until: Instant = FOREVER) -> Instant | None:
         """When, in time of receipt and not after `until`, a Tick would matter to somebody."""
         while self._due and self._due[0][0] <= until:

@@ -264,7 +264,7 @@ class Group:
             standing.until_at = at
             self._lift(identity, received, out)
         else:
-            heapq.heappush(self._ends, (standing.until, standing.until_at, standing.last.id, identity))
+            heapq.heappush(self._ends, (standing.until, standing.until_at, _lying_over(identity), identity))
 
     def _hide(self, identity: Identity, cause: Cause, at: Instant, received: Instant, out: Outcome) -> None:
         standing = self._standing[identity]
@@ -361,7 +361,7 @@ class Group:
                 self._below.setdefault(asset, {})[identity] = None
             self._note_cause(standing.last)
             if standing.until is not None:
-                heapq.heappush(self._ends, (standing.until, standing.until_at, standing.last.id, identity))
+                heapq.heappush(self._ends, (standing.until, standing.until_at, _lying_over(identity), identity))
         for identity in self._waiting:
             self._queue(identity)
 
@@ -373,6 +373,11 @@ def hides(t: Transition) -> bool:
 
 def _identity(t: Transition) -> Identity:
     return t.asset, t.rule, t.part
+
+
+def _lying_over(identity: Identity) -> str:
+    """What lies over an alarm, named so that the order of those that end together does not depend on what they did."""
+    return "\0".join(map(str, identity))
 
 
 def _also(t: Transition, more: dict[str, Any]) -> Transition:

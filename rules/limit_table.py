@@ -121,6 +121,10 @@ class Levels:
         chosen = ((level, self._limits[level]) for level in levels)
         return {level: written(limit.signal.last) for level, limit in chosen if isinstance(limit, Choice)}
 
+    def still_has(self, limits: Mapping[str, float], rows: Mapping[str, str]) -> bool:
+        """Whether the limits of an override are there, and go by context where they did."""
+        return set(limits) <= set(self.names) and self.rows(limits).keys() == rows.keys()
+
     def override(self, limits: Mapping[str, float], rows: Mapping[str, str]) -> None:
         """These limits from now on, a limit by context only for what `rows` names; none: those of the files."""
         self._overridden, self._rows = limits, rows

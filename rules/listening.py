@@ -12,7 +12,10 @@ Elapsed: TypeAlias = Callable[[Instant, Instant], Duration]
 
 
 class Listening:
-    """Counts from the last word, or from `excused` on if that is later; then `used` had been counted before."""
+    """Counts from the last word, or from `excused` on if that is later; then `used` had been counted before.
+
+    Of a word that was kept for us meanwhile no more is counted than has passed since.
+    """
 
     __slots__ = ("excused", "paused", "used")
 
@@ -23,7 +26,7 @@ class Listening:
 
     def since(self, heard: Instant) -> tuple[Instant, Duration]:
         """From when on it counts, and what had been counted before that."""
-        return (heard, 0) if heard >= self.excused else (self.excused, self.used)
+        return (heard, 0) if heard >= self.excused else (self.excused, min(self.used, self.excused - heard))
 
     def excuse(self, at: Instant) -> None:
         """Counting begins anew, unless it did later."""

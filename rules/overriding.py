@@ -49,19 +49,25 @@ def restore(watch: Watch, at: Instant, emit: Emit, cause: str, why: str) -> None
 
 
 def hand_over(watch: Watch, heir: Watch | None, at: Instant, emit: Emit) -> None:
-    """The watch's rule decides differently now, or is gone: the override goes on if its limits are still there.
+    """The watch's rule decides differently now, or is gone: the override goes on where it means the same.
 
     What one person put in force does not go on over a rule that became one of safety.
     """
     override = watch.alarm.override
     if override is None:
         return
-    levels = None if heir is None else heir.detector.adjustable
-    alone = heir is not None and heir.rule.kind is Kind.SAFETY and watch.rule.kind is not Kind.SAFETY
-    if heir is None or levels is None or alone or not set(override.limits) <= set(levels.names):
+    if heir is None or not _means_the_same(override, watch, heir):
         restore(watch, at, emit, "the rule was changed or removed", "rule_changed")
     else:
         impose(heir, override)
+
+
+def _means_the_same(override: Override, watch: Watch, heir: Watch) -> bool:
+    """Whether its limits are still there, over the same signals, and as many people agreed as it takes now."""
+    levels = heir.detector.adjustable
+    alone = heir.rule.kind is Kind.SAFETY and watch.rule.kind is not Kind.SAFETY
+    same = [signal.name for signal in heir.inputs] == [signal.name for signal in watch.inputs]
+    return levels is not None and same and not alone and levels.still_has(override.limits, override.rows)
 
 
 def named(watch: Watch, level: str) -> Reason:

@@ -56,10 +56,13 @@ class Plant:
         return [t for monitor in self._concerned(event) for t in monitor.handle(event)]
 
     def silent(self, gateway: str, silent: bool, at: Instant, received: Instant) -> list[Transition]:
-        """A gateway fell silent or is heard again."""
+        """A gateway fell silent or is heard again, even if by its machines' clocks it was before it fell silent."""
         monitor = self.monitors.get(gateway)
-        told = Observation(gateway, at, received, (Reading(GATEWAY_SILENT, silent),))
-        return [] if monitor is None else monitor.handle(told)
+        if monitor is None:
+            return []
+        clock = monitor.clock
+        moment = clock.reads(received) if clock.trusted and at < clock.latest else at
+        return monitor.handle(Observation(gateway, moment, received, (Reading(GATEWAY_SILENT, silent),)))
 
     @property
     def assets(self) -> frozenset[str]:

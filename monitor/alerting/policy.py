@@ -157,7 +157,7 @@ class Notifier:
 
     def replace(self, notify: Notify, zone: tzinfo) -> None:
         """Other teams and routes from now on. A channel that is gone is not told that an alarm is over."""
-        self.notify, self._zone = notify, zone
+        self.notify, self.zone = notify, zone
         kept = {recipient.channel for recipient in _channels(notify.teams, notify)} | {fingerprint(CONSOLE)}
         for identity, told in self._told.items():
             self._told[identity] = {recipient: None for recipient in told if recipient.channel in kept}

@@ -96,14 +96,18 @@ def _hidden(alarm: Alarm, zone: ZoneInfo) -> Iterator[str]:
 
 def _asked(one: Asked, zone: ZoneInfo) -> str:
     until = f"a second person may grant it until {_moment(one.expires, zone)}"
-    return f"asked for: {one.action} of {one.asset}:{one.rule}, by {one.by}: {one.comment}; {until}"
+    return f"asked for: {one.action} of {_name(one)}, by {one.by}: {one.comment}; {until}"
 
 
 def _altered(one: Altered, zone: ZoneInfo) -> str:
     limits = ", ".join(f"{level} {limit:g}" for level, limit in one.limits.items())
-    return (
-        f"other limits: {one.asset}:{one.rule}: {limits} until {_moment(one.until, zone)}, by {one.by}: {one.comment}"
-    )
+    return f"other limits: {_name(one)}: {limits} until {_moment(one.until, zone)}, by {one.by}: {one.comment}"
+
+
+def _name(one: Asked | Altered) -> str:
+    from rules.roster import alarm_name
+
+    return alarm_name(one.asset, one.rule, one.part)
 
 
 def _function(function: Function, zone: ZoneInfo) -> Iterator[str]:

@@ -21,6 +21,7 @@ from monitor.database.schema import (
     quarantine_counts,
     revisions,
     snapshots,
+    stages,
     transitions,
 )
 from monitor.journal.entries import Offset
@@ -162,6 +163,11 @@ class AlarmReader(Reader):
         """The latest state of each asset, as JSON; at most some seconds old while the line runs."""
         for row in self._rows(select(snapshots.c.asset, snapshots.c.body).order_by(snapshots.c.asset)):
             yield row.asset, row.body
+
+    def stage(self, name: str) -> bytes | None:
+        """The latest state of what is decided above the assets, likewise; None before the first."""
+        rows = self._rows(select(stages.c.body).where(stages.c.name == name))
+        return rows[0].body if rows else None
 
     def revision_texts(self) -> Iterator[dict[str, str]]:
         """The texts of every set of rules that was decided by, newest first."""

@@ -28,8 +28,6 @@ class Fault(enum.StrEnum):
 Stress: TypeAlias = Mapping[Fault, float]
 """How badly each fault holds now, from above 0 to 1; absent means not at all."""
 
-HEALTHY: Final[Stress] = {}
-
 
 @dataclass(frozen=True)
 class Episode:

@@ -22,12 +22,13 @@ REBUILT_FROM: Final = 1_000_000
 """So many journal entries before the present are decided again for an asset whose snapshot cannot be read."""
 FLOODS: Final = "floods"
 """The name of the floods' snapshot, which every commit that changes it holds."""
+MOST_KNOWN: Final = 4
 
 log = structlog.get_logger()
 
 
 class Rulesets:
-    """Sets of rules by the hash of their texts, each read once."""
+    """Sets of rules by the hash of their texts: the last few that were asked for need not be read again."""
 
     def __init__(self) -> None:
         self._known: dict[str, RuleSet] = {}
@@ -35,12 +36,14 @@ class Rulesets:
     def know(self, revision: str, rules: RuleSet) -> None:
         """These are the rules of a revision."""
         self._known[revision] = rules
+        if len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
 
     def of(self, revision: str, texts: dict[str, str]) -> RuleSet:
-        """The rules of a revision, read from its texts if they are not known yet."""
-        if revision not in self._known:
-            self._known[revision] = ruleset_from_texts(texts)
-        return self._known[revision]
+        """The rules of a revision, read from its texts if they are not known."""
+        rules = self._known.pop(revision, None) or ruleset_from_texts(texts)
+        self.know(revision, rules)
+        return rules
 
 
 class Recovered(NamedTuple):

@@ -187,11 +187,10 @@ class EmbeddedStore:
 
     def _settled(self, series: int, rows: list[Row]) -> list[Row]:
         """The rows, none of them late that was in time before: such a one is a repeat."""
-        late = [row for row in rows if row[-1] >= LATE]
+        late = [row[0] for row in rows if row[-1] >= LATE]
         if not late:
             return rows
-        times, *_, statuses = self._ladder.readings.page(series, late[0][0], late[-1][0] + 1)
-        known = {at for at, status in zip(times, statuses, strict=True) if status < LATE}
+        known = {at for at, status in self._ladder.readings.last(series, late).items() if status < LATE}
         return [_in_time(row) if row[0] in known else row for row in rows]
 
     def _pages(self, series: int, span: tuple[Instant, Instant], page: int) -> Iterator[Columns]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from monitor.codecs.timestamps import EARLIEST, LATEST
@@ -110,10 +110,18 @@ class Tier:
     def known(self, series: int, times: Sequence[Instant]) -> int:
         """How many of the times, given in order, have a row already."""
         found = {at for (at,) in self._db.execute(self._sql["times"], (series, times[0], times[-1]))}
-        for chunk, start, stop, _ in self._chunks(series, times[0], times[-1]):
-            if bisect_left(times, start) < bisect_right(times, stop):
-                found.update(self._columns(chunk, "")[0])
+        for chunk in self._holding(series, times):
+            found.update(self._columns(chunk, "")[0])
         return sum(at in found for at in times)
+
+    def last(self, series: int, times: Sequence[Instant]) -> dict[Instant, Any]:
+        """What the last column has at those of the times, given in order, that have a row."""
+        wanted = set(times)
+        found: dict[Instant, Any] = {}
+        for columns in (self._columns(chunk) for chunk in self._holding(series, times)):
+            found |= {at: value for at, value in zip(columns[0], columns[-1], strict=True) if at in wanted}
+        front = self.front(series, times[0], times[-1] + 1)
+        return found | {row[0]: row[-1] for row in front if row[0] in wanted}
 
     def is_due(self, series: int, more: Sequence[Row]) -> bool:
         """Whether a series is to be sealed with these rows more: they are many, or there is enough for a chunk."""
@@ -176,6 +184,12 @@ class Tier:
     def _chunks(self, series: int, since: Instant, until: Instant) -> list[tuple[int, Instant, Instant, int]]:
         """Chunks that begin in the span (both ends included), and the one before."""
         return self._db.execute(self._sql["chunks"], {"series": series, "since": since, "until": until}).fetchall()
+
+    def _holding(self, series: int, times: Sequence[Instant]) -> Iterator[int]:
+        """The chunks into whose span some of the times fall, however far these lie apart."""
+        for chunk, start, stop, _ in self._chunks(series, times[0], times[-1]):
+            if bisect_left(times, start) < bisect_right(times, stop):
+                yield chunk
 
     def _columns(self, chunk: int, kinds: str | None = None) -> Columns:
         if chunk in self._recent:

@@ -18,7 +18,7 @@ from monitor.journal.segments import JournalError, JournalGap
 from monitor.stores.base import Point, Store, StoreError, StoreRestarted, points_of
 from monitor.stores.lateness import Lateness
 from monitor.telemetry import STORE_FAILURES, STORE_REPLACED, STORED_POINTS
-from rules.events import SECOND, Duration, Observation
+from rules.events import SECOND, Duration, Instant, Observation
 
 BATCH: Final = 1_000
 MOST_POINTS: Final = 50_000
@@ -75,7 +75,7 @@ class StoreWriter:
         self._decoder_for = decoder_for
         self._condition = condition or Condition()
         self._allow = allow
-        self._lateness = Lateness(store.marks)
+        self._lateness = Lateness(self._marks)
 
     def run(self, stop: Event) -> None:
         """Until `stop` is set, at the latest one batch later. A failing store or journal is tried again, for ever.
@@ -126,6 +126,13 @@ class StoreWriter:
     def _judged(self, observations: Sequence[Observation], *, again: bool) -> list[Point]:
         late, max_ahead = self._lateness.late, self._decoder.max_ahead
         return [point for o in observations for point in points_of(o, max_ahead, late(o, max_ahead, again=again))]
+
+    def _marks(self, asset: str) -> dict[str, Instant]:
+        """How far the asset's signals are; a store that cannot say so now says when it is written to why."""
+        try:
+            return self._store.marks(asset)
+        except StoreError:
+            return {}
 
     def _written(self, points: list[Point], next_offset: Offset, stop: Event) -> bool:
         """Whether the points got into the store before the loop was told to stop."""

@@ -143,8 +143,10 @@ class Lasting(Detector):
         self._end()
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
-        """What was too long remains so, if it still holds."""
+        """What was too long remains so, if it still holds; its demands are counted on."""
         self.since = at - self.longest if held[0] else None
+        if held[0] and self._demand is not None:
+            self._demands = self._demand.count - self._demands
 
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """What is the matter, how often that was so, and for how long in all."""

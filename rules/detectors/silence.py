@@ -83,7 +83,7 @@ class SilenceConfig(DetectorConfig):
         least, most = self.bounds
         if least > most:
             raise InputError("`at_least` is longer than `at_most`", f"at_most is {format_duration(MOST)} if not given")
-        if self.calendar and max(most, self.after if isinstance(self.after, int) else 0) > MOST_WORKING:
+        if self.calendar and self.patience > MOST_WORKING:
             raise InputError("nobody waits so long in working time", f"{format_duration(MOST_WORKING)} or less")
         return self
 
@@ -92,6 +92,11 @@ class SilenceConfig(DetectorConfig):
         """The least and the most patience that may be learned."""
         most = self.at_most or MOST
         return self.at_least or min(LEAST, most), most
+
+    @property
+    def patience(self) -> Duration:
+        """What is waited for a word, at most."""
+        return self.bounds[1] if isinstance(self.after, str) else self.after
 
     @property
     def calendar_parts(self) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ class Comms:
 
     def _judge(self, t: Transition) -> Word | None:
         name, rule = self._of.get(t.asset), self._rules.rule(t.rule)
-        after: Duration | None = getattr(rule.detect, "after", None) if rule is not None else None
+        after: Duration | None = getattr(rule.detect, "patience", None) if rule is not None else None
         if name is None or rule is None or after is None or rule.detect.signals():
             return None
         gateway = self._gateways[name]

@@ -39,7 +39,7 @@ class Covering:
         """Take note of what an asset, or a gateway, decided."""
         if t.rule == COMMS_LOST:
             self._lost(t, received, tree)
-        elif self._covered and underneath(t) is not State.UNACKNOWLEDGED:
+        elif self._covered and t.to is not State.UNACKNOWLEDGED:
             self._covered.pop((t.asset, t.rule, t.part), None)
             self._look()
 
@@ -49,8 +49,7 @@ class Covering:
             return None
         if view.to is not State.UNACKNOWLEDGED or not tree.is_blind(view):
             return None
-        name = f"{view.asset}: {view.title}"
-        gateway = next((asset for asset in tree.above(view.asset) if name in self._lists.get(asset, ())), None)
+        gateway = next((asset for asset in tree.above(view.asset) if self._names(asset, view)), None)
         if gateway is None:
             return None
         self._covered[view.asset, view.rule, view.part] = Covered(gateway, view)
@@ -80,11 +79,16 @@ class Covering:
     def _lost(self, t: Transition, received: Instant, tree: Tree) -> None:
         if t.event == "raised" and t.to is State.UNACKNOWLEDGED and t.reason.get("blind"):
             self._lists[t.asset] = [*t.reason["blind"]]
-        elif underneath(t) not in ACTIVE and self._lists.pop(t.asset, None) is not None:
-            for one in self._covered.values():
-                if one.gateway == t.asset:
-                    one.until = received + tree.lingers(one.view)
-            self._look()
+        elif underneath(t) in ACTIVE or self._lists.pop(t.asset, None) is None:
+            return
+        for one in self._covered.values():
+            if one.gateway == t.asset:
+                one.until = None if self._names(t.asset, one.view) else received + tree.lingers(one.view)
+        self._look()
+
+    def _names(self, gateway: str, view: Transition) -> bool:
+        """Whether the loss of a gateway, as it is now, says the same."""
+        return f"{view.asset}: {view.title}" in self._lists.get(gateway, ())
 
     def _look(self) -> None:
         self.due = min((one.until for one in self._covered.values() if one.until is not None), default=None)

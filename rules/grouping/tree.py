@@ -98,7 +98,7 @@ class Tree:
         rule = self.rules.rule(transition.rule)
         if not self._blind(transition, rule):
             return WAIT
-        patience = INSTRUMENT_PATIENCE if rule is None else getattr(rule.detect, "after", rule.fault_after)
+        patience = INSTRUMENT_PATIENCE if rule is None else getattr(rule.detect, "patience", rule.fault_after)
         return min(max(WAIT, patience), LONGEST_LINGER)
 
     def is_cause(self, transition: Transition) -> bool:

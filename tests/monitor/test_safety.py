@@ -38,6 +38,10 @@ def site_in(directory: Path) -> Site:
     (directory / "andon.yaml").write_text(SITE)
     (directory / "rules" / "a.yaml").write_text(RULES)
     (directory / "assets.yaml").write_text("assets: {press: {gateway: line1}}\n")
+    return loaded_again(directory)
+
+
+def loaded_again(directory: Path) -> Site:
     loaded = load_site(directory, os.environ)
     assert loaded.site is not None, loaded.problems
     return loaded.site
@@ -98,6 +102,31 @@ def test_the_register_tells_of_bypasses_of_what_is_hidden_and_of_every_function(
     assert function["bypass"]["limit"] == 60 * SECOND
     assert found["hidden"][0]["suppression"][0]["by"] == "kim and lee"
     assert found["requests"][0]["comment"] == "permit 12"
+
+
+def test_what_is_asked_for_is_named_as_it_is_granted_also_of_rules_over_several_machines(tmp_path: Path) -> None:
+    site = site_in(tmp_path)
+    detect = "{type: condition, scope: plant, expression: 'asset(\"press\").ppm > 5'}"
+    rule = f"{{id: both, kind: safety, assets: cell, notice: true, detect: {detect}}}"
+    (tmp_path / "rules" / "b.yaml").write_text(f"rules: [{rule}]")
+    site = loaded_again(tmp_path)
+
+    async def script() -> str:
+        async with deciding(site) as line:
+            await line.feed(message(line.intake.stamp(), "press", beam=1, muted=0, ppm=7))
+            desk = CommandDesk(line.decider, line.intake)
+            shelve = {"action": "shelve", "duration": HOUR, "by": "kim", "comment": "permit 12"}
+            for alarm in ("cell:both", "press:curtain:demand"):
+                await desk({**shelve, "alarm": alarm})
+            await line.until(lambda: told(site).count("asked for") == 2)
+            return told(site)
+
+    text = asyncio.run(script())
+    assert "asked for: shelve of press:curtain:demand, by kim" in text
+    assert "asked for: shelve of cell:both, by kim" in text
+    with closing(sqlite3.connect(site.settings.data_dir / "alarms.db")) as database, database:
+        database.execute("UPDATE stages SET body = x'7bff' WHERE name = 'plant'")
+    assert "cell: its state cannot be read\n" in told(site)
 
 
 def test_before_the_first_run_it_says_what_is_missing(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ rules:
   - {id: guard, kind: safety, group: "press", detect: {type: condition, expression: "guard == true and x > 2"}}
   - {id: blind, kind: equipment, on_bad_quality: alarm, fault_after: 4s, detect: {type: condition, expression: "x + y > 12"}}
   - {id: quiet, kind: equipment, assets: ["a", "a/*"], detect: {type: silence, after: 6s}}
+  - {id: rhythm, kind: safety, assets: "a/*", detect: {type: silence, after: learn, at_least: 1s, at_most: 20s}}
   - id: both
     kind: equipment
     when: 'asset("a/2").state == "run"'

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from rules.events import Value
-from rules.expressions import Expression, ExpressionError, ExpressionField, compile_expression, unknown_signals
+from rules.expressions import Expression, ExpressionError, ExpressionField, compile_expression
 
 TRUTHS = (True, False, None)
 
@@ -279,11 +279,6 @@ def test_nothing_but_the_language_gets_through(text: str) -> None:
 
 def test_a_wide_expression_is_fine() -> None:
     assert value(" or ".join(["a > 1"] * 300), a=0.0) is False
-
-
-def test_unknown_signals_come_with_what_was_meant() -> None:
-    (mistake,) = unknown_signals({"spindel_temp", "speed"}, {"spindle_temp", "speed"})
-    assert mistake.message == "unknown signal `spindel_temp`, did you mean `spindle_temp`?"
 
 
 def test_expressions_are_values() -> None:

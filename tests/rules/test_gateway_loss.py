@@ -73,6 +73,20 @@ def test_what_speaks_again_or_was_acknowledged_is_not() -> None:
     assert len(to_tell(site)) == 3
 
 
+def test_what_two_persons_shelved_meanwhile_is_told_when_it_is_shown_again_and_not_before() -> None:
+    site = lost().feed(*(act(60 + n, "shelve", "p2:guard-lost", by, hours=0.5) for n, by in enumerate(("kim", "lee"))))
+    site.feed(*(seen(62 + n, asset="p1", guard=True) for n in range(40)))
+    assert len(to_tell(site)) == 3
+    assert [t.to for t in site.feed(tick(1900)).out.told if t.event == "unshelved"] == ["B"]
+
+
+def test_what_the_next_loss_of_the_gateway_says_again_is_not_told_by_itself_meanwhile() -> None:
+    site = lost().feed(word(61, up=True), word(65, up=False), tick(120))
+    assert [name for name, _, covered in to_tell(site) if not covered] == ["gw", "gw"]
+    site.feed(word(121, up=True), tick(145))
+    assert [name for name, _, covered in to_tell(site) if not covered][2:] == ["p1", "p2"]
+
+
 def test_what_is_covered_survives_a_restart() -> None:
     site = lost()
     saved = json.loads(json.dumps(site.stages.snapshot()))
@@ -149,6 +163,12 @@ def test_its_own_word_tells_at_once_and_the_silence_that_follows_is_told_by_it()
 @pytest.mark.parametrize("back", [word(12, up=True), seen(12, asset="p1", guard=True)])
 def test_it_is_back_by_its_own_word_or_by_any_reading(back: object) -> None:
     site = speaking(Site(RULES, ASSETS), range(10)).feed(word(9.5, up=False), word(10, up=False), back)  # type: ignore[arg-type]
+    assert site.story("gw") == [(9.5, "raised", "AB"), (12, "cleared", "BD")]
+
+
+def test_machines_whose_clocks_are_slow_bring_it_back_too() -> None:
+    site = Site(RULES, ASSETS).feed(seen(-51, asset="p1", late=60, guard=True), word(9.5, up=False))
+    site.feed(seen(-48, asset="p1", late=60, guard=True))
     assert site.story("gw") == [(9.5, "raised", "AB"), (12, "cleared", "BD")]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from rules.alarms import Transition
@@ -137,6 +139,26 @@ def test_an_acknowledgement_underneath_is_kept() -> None:
     assert site.calls().count(("line1/a", "low")) == 1
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_is_shown_again_at_the_same_time_comes_in_the_same_order_whatever_it_did_meanwhile(restart: bool) -> None:
+    rules = PRESS.replace("signal: x, low: 5", "each: [y, z], low: 5").replace("assets: line1,", 'assets: "line1*",')
+    site = Site(rules, "assets: {line1/a: {parent: line1}}\n").feed(
+        seen(0, asset="line1", x=9),
+        seen(1, asset="line1/a", y=1, z=9),
+        seen(2, asset="line1/a", z=1),
+        seen(5, asset="line1", x=1),
+    )
+    at = T0 + 11 * SECOND // 2
+    site.feed(Command(at, "acknowledge", "line1/a", "line1/a:low:y", "kim", "seen"))
+    if restart:
+        saved, fresh = site.stages.snapshot(), Stages(site.stages.rules)
+        for monitor in site.stages.fleet.monitors.values():
+            fresh.fleet.adopt(fresh.rules, json.loads(json.dumps(monitor.snapshot())), 0)
+        fresh.restore(fresh.rules, json.loads(json.dumps(saved)), 0)
+        site.stages = fresh
+    assert [t.part for t in site.feed(tick(7)).shown("unsuppressed")] == ["y", "z"]
+
+
 def test_another_cause_takes_over_without_a_word() -> None:
     rules = PRESS + "  - {id: stop, kind: equipment, assets: line1, detect: {type: limits, signal: y, high: 5}}\n"
     site = Site(rules.replace("[trip]", "[trip, stop]"))
@@ -213,6 +235,17 @@ def test_after_the_gateway_is_back_its_machines_get_their_time_to_speak_again() 
         ("line1/c", "B"),
     ]
     assert site.calls()[-1] == ("line1/c", "quiet")
+
+
+def test_machines_whose_patience_is_learned_give_a_silent_gateway_away_as_well() -> None:
+    site = Site(GATEWAY.replace("after: 20s", "after: learn, at_most: 5m"), MACHINES)
+    for n in range(0, 300, 5):
+        site.feed(*(seen(n + i / 10, asset=f"line1/{name}", x=1) for i, name in enumerate("abc")))
+    site.feed(tick(700))
+    assert site.calls() == [("gw", "system.comms-lost")]
+    site.feed(*(seen(701 + n, asset="line1/a", x=1) for n in range(0, 300, 5)))
+    assert len(site.calls()) == 1, "each may be silent for five minutes more"
+    assert site.feed(tick(1001)).calls()[1:] == [("line1/b", "quiet"), ("line1/c", "quiet")]
 
 
 def test_one_silent_machine_is_its_own_alarm_while_others_speak() -> None:

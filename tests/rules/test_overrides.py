@@ -160,10 +160,12 @@ def test_new_files_leave_it_in_force(after: RuleSet) -> None:
     [
         rules_of("  - {id: other, kind: equipment, assets: m, detect: {type: limits, signal: t, high: 80}}\n"),
         rules_of("  - {id: r, kind: equipment, assets: m, detect: {type: limits, signal: t, low: 5}}\n"),
+        rules_of("  - {id: r, kind: equipment, assets: m, detect: {type: limits, signal: pressure, high: 3}}\n"),
+        rules_of(BY_PRODUCT, RECIPES),
         rules_of("  - {id: r, kind: equipment, assets: m, detect: {type: silence, after: 9h}}\n"),
         rules(kind="safety"),
     ],
-    ids=["the rule is gone", "the limit is gone", "another detector", "safety now"],
+    ids=["the rule is gone", "the limit is gone", "another signal", "by product now", "another detector", "safety now"],
 )
 def test_it_ends_with_what_it_belongs_to_and_that_is_said(after: RuleSet) -> None:
     m = AssetMonitor("m", rules())
@@ -171,6 +173,15 @@ def test_it_ends_with_what_it_belongs_to_and_that_is_said(after: RuleSet) -> Non
     (over, *_) = m.handle(Revision(T0 + SECOND, after))
     assert (over.event, over.reason["why"]) == ("limits_restored", "rule_changed")
     assert m.next_deadline() is None or after.rule("r") is not None
+
+
+def test_one_for_a_product_does_not_become_one_for_all() -> None:
+    mixed = BY_PRODUCT.replace("high: {", "low: {by: product, A7: 1, B2: 2}, high: {")
+    m = AssetMonitor("m", rules_of(mixed, RECIPES))
+    told(m, seen(1, p="A7", t=10), act(2, high=90))
+    plain = rules_of(mixed.replace("high: {by: product, A7: 85, B2: 70}", "high: 70"), RECIPES)
+    assert told(m, Revision(T0 + 3 * SECOND, plain)) == [("r", 3, "limits_restored")]
+    assert told(m, seen(4, t=80)) == [("r", 4, "raised")]
 
 
 # -- safety ---------------------------------------------------------------------------------------------------------

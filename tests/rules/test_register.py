@@ -75,6 +75,24 @@ def test_a_demand_that_lasts_as_the_bypass_begins_counts() -> None:
     assert bypass.demands == 1
 
 
+def test_a_bypass_that_was_not_looked_at_for_a_while_counts_its_demands_on() -> None:
+    detect = "{type: safety_function, demand: beam == false, bypass: muted == true, max_bypass: 10s}"
+    gated = rules_of(f"  - {{id: g, kind: safety, assets: m, when: on == true, detect: {detect}}}\n")
+    m = AssetMonitor("m", gated)
+    for second in range(0, 10, 2):
+        m.handle(seen(second, on=True, muted=False, beam=False))
+        m.handle(seen(second + 1, beam=True))
+    for event in (seen(20, muted=True), seen(21, beam=False), seen(22, beam=True), seen(31, muted=True)):
+        m.handle(event)
+    m.handle(seen(32, on=False))
+    m.handle(seen(33, on=True))
+    for demands in (1, 2):
+        bypass = entry(m, 40).bypass
+        assert bypass is not None
+        assert (bypass.state, bypass.count, bypass.demands) == ("B", 1, demands)
+        m.handle(seen(41, beam=False))
+
+
 def test_the_alarm_of_a_bypass_tells_the_demands_meanwhile() -> None:
     m = curtain(seen(10, muted=True), seen(20, beam=False), seen(21, beam=True))
     raised = next(t for t in m.handle(tick(70)) if t.part == "bypass")

@@ -11,7 +11,7 @@ from rules.builtin import OWN_ASSET
 from rules.events import EVERY_BROKER, SECOND, Link, Observation
 from rules.fleet import Fleet
 from rules.ruleset import RuleSet
-from tests.rules.plant import T0, reading, rules_of, seen, story, tick, told
+from tests.rules.plant import T0, reading, rules_of, seen, story, tick, told, watching
 
 HOUR = 3600
 YEARS = 20 * 365 * 24 * HOUR
@@ -125,6 +125,16 @@ def test_silence_does_not_count_while_the_link_is_down_and_goes_on_after() -> No
     m.handle(stamped(0, 0, t=1))
     assert told(m, link(10, False), tick(HOUR), link(HOUR, True, 10), tick(HOUR + 19)) == []
     assert told(m, tick(HOUR + 20)) == [("gone", HOUR + 20, "raised")]
+
+
+@pytest.mark.parametrize(
+    "detect", ["{type: silence, signal: x, after: 60s}", "{type: condition, expression: age(x) > 60}"]
+)
+def test_a_word_that_was_kept_for_us_while_the_link_was_down_is_no_older_than_it_is(detect: str) -> None:
+    m = watching(detect)
+    told(m, *(stamped(n, n, x=1) for n in (0, 45)), link(94, False), link(600, True, 94))
+    assert told(m, *(stamped(n, 601, x=1) for n in range(95, 600, 50)), tick(644), stamped(645, 645, x=1)) == []
+    assert told(m, tick(704), tick(706)) == [("r", 705, "raised")]
 
 
 def test_a_machine_on_another_broker_is_still_missed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -222,6 +223,13 @@ def test_other_teams_are_told_from_now_on_and_a_channel_that_is_gone_hears_nothi
 
 
 # -- the loss of a gateway ------------------------------------------------------------------------------------------
+
+
+def test_other_hours_are_told_from_now_on() -> None:
+    notifier = Notifier(Notify(), UTC)
+    notifier.replace(Notify(), ZoneInfo("Asia/Tokyo"))
+    (made,) = notifier.decide(transition("raised"), None, MILL).notifications
+    assert " JST" in made.body
 
 
 def lost_gateway(**changes: object) -> Transition:

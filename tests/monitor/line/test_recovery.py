@@ -18,8 +18,10 @@ from monitor.journal.entries import Message, RevisionEntry
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
 from monitor.line.decider import COMMIT_EVERY, MOST_ENTRIES, Decider
+from monitor.line.recovery import Rulesets
 from monitor.site import Site, load_site
 from rules.events import SECOND
+from rules.ruleset import EMPTY, RuleSet
 
 MACHINES = 250
 """More than one commit saves, and more than one read decides."""
@@ -118,3 +120,14 @@ def test_a_second_crash_in_the_middle_of_recovery_loses_nothing(site: Site, writ
         third.decide(reads=20)
         third.commit()
     assert raised(site) == {f"m{n}" for n in range(MACHINES)}
+
+
+def test_of_many_reloads_only_the_last_sets_of_rules_stay_in_memory() -> None:
+    rulesets, first, last = Rulesets(), RuleSet(), RuleSet()
+    rulesets.know("first", first)
+    assert rulesets.of("first", {}) is first
+    for number in range(100):
+        rulesets.know(str(number), RuleSet())
+    rulesets.know("last", last)
+    assert rulesets.of("last", {}) is last
+    assert rulesets.of("first", {}) is EMPTY, "read again from its texts, here of no rules"

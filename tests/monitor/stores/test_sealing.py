@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from monitor.codecs.timestamps import EARLIEST, LATEST
 from monitor.settings import Keep
-from monitor.stores import ladder, tiers
+from monitor.stores import columns, ladder, tiers
 from monitor.stores.base import Bucket, Point, StoreError
 from monitor.stores.embedded import FIRST, FOREVER, EmbeddedStore
 from rules.events import SECOND
@@ -218,3 +219,26 @@ def test_a_damaged_chunk_is_an_error_that_names_the_file(make: Callable[..., Emb
         list(reader.read())
     reader.close()
     store.close()
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_of_what_lies_between_two_late_readings_nothing_is_read(
+    make: Callable[..., EmbeddedStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make()
+    points = [Point("m", "x", NOW + n * SECOND, float(n), None, 0) for n in range(400)]
+    store.write(points, 1)
+    store._ladder.reload()
+    read = []
+
+    def counted(*given: Any) -> columns.Columns:
+        read.append(given)
+        return columns.unpacked(*given)
+
+    monkeypatch.setattr(tiers, "unpacked", counted)
+    late = [
+        Point("m", "x", NOW + at, 1.0, None, 0, True) for at in (SECOND, SECOND // 2, 390 * SECOND + 1, 398 * SECOND)
+    ]
+    store.write(late, 2)
+    assert len(read) < 50, "of a hundred chunks"
+    assert [p.at for p in store.read() if p.late] == [NOW + SECOND // 2, NOW + 390 * SECOND + 1]

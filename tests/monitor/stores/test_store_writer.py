@@ -128,7 +128,11 @@ class Failing:
 
     def __init__(self, store: EmbeddedStore, failures: int, retry_after: Duration | None = None) -> None:
         self._store, self.failures, self._retry_after = store, failures, retry_after
-        self.marks = store.marks
+
+    def marks(self, asset: str) -> dict[str, int]:
+        if self.failures:
+            raise StoreError("disk I/O error")
+        return self._store.marks(asset)
 
     def write(self, points: Sequence[Point], next_offset: Offset) -> int:
         if self.failures:
