@@ -20,6 +20,7 @@ from monitor import clock
 from monitor.database.queries import AlarmReader
 from monitor.errors import AndonError
 from monitor.settings import Store as StoreSettings
+from monitor.stores.base import StoreError
 from monitor.stores.influx_lines import carried, quoted, tag
 from monitor.stores.influx_progress import Progress
 from monitor.stores.influx_server import AwayError, InfluxServer, Rejected
@@ -72,8 +73,7 @@ class AlarmHistory:
         if not self._database.exists():
             return 0
         if self._anew.is_set():
-            self._anew.clear()
-            self._progress.tell_again()
+            self._go_back()
         with closing(AlarmReader(self._database)) as alarms:
             known = min(self._progress.load(), alarms.last_seq())
             rows = alarms.transitions_after(known, AT_ONCE)
@@ -81,6 +81,14 @@ class AlarmHistory:
             self._write([line_of(transition) for _, transition in rows])
             self._progress.save(rows[-1][0])
         return len(rows)
+
+    def _go_back(self) -> None:
+        self._anew.clear()
+        try:
+            self._progress.tell_again()
+        except StoreError:
+            self._anew.set()
+            raise
 
     def _write(self, lines: list[str]) -> None:
         """Have lines kept; those that the server will never take are left out, by halves until they stand alone."""

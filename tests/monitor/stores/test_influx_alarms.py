@@ -85,6 +85,24 @@ def test_whoever_saw_the_server_away_may_have_the_alarms_told_again(server: Answ
     assert told(server) == [1, 2, 1, 2]
 
 
+def test_they_are_told_again_also_if_it_is_not_known_at_first_from_where(
+    server: AnsweringServer, tmp_path: Path
+) -> None:
+    decided(tmp_path, 1, 2)
+    history = AlarmHistory(server.settings(), tmp_path)
+    work_off(history)
+    progress, aside = tmp_path / PROGRESS, tmp_path / "aside"
+    progress.rename(aside)
+    progress.mkdir()
+    history.tell_again()
+    with pytest.raises(StoreError):
+        history.step()
+    progress.rmdir()
+    aside.rename(progress)
+    work_off(history)
+    assert told(server) == [1, 2, 1, 2]
+
+
 def test_a_new_process_tells_again(server: AnsweringServer, tmp_path: Path) -> None:
     decided(tmp_path, 1, 2)
     for _ in range(2):
