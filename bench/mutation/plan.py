@@ -29,7 +29,7 @@ TESTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "life": ("rules/life.py", LIFE),
     "suppression": ("rules/suppression.py", LIFE),
     "timers": ("rules/timers.py", LIFE),
-    "delay": ("rules/delay.py", LIFE),
+    "delay": ("rules/delay.py", ("tests/rules/test_delay.py", *LIFE)),
     "watch": ("rules/watch.py", ("tests/rules/test_ignored_quality.py", "tests/rules/test_time.py", *LIFE)),
     "limits": _detector("limits", "tests/rules/test_asset.py"),
     "deviation": _detector("deviation"),
