@@ -26,9 +26,9 @@ def _detector(name: str, *tests: str) -> tuple[str, tuple[str, ...]]:
 
 TESTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "alarms": ("rules/alarms.py", LIFE),
-    "life": ("rules/life.py", LIFE),
+    "life": ("rules/life.py", ("tests/rules/test_overrides.py", *LIFE)),
     "suppression": ("rules/suppression.py", LIFE),
-    "timers": ("rules/timers.py", LIFE),
+    "timers": ("rules/timers.py", ("tests/rules/test_overrides.py", *LIFE)),
     "delay": ("rules/delay.py", ("tests/rules/test_delay.py", *LIFE)),
     "watch": ("rules/watch.py", ("tests/rules/test_ignored_quality.py", "tests/rules/test_time.py", *LIFE)),
     "limits": _detector("limits", "tests/rules/test_asset.py"),
