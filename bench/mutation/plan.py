@@ -28,7 +28,7 @@ TESTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "alarms": ("rules/alarms.py", LIFE),
     "life": ("rules/life.py", ("tests/rules/test_overrides.py", *LIFE)),
     "suppression": ("rules/suppression.py", LIFE),
-    "timers": ("rules/timers.py", ("tests/rules/test_overrides.py", *LIFE)),
+    "timers": ("rules/timers.py", ("tests/rules/test_overrides.py", "tests/rules/test_answering.py", *LIFE)),
     "delay": ("rules/delay.py", ("tests/rules/test_delay.py", *LIFE)),
     "watch": ("rules/watch.py", ("tests/rules/test_ignored_quality.py", "tests/rules/test_time.py", *LIFE)),
     "limits": _detector("limits", "tests/rules/test_asset.py"),

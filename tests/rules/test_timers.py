@@ -91,6 +91,14 @@ def test_an_acknowledged_alarm_calls_again_period_by_period_while_it_lasts() -> 
     ]  # fmt: skip
 
 
+def test_who_is_called_again_is_told_why() -> None:
+    m = monitor(", re_alarm_after: 4h, ack_expires: 6h")
+    told(m, seen(0, t=99), act(1, "acknowledge"))
+    (again,) = m.handle(tick(10 * HOUR))
+    assert again.reason["why"] == "re_alarm_after"
+    assert again.reason["text"] == "still not normal 4h after the last call: t 99 above high limit 80"
+
+
 def test_an_acknowledgement_expires() -> None:
     m = monitor(", ack_expires: 8h")
     m.handle(seen(0, t=99))
