@@ -54,3 +54,8 @@ def test_the_times_move_with_a_clock_that_is_set_back():
 
 def test_a_count_below_one_is_refused():
     assert "at_least" in refused("{type: count, expression: 'jam == true', at_least: 0, within: 60s}")
+
+
+def test_what_came_about_before_the_rule_was_armed_is_not_counted():
+    m = watching(JAMS.replace("3", "1"), more=", when: 'run == true'")
+    assert told(m, seen(0, run=True, jam=False), seen(1, run=False), seen(2, jam=True), seen(3, run=True)) == []

@@ -71,3 +71,9 @@ def test_the_reason_says_what_stands_still():
     m.handle(seen(0, level=2.5))
     (raised,) = m.handle(tick(60))
     assert (raised.reason["text"], raised.value) == ("level 2.5 m has not moved for 1m", 2.5)
+
+
+def test_without_a_tolerance_any_movement_counts():
+    m = watching("{type: stuck, signal: level, for: 10s}")
+    assert told(m, seen(0, level=10), seen(5, level=10.01), tick(14)) == []
+    assert told(m, tick(15)) == [("r", 15, "raised")]
