@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rules.plant import refused, seen, tick, told, watching
+from tests.rules.plant import refused, seen, tick, told, typed, watching
 
 FAST = "{type: rate_of_change, signal: t, rise: 1, fall: 2, over: 10s}"
 
@@ -71,3 +71,23 @@ def test_a_rule_without_limits_is_refused():
 def test_time_alone_changes_nothing():
     m = watching(FAST)
     assert told(m, *ramp(1.5, [0, 5]), tick(1000)) == [("r", 5, "raised")]
+
+
+def test_the_reason_says_how_it_goes_on_once_it_is_over():
+    m = watching("{type: rate_of_change, signal: t, fall: 2, over: 10s}", assets=typed("t: {unit: bar}"))
+    (fallen,) = [t for e in ramp(-3, [0, 5]) for t in m.handle(e)]
+    assert (fallen.reason["text"], fallen.value) == ("t falls by 3 bar/s over 10s, more than 2 bar/s", 3)
+    (over,) = m.handle(seen(10, t=85))
+    assert over.reason["text"] == "t no longer falls too fast: it falls by 1.5 bar/s over 10s, of at most 2 bar/s"
+    assert (over.value, over.reason["limit"], over.reason["values"]) == (1.5, 2, {"t": 85})
+
+
+def test_a_window_that_is_too_short_to_measure_in_is_refused():
+    assert "at least 1ms" in refused("{type: rate_of_change, signal: t, rise: 1, over: 0s}")
+    watching("{type: rate_of_change, signal: t, rise: 1, over: 1ms}")
+
+
+def test_without_a_window_it_is_the_last_minute():
+    m = watching("{type: rate_of_change, signal: t, rise: 1}")
+    assert told(m, *ramp(1.5, [0, 25])) == []
+    assert told(m, *ramp(1.5, [32])) == [("r", 32, "raised")]

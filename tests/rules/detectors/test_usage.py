@@ -71,3 +71,27 @@ def test_a_counter_that_is_not_known_for_a_while_loses_nothing():
 )
 def test_what_does_not_fit_together_is_refused(detect: str):
     assert refused(detect)
+
+
+def test_what_is_counted_while_the_rule_is_not_armed_is_not_added():
+    m = watching(CYCLES, more=", when: 'auto == true'")
+    told(m, seen(0, auto=True, strokes=0), seen(1, strokes=40), seen(2, auto=False), seen(3, strokes=500))
+    assert told(m, seen(4, auto=True), seen(5, strokes=559)) == []
+    (due,) = m.handle(seen(6, strokes=560))
+    assert due.reason["text"] == "due: strokes rose by 100 since serviced == true, every 100"
+    assert (due.reason["limit"], due.reason["values"]) == (100, {"strokes": 560})
+
+
+def test_a_counter_that_falls_below_zero_has_used_nothing():
+    m = watching(CYCLES)
+    assert told(m, seen(0, strokes=10), seen(1, strokes=-500), seen(2, strokes=-401)) == []
+    assert told(m, seen(3, strokes=-400)) == [("r", 3, "raised")]
+
+
+@pytest.mark.parametrize(("detect", "values"), [(GREASE, {"state": "run"}), (CYCLES, {"strokes": 1000})])
+def test_the_reason_says_by_what_it_is_done(detect: str, values: dict[str, object]):
+    m = watching(detect)
+    told(m, seen(0, greased=False, serviced=False, strokes=0), seen(1, **values), tick(3 * HOUR))
+    (done,) = m.handle(seen(3 * HOUR + 1, greased=True, serviced=True))
+    assert done.event == "cleared"
+    assert done.reason["text"] in {"done: greased == true", "done: serviced == true"}
