@@ -14,6 +14,7 @@ import resource
 import sys
 from importlib.machinery import ModuleSpec
 from itertools import zip_longest
+from math import ceil
 from pathlib import Path
 from random import Random
 from types import CodeType, FunctionType, ModuleType
@@ -28,8 +29,10 @@ from plan import TESTS
 PRELOADED = (np, pydantic)
 """Imported before the forks, so that no child has to."""
 ROOT = Path(__file__).parent.parent.parent
-LONGEST = 20
-"""Seconds of processor time; what takes longer was noticed."""
+LONGEST = 60
+"""Seconds of processor time that the tests may take without any change."""
+PATIENCE = 2
+"""How many times as long as that, collected and uncollected, they may take with one; what takes longer was noticed."""
 FORGOTTEN = ("rules", "tests.rules", "tests.scenarios", "tests.properties")
 PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "--no-header", "-n0")
 
@@ -92,13 +95,16 @@ class Trial:
         self.path = ROOT / self.file
         self.source = self.path.read_text(encoding="utf-8")
         self.count = len(list(mutants(ast.parse(self.source))))
+        self.longest = LONGEST
         every = range(self.count)
         self.numbers = every if sample is None or sample >= self.count else sorted(Random(name).sample(every, sample))
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Print how many changes were noticed, and those that were not."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
         if any(self.noticed(session, ast.parse(self.source), inside) for inside in (True, False)):
             sys.exit(f"{self.file}: its tests fail without any change: {' '.join(self.tests)}")
+        self.longest = 1 + PATIENCE * ceil(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before)
         left = 0
         for number in self.numbers:
             tree = ast.parse(self.source)
@@ -116,7 +122,7 @@ class Trial:
         pid = os.fork()
         if pid:
             return os.waitpid(pid, 0)[1] != 0
-        resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST))
+        resource.setrlimit(resource.RLIMIT_CPU, (self.longest, self.longest))
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1), os.dup2(nowhere, 2)
         try:
