@@ -39,7 +39,7 @@ TESTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "condition": _detector("condition", "tests/rules/test_plant_rules.py"),
     "rate_of_change": _detector("rate_of_change"),
     "usage": _detector("usage"),
-    "safety_function": _detector("safety_function"),
+    "safety_function": _detector("safety_function", "tests/rules/test_register.py"),
     "vibration_zone": _detector("vibration_zone"),
     "alarm_table": _detector("alarm_table"),
     "silence": _detector("silence", "tests/rules/test_time.py", "tests/rules/learning/test_rhythm.py"),
