@@ -42,7 +42,9 @@ TESTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "safety_function": _detector("safety_function", "tests/rules/test_register.py"),
     "vibration_zone": _detector("vibration_zone"),
     "alarm_table": _detector("alarm_table"),
-    "silence": _detector("silence", "tests/rules/test_time.py", "tests/rules/learning/test_rhythm.py"),
+    "silence": _detector(
+        "silence", "tests/rules/test_time.py", "tests/rules/test_working_time.py", "tests/rules/learning/test_rhythm.py"
+    ),
     "forecast": _detector("forecast"),
     "cusum": _detector("cusum", *CHARTS),
     "ewma": _detector("ewma", *CHARTS),

@@ -6,7 +6,7 @@ import pytest
 
 from rules.asset import AssetMonitor
 from rules.events import SECOND, Command
-from tests.rules.plant import T0, refused, seen, tick, watching
+from tests.rules.plant import T0, refused, seen, set_back, tick, watching
 
 CURTAIN = (
     "{type: safety_function, demand: 'beam == false', bypass: 'muted == true', max_bypass: 60s, "
@@ -127,3 +127,13 @@ def test_a_bypass_that_is_held_while_the_rule_is_disarmed_is_still_too_long_afte
     assert parts(m, seen(0, run=True, muted=True), tick(10)) == [("bypass", 10, "raised")]
     assert parts(m, seen(20, run=False), seen(30, run=True)) == []
     assert parts(m, seen(31, muted=False)) == [("bypass", 31, "cleared")]
+
+
+def test_a_bypass_and_a_proof_test_last_as_long_though_the_clock_is_set_back():
+    m = curtain()
+    parts(m, seen(4000, test=True), seen(4001, test=False), seen(4010, muted=True))
+    assert set_back(m, 4010, muted=True) == []
+    assert parts(m, tick(4069)) == []
+    assert parts(m, tick(4070)) == [("bypass", 470, "raised")]
+    assert parts(m, tick(30 * DAY + 4000)) == []
+    assert parts(m, tick(30 * DAY + 4001))[-1] == ("proof_test", 30 * DAY + 401, "raised")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rules.plant import seen, tick, told, watching
+from tests.rules.plant import seen, set_back, tick, told, watching
 
 VALVE = "{type: sequence, first: 'command == true', then: 'open == true', within: 5s, missing: true}"
 REACH = "{type: sequence, first: 'door == true', then: 'motion == true', within: 5s}"
@@ -61,6 +61,17 @@ def test_the_reason_names_both():
     told(m, seen(0, command=False, open=False), seen(1, command=True))
     (raised,) = m.handle(tick(6))
     assert raised.reason["text"].startswith("command == true was not followed by open == true within 5s")
+    m = watching(REACH)
+    told(m, seen(0, door=False, motion=False), seen(1, door=True))
+    (raised,) = m.handle(seen(2, motion=True))
+    assert raised.reason["text"].startswith("door == true was followed by motion == true within 5s: door True")
+
+
+def test_the_wait_is_as_long_though_the_clock_is_set_back():
+    m = watching(VALVE.replace("5s", "60s"))
+    told(m, seen(3999, command=False, open=False), seen(4000, command=True))
+    assert [*set_back(m, 4000, command=True), *told(m, tick(4059))] == []
+    assert told(m, tick(4060)) == [("r", 460, "raised")]
 
 
 @pytest.mark.parametrize("began", [1, 3], ids=["armed", "not-armed"])
