@@ -66,6 +66,7 @@ def test_what_was_before_the_rule_was_armed_is_forgotten():
 
 def test_a_rule_without_limits_is_refused():
     assert "give rise, fall or both" in refused("{type: rate_of_change, signal: t}")
+    assert "rise" in refused("{type: rate_of_change, signal: t, rise: .inf}")
 
 
 def test_time_alone_changes_nothing():
@@ -89,5 +90,5 @@ def test_a_window_that_is_too_short_to_measure_in_is_refused():
 
 def test_without_a_window_it_is_the_last_minute():
     m = watching("{type: rate_of_change, signal: t, rise: 1}")
-    assert told(m, *ramp(1.5, [0, 25])) == []
-    assert told(m, *ramp(1.5, [32])) == [("r", 32, "raised")]
+    assert told(m, *ramp(1.5, [0, 20])) == []
+    assert told(m, *ramp(1.5, [30.2])) == [("r", 30.2, "raised")]

@@ -135,5 +135,5 @@ def test_a_bypass_and_a_proof_test_last_as_long_though_the_clock_is_set_back():
     assert set_back(m, 4010, muted=True) == []
     assert parts(m, tick(4069)) == []
     assert parts(m, tick(4070)) == [("bypass", 470, "raised")]
-    assert parts(m, tick(30 * DAY + 4000)) == []
-    assert parts(m, tick(30 * DAY + 4001))[-1] == ("proof_test", 30 * DAY + 401, "raised")
+    assert parts(m, tick(30 * DAY + 3999)) == []
+    assert parts(m, tick(30 * DAY + 4000)) == [("proof_test", 30 * DAY + 400, "raised")]
