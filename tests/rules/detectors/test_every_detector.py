@@ -130,6 +130,16 @@ def test_it_changes_neither_its_configuration_nor_what_it_is_told(name: str) -> 
 
 
 @pytest.mark.parametrize("name", TYPES)
+def test_it_names_every_signal_that_it_looks_at(name: str) -> None:
+    """Beside those that tell the context, which a table of limits goes by."""
+    monitor = AssetMonitor(ASSET, rules_with(name))
+    context = RULESET.assets.context(ASSET).values()
+    for watch in monitor.watches:
+        if watch.rule.kind != "system":
+            assert {signal.name for signal in watch.inputs} - {*context} <= {*watch.rule.detect.signals()}
+
+
+@pytest.mark.parametrize("name", TYPES)
 def test_it_says_what_it_is_for(name: str) -> None:
     config = CONFIGS[name]
     assert config.__doc__

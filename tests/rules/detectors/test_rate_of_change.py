@@ -92,3 +92,16 @@ def test_without_a_window_it_is_the_last_minute():
     m = watching("{type: rate_of_change, signal: t, rise: 1}")
     assert told(m, *ramp(1.5, [0, 20])) == []
     assert told(m, *ramp(1.5, [30.2])) == [("r", 30.2, "raised")]
+
+
+def test_what_was_cleared_as_the_rule_was_disarmed_does_not_come_back_by_arming_it():
+    m = watching(FAST, more=", when: 'run == true', when_false: clear")
+    story = told(m, seen(0, run=True, t=0), seen(5, t=10), seen(6, run=False), seen(7, run=True))
+    assert story == [("r", 5, "raised"), ("r", 6, "cleared")]
+
+
+def test_of_what_is_held_the_rate_is_not_known_as_the_rule_is_armed_again():
+    m = watching(FAST, more=", when: 'run == true', escalate: [{after: 60s, priority: high}]")
+    told(m, seen(0, run=True, t=0), seen(5, t=10), seen(6, run=False), seen(7, run=True))
+    (risen,) = m.handle(tick(65))
+    assert (risen.event, risen.value) == ("raised_priority", 0)

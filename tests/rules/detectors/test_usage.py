@@ -7,7 +7,7 @@ import json
 import pytest
 
 from rules.asset import AssetMonitor
-from tests.rules.plant import refused, seen, tick, told, watching
+from tests.rules.plant import refused, seen, set_back, tick, told, watching
 
 GREASE = "{type: usage, while: \"state == 'run'\", every: 2h, reset_by: 'greased == true'}"
 CYCLES = "{type: usage, counter: strokes, every: 100, reset_by: 'serviced == true'}"
@@ -67,6 +67,10 @@ def test_a_counter_that_is_not_known_for_a_while_loses_nothing():
         "{type: usage, counter: c, every: 2h, reset_by: 'a == 1'}",
         "{type: usage, while: 'a == 1', every: 5, reset_by: 'a == 1'}",
         "{type: usage, counter: c, every: -1, reset_by: 'a == 1'}",
+        "{type: usage, counter: c, every: 0, reset_by: 'a == 1'}",
+        "{type: usage, counter: c, every: .inf, reset_by: 'a == 1'}",
+        "{type: usage, counter: c, while: 'b == 1', every: 5, reset_by: 'a == 1'}",
+        "{type: usage, while: 'b == 1', every: 0s, reset_by: 'a == 1'}",
     ],
 )
 def test_what_does_not_fit_together_is_refused(detect: str):
@@ -95,3 +99,15 @@ def test_the_reason_says_by_what_it_is_done(detect: str, values: dict[str, objec
     (done,) = m.handle(seen(3 * HOUR + 1, greased=True, serviced=True))
     assert done.event == "cleared"
     assert done.reason["text"] in {"done: greased == true", "done: serviced == true"}
+
+
+def test_an_amount_may_be_less_than_one():
+    m = watching(CYCLES.replace("100", "0.5"))
+    assert told(m, seen(0, strokes=0), seen(1, strokes=0.4), seen(2, strokes=0.5)) == [("r", 2, "raised")]
+
+
+def test_the_hours_are_counted_on_though_the_clock_is_set_back():
+    m = watching(GREASE)
+    told(m, seen(2 * HOUR, state="run"))
+    assert [*set_back(m, 3 * HOUR, state="run"), *told(m, tick(4 * HOUR - 1))] == []
+    assert told(m, tick(4 * HOUR)) == [("r", 3 * HOUR, "raised")]
