@@ -103,7 +103,7 @@ class Trial:
         """Print how many changes were noticed, and those that were not."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
         if any(self.noticed(session, ast.parse(self.source), inside) for inside in (True, False)):
-            sys.exit(f"{self.file}: its tests fail without any change: {' '.join(self.tests)}")
+            pytest.exit(f"{self.file}: its tests fail without any change: {' '.join(self.tests)}", 1)
         self.longest = 1 + PATIENCE * ceil(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before)
         left = 0
         for number in self.numbers:

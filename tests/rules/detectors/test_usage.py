@@ -108,6 +108,6 @@ def test_an_amount_may_be_less_than_one():
 
 def test_the_hours_are_counted_on_though_the_clock_is_set_back():
     m = watching(GREASE)
-    told(m, seen(2 * HOUR, state="run"))
+    told(m, seen(2 * HOUR, state="run"), seen(3 * HOUR, state="run"))
     assert [*set_back(m, 3 * HOUR, state="run"), *told(m, tick(4 * HOUR - 1))] == []
     assert told(m, tick(4 * HOUR)) == [("r", 3 * HOUR, "raised")]
