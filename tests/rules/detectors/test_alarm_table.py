@@ -129,6 +129,25 @@ def test_what_is_not_in_the_table_is_named_and_its_end_too():
     assert (cleared.reason["text"], cleared.value) == ("faults: all is listed", 0)
 
 
+@pytest.mark.parametrize(("word", "bits"), [(-1.0, 16), (-32768.0, 1), (-32769.0, 31)])
+def test_a_negative_word_is_as_wide_as_it_has_to_be(word: float, bits: int):
+    (raised,) = watching(BITS.replace("code: 0", "code: 51").replace("code: 3", "code: 52")).handle(
+        seen(0, faults=word)
+    )
+    named = raised.reason["text"].removeprefix("faults: ").removesuffix(" is not in the table")
+    assert len(named.split(", ")) == bits
+
+
+def test_what_is_said_of_an_unlisted_code_while_the_signal_is_bad_goes_by_the_last_word():
+    m = watching(CODES, more=", escalate: [{after: 10s, priority: high}]")
+    told_of = [t for e in (seen(0, fault=99), seen(1, fault=None), tick(10)) for t in m.handle(e)]
+    assert (told_of[-1].event, told_of[-1].value, told_of[-1].reason["values"]) == (
+        "raised_priority",
+        99,
+        {"fault": 99},
+    )
+
+
 def test_a_code_is_text_or_a_whole_number_and_nothing_else():
     m = watching(CODES)
     assert parts(m, seen(0, fault=" E4 "), seen(1, fault=True), seen(2, fault=17.5)) == [("E4", "raised")]

@@ -53,6 +53,7 @@ def test_a_counter_adds_up_over_its_own_resets():
     (due,) = m.handle(seen(4, strokes=40))
     assert due.value == 100
     assert told(m, seen(5, serviced=False), seen(6, serviced=True)) == [("r", 6, "cleared")]
+    assert told(m, seen(7, strokes=139.5), seen(8, strokes=140)) == [("r", 8, "raised")]
 
 
 def test_a_counter_that_is_not_known_for_a_while_loses_nothing():
