@@ -13,6 +13,14 @@ LIFE = (
     "-k",
     "not test_scenarios or life or safety",
 )
+WATCHED = (
+    "tests/rules/test_delay.py",
+    "tests/rules/test_time.py",
+    "tests/rules/test_looking_back.py",
+    "tests/rules/test_answering.py",
+    "tests/rules/test_overrides.py",
+    "tests/rules/test_chart_limits_in_service.py",
+)
 CHARTS = ("tests/rules/test_charts.py", "tests/rules/test_textbook_charts.py")
 LEARNING = ("tests/rules/test_learning_detectors.py",)
 OWN = ("alarm_table", "condition", "count", "deviation", "forecast", "limits", "rate_of_change", "safety_function",
@@ -32,7 +40,7 @@ TESTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "suppression": ("rules/suppression.py", LIFE),
     "timers": ("rules/timers.py", ("tests/rules/test_overrides.py", "tests/rules/test_answering.py", *LIFE)),
     "delay": ("rules/delay.py", ("tests/rules/test_delay.py", *LIFE)),
-    "watch": ("rules/watch.py", (IGNORED, "tests/rules/test_time.py", *LIFE)),
+    "watch": ("rules/watch.py", (IGNORED, *WATCHED, *LIFE)),
     "limits": _detector("limits", "tests/rules/test_asset.py"),
     "deviation": _detector("deviation"),
     "count": _detector("count"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 
 import pytest
@@ -99,3 +100,33 @@ def test_huge_values_do_no_harm():
 
 def test_a_horizon_far_beyond_the_window_is_refused():
     assert "ten times" in refused("{type: forecast, signal: dp, limit: 1, horizon: 30d, window: 1h}")
+
+
+def test_the_reason_says_when_the_limit_is_reached_and_when_no_longer():
+    m = watching(FILTER)
+    (raised,) = feed(m, rising(10, 8.5))
+    assert " reaches 100 in " in raised.reason["text"]
+    assert (raised.reason["limit"], raised.reason["values"]) == (100, {"dp": raised.value})
+    assert raised.reason["slope"] == pytest.approx(10 / HOUR)
+    (over,) = feed(m, {8.5 * HOUR + n * 300: 85.0 for n in range(1, 100)})
+    assert " no longer soon reaches 100 in " in over.reason["text"]
+
+
+def test_what_is_beyond_the_limit_already_has_reached_it_though_it_stands_still():
+    (raised,) = feed(watching(FILTER), rising(0, 6, start=105))
+    assert raised.reason["forecast"]["in"] == 0
+
+
+@pytest.mark.parametrize("hours", [8.3, 9], ids=["before", "after"])
+def test_the_line_survives_a_restart(hours: float):
+    steady, restored = watching(FILTER), watching(FILTER)
+    for second, value in (rising(10, hours) | {hours * HOUR + n * 300: 75.0 + n / 20 for n in range(1, 30)}).items():
+        restored = AssetMonitor.restore(restored.rules, json.loads(json.dumps(restored.snapshot())))
+        assert restored.handle(seen(second, dp=value)) == steady.handle(seen(second, dp=value))
+        assert restored.snapshot() == steady.snapshot()
+
+
+def test_the_shortest_window_and_the_farthest_horizon_are_accepted():
+    watching("{type: forecast, signal: dp, limit: 1, horizon: 10s, window: 1s}")
+    watching("{type: forecast, signal: dp, limit: 1, horizon: 1s, window: 1s}")
+    assert "at least 1s" in refused("{type: forecast, signal: dp, limit: 1, horizon: 1s, window: 999ms}")

@@ -40,6 +40,26 @@ def test_the_boundaries_are_those_of_the_standards(group: str, b_c: float, c_d: 
     assert (d.reason["level"], d.reason["limit"]) == ("zone_d", c_d)
 
 
+@pytest.mark.parametrize(
+    ("group", "a_b"),
+    [
+        ("machine_group: 1, support: rigid", 2.3),
+        ("machine_group: 1, support: flexible", 3.5),
+        ("machine_group: 2, support: rigid", 1.4),
+        ("machine_group: 2, support: flexible", 2.3),
+        ("machine_group: pump-1, power: 200", 2.5),
+        ("machine_group: pump-1, power: 201", 3.5),
+        ("machine_group: pump-2, power: 75", 3.2),
+        ("machine_group: pump-2, power: 400", 4.2),
+    ],
+)
+def test_below_the_alarm_the_reason_tells_zone_a_from_zone_b(group: str, a_b: float):
+    m = watching(f"{{type: vibration_zone, signal: v, {group}}}")
+    for second, value, zone in ((0, a_b, "A"), (2, a_b + 0.01, "B")):
+        m.handle(seen(second, v=20))
+        assert f"is in zone {zone} (back below" in m.handle(seen(second + 1, v=value))[0].reason["text"]
+
+
 def test_the_table_rises_in_every_row():
     assert all(0 < zones.a_b < zones.b_c < zones.c_d for zones in ZONES.values())
 
@@ -97,7 +117,7 @@ def test_the_reason_names_the_zone():
 
 def test_what_was_exceeded_before_the_rule_was_armed_again_leaves_no_deadband_behind():
     detect = MOTOR.replace("}", ", baseline: 2.0, deadband: 0.3}")
-    for before, after in ((2.9, 2.6), (4.6, 4.3), (2.75, 2.6)):
+    for before, after in ((2.9, 2.6), (4.6, 4.3), (2.75, 2.6), (1.25, 1.4)):
         m = watching(detect, more=", when: 'run == true', when_false: clear")
         told(m, seen(0, run=True, v=before), seen(1, run=False), seen(2, v=after))
         fresh = watching(detect)
