@@ -8,8 +8,9 @@ from random import Random
 import pytest
 
 from rules.asset import AssetMonitor
+from rules.events import SECOND
 from rules.trend import trend
-from tests.rules.plant import refused, seen, told, watching
+from tests.rules.plant import T0, refused, seen, told, watching
 
 FILTER = "{type: forecast, signal: dp, limit: 100, horizon: 2h, window: 4h}"
 MINUTE, HOUR = 60, 3600
@@ -112,15 +113,25 @@ def test_the_reason_says_when_the_limit_is_reached_and_when_no_longer():
     assert " no longer soon reaches 100 in " in over.reason["text"]
 
 
-def test_what_is_beyond_the_limit_already_has_reached_it_though_it_stands_still():
-    (raised,) = feed(watching(FILTER), rising(0, 6, start=105))
+@pytest.mark.parametrize("start", [100, 105])
+def test_what_is_at_the_limit_already_has_reached_it_though_it_stands_still(start: float):
+    (raised,) = feed(watching(FILTER), rising(0, 6, start=start))
     assert raised.reason["forecast"]["in"] == 0
+    assert raised.reason["text"] == f"dp {start} reaches 100 in 0s (0s to 0s)"
+
+
+@pytest.mark.parametrize(("every", "points"), [(660, 12), (600, 13)], ids=["twelve-points", "half-the-window"])
+def test_a_line_needs_twelve_points_over_half_of_the_window(every: float, points: int):
+    (raised,) = feed(watching(FILTER), rising(40, (points * every + 1) / HOUR, every=every))
+    assert raised.at == T0 + points * every * SECOND
 
 
 @pytest.mark.parametrize("hours", [8.3, 9], ids=["before", "after"])
 def test_the_line_survives_a_restart(hours: float):
     steady, restored = watching(FILTER), watching(FILTER)
-    for second, value in (rising(10, hours) | {hours * HOUR + n * 300: 75.0 + n / 20 for n in range(1, 30)}).items():
+    for second, value in (
+        rising(10, hours, every=150) | {hours * HOUR + n * 300: 75.0 + n / 20 for n in range(1, 30)}
+    ).items():
         restored = AssetMonitor.restore(restored.rules, json.loads(json.dumps(restored.snapshot())))
         assert restored.handle(seen(second, dp=value)) == steady.handle(seen(second, dp=value))
         assert restored.snapshot() == steady.snapshot()
