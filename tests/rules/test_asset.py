@@ -7,7 +7,7 @@ import json
 from rules.asset import AssetMonitor
 from rules.builtin import OWN_ASSET
 from rules.events import SECOND, Command, Fault, Link, Revision
-from tests.rules.plant import T0, rules_of, seen, story, tick, told, watching
+from tests.rules.plant import T0, rules_of, seen, set_back, story, tick, told, watching
 
 HOT = """
   - id: hot
@@ -131,6 +131,13 @@ def test_what_ends_with_the_gate_says_so_and_what_ended_behind_it_says_what_it_r
     told(m, seen(0, run=True, t=99), seen(1, run=False), seen(2, t=7))
     (cleared,) = m.handle(seen(3, run=True))
     assert (cleared.reason["why"], cleared.reason["text"]) == ("gate", "t 7 no longer above high limit 80")
+
+
+def test_settling_lasts_as_long_though_the_clock_is_set_back() -> None:
+    m = watching("{type: limits, signal: t, high: 80}", more=", when: 'run == true', settle: 60s")
+    told(m, seen(4000, run=True, t=99))
+    assert [*set_back(m, 4000, t=99), *told(m, tick(4059))] == []
+    assert told(m, tick(4060)) == [("r", 460, "raised")]
 
 
 def test_what_is_due_meanwhile_does_not_end_settling_early() -> None:

@@ -120,10 +120,13 @@ def test_what_is_at_the_limit_already_has_reached_it_though_it_stands_still(star
     assert raised.reason["text"] == f"dp {start} reaches 100 in 0s (0s to 0s)"
 
 
-@pytest.mark.parametrize(("every", "points"), [(660, 12), (600, 13)], ids=["twelve-points", "half-the-window"])
-def test_a_line_needs_twelve_points_over_half_of_the_window(every: float, points: int):
+@pytest.mark.parametrize(
+    ("every", "points", "left"), [(660, 12, "29m"), (600, 13, "30m")], ids=["twelve-points", "half-the-window"]
+)
+def test_a_line_needs_twelve_points_over_half_of_the_window(every: float, points: int, left: str):
     (raised,) = feed(watching(FILTER), rising(40, (points * every + 1) / HOUR, every=every))
     assert raised.at == T0 + points * every * SECOND
+    assert raised.reason["text"].endswith(f" reaches 100 in {left} ({left} to {left})")
 
 
 @pytest.mark.parametrize("hours", [8.3, 9], ids=["before", "after"])

@@ -30,6 +30,10 @@ def test_what_nobody_can_wait_for_is_refused(keys: str, why: str):
     assert why in refused(f"{{type: silence, {keys}}}")
 
 
+def test_a_month_of_working_time_may_be_waited_for():
+    watching("{type: silence, after: 31d, calendar: mon-fri}")
+
+
 @pytest.mark.parametrize(("signal", "who"), [("", "the asset"), (", signal: x", "x")])
 def test_the_reason_says_who_was_silent_for_how_long(signal: str, who: str):
     m = watching(f"{{type: silence, after: 60s{signal}}}")

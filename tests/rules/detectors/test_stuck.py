@@ -91,3 +91,10 @@ def test_the_reason_says_that_it_moves_again():
     told(m, seen(0, level=10), tick(60))
     (over,) = m.handle(seen(70, level=12))
     assert (over.reason["text"], over.value, over.reason["limit"]) == ("level 12 moves again", 12, 60)
+
+
+def test_what_is_said_while_the_signal_is_bad_goes_by_the_last_value():
+    m = watching(LEVEL, more=", escalate: [{after: 10s, priority: high}]")
+    told(m, seen(0, level=10), tick(60), seen(65, level=None))
+    (risen,) = m.handle(tick(70))
+    assert (risen.event, risen.value, risen.reason["values"]) == ("raised_priority", 10, {"level": 10})
