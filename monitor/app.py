@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
+import sys
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -44,6 +46,8 @@ from rules.assetmodel import AssetModel
 
 JOURNAL: Final = "journal"
 ALARMS: Final = "alarms.db"
+SWITCH_SECONDS: Final = 0.0005
+"""How long a thread may keep the interpreter from the event loop."""
 
 log = structlog.get_logger()
 
@@ -156,6 +160,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
             "set_aside": set_aside,
         }
         await stack.enter_async_context(linesocket.serving(data, handlers))
+        _prefer_the_loop()
         async with asyncio.TaskGroup() as tasks:
             receiving = [tasks.create_task(collector.run()) for collector in collectors.values()]
             others = [
@@ -177,6 +182,13 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
             room.close()
             await _cancel(receiving)
             await _cancel(others)
+
+
+def _prefer_the_loop() -> None:
+    """Threads give way to it soon, and no collection looks again through what stands since the start."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()
 
 
 async def _reachable(broker: Broker, data: Path, stack: AsyncExitStack) -> Broker:

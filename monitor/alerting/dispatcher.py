@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -16,6 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitor import clock, telemetry
+from monitor.alerting.calling import Caller
 from monitor.alerting.channels import Answer, Channel, ChannelError
 from monitor.alerting.outbox import LONGEST_WAIT, Attempt, Outbox, Outcome, Pending, State
 from rules.events import SECOND, Duration, Instant
@@ -104,6 +104,10 @@ class Dispatcher:
             _log.error("notification_given_up", key=key, channel=channel, why="its channel is no longer configured")
 
     async def _serve(self, queue: _Queue) -> None:
+        with contextlib.closing(queue):
+            await self._work_off(queue)
+
+    async def _work_off(self, queue: _Queue) -> None:
         pending: Pending | None = None
         while True:
             queue.woken.clear()
@@ -187,40 +191,26 @@ class _Queue:
         self.failures = 0
         self.hanging: set[asyncio.Future[Answer]] = set()
         self._channel = channel
+        self._caller: Caller | None = None
 
     async def send(self, pending: Pending, time_limit: float) -> Answer:
-        sending = _in_thread(self._channel.send, pending.message)
+        self._caller = self._caller or Caller()
+        sending = self._caller.call(self._channel.send, pending.message)
         done, _ = await asyncio.wait({sending}, timeout=time_limit)
         if not done:
             self.hanging.add(sending)
             sending.add_done_callback(self._came_back)
+            self.close()
             raise TimeoutError
         return sending.result()
+
+    def close(self) -> None:
+        """Let the thread end that has sent so far."""
+        if self._caller is not None:
+            self._caller.dismiss()
+            self._caller = None
 
     def _came_back(self, sending: asyncio.Future[Answer]) -> None:
         self.hanging.discard(sending)
         if not sending.cancelled():
             sending.exception()
-
-
-def _in_thread(function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
-    """Run in a thread of its own that does not keep the program alive; a thread pool would wait for it at the end."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(method: Callable[[Any], None], value: Any) -> None:
-        if not future.done():
-            method(value)
-
-    def work() -> None:
-        try:
-            result = function(*arguments)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            outcome: tuple[Callable[[Any], None], Any] = (future.set_exception, error)
-        else:
-            outcome = (future.set_result, result)
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, *outcome)
-
-    threading.Thread(target=work, name="channel", daemon=True).start()
-    return future

@@ -65,11 +65,16 @@ def _override_problems(site: Site | None) -> list[Problem]:
     from contextlib import closing
     from zoneinfo import ZoneInfo
 
+    from monitor.database.migrate import AlarmDatabaseError
     from monitor.database.queries import AlarmReader
     from monitor.overrides import as_warnings, differences
+    from rules.problems import Problem
 
-    with closing(AlarmReader(path)) as reader:
-        found = differences(reader, site.ruleset)
+    try:
+        with closing(AlarmReader(path)) as reader:
+            found = differences(reader, site.ruleset)
+    except AlarmDatabaseError as error:
+        return [Problem(path.name, 0, f"limits that people overrode are not known: {error}", severity="warning")]
     return list(as_warnings(found, site.texts, ZoneInfo(site.settings.timezone)))
 
 

@@ -63,13 +63,13 @@ class JournalReader:
         return self._segment
 
     def read(self, limit: int) -> list[tuple[Offset, Entry]]:
-        """The next entries, at most `limit` and perhaps fewer, each with its offset; empty when there is nothing new.
+        """The next entries, at most `limit`, each with its offset; fewer at the end of a segment or of the journal.
 
         Where what should come next was deleted or lost it raises JournalGap, once, and goes on behind the gap at the
         next call. Raises JournalError (JournalDamagedError) if a segment cannot be read; nothing is skipped by it, and
         the next call opens the segment anew.
         """
-        if not self._decoded:
+        if len(self._decoded) < limit:
             try:
                 self._load(limit)
             except JournalGap:
@@ -97,12 +97,22 @@ class JournalReader:
         """Close."""
         self.close()
 
+    @property
+    def _expected(self) -> Offset:
+        """Where decoding goes on."""
+        return self._decoded[-1][0] + 1 if self._decoded else self._position
+
     def _load(self, limit: int) -> None:
-        """Decode what comes next. A later segment is looked for first: one found exhausted after that stays so."""
+        """Decode what comes next. Where nothing does a later segment is looked for, then here again, as it was last."""
         while self._connection is not None or self._open(self._segment_of_position()):
-            following = min((o for o in segment_offsets(self.directory) if o > self._segment), default=None)
             self._decode(limit)
-            if self._decoded or following is None or not self._open(following):
+            if self._decoded:
+                return
+            following = min((o for o in segment_offsets(self.directory) if o > self._segment), default=None)
+            if following is None:
+                return
+            self._decode(limit)
+            if self._decoded or not self._open(following):
                 return
 
     def _segment_of_position(self) -> Offset | None:
@@ -140,7 +150,7 @@ class JournalReader:
                 raise
 
     def _take(self, first: Offset, entries: list[Entry]) -> None:
-        expected = self._decoded[-1][0] + 1 if self._decoded else self._position
+        expected = self._expected
         if first > expected:
             self._position = self._position if self._decoded else first
             raise JournalGap(expected, first)
@@ -151,7 +161,7 @@ class JournalReader:
         assert self._connection is not None
         path = segment_path(self.directory, self._segment)
         with readable_errors(path), closing(self._connection.cursor()) as cursor:
-            for first, count, body, proof in cursor.execute(BATCHES_FROM[self._format], {"position": self._position}):
+            for first, count, body, proof in cursor.execute(BATCHES_FROM[self._format], {"position": self._expected}):
                 yield first, decode_batch(first, count, body, proof, path)
 
 

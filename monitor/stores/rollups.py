@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from operator import truediv
 from typing import Any, Final
 
 from monitor.codecs.timestamps import EARLIEST, LATEST
@@ -71,14 +72,20 @@ def _together(bucket: Instant, rows: list[Row]) -> Row:
 def buckets_of(columns: Columns) -> Iterator[Bucket]:
     """Columns of rollups as a person asks for them; rounding never brings the mean out of its bounds."""
     at, least, most, total, last, count, left_out = columns
-    return map(Bucket, at, least, most, map(_mean, least, most, total, count), last, count, left_out)
+    if None in total:
+        means: Iterable[float | None] = map(_mean, least, most, total, count)
+    else:
+        means = _bounded(least, most, map(truediv, total, count))
+    return map(Bucket, at, least, most, means, last, count, left_out)
 
 
-def _mean(least: float | None, most: float | None, total: float | None, count: int) -> float | None:
-    if least is None or most is None or total is None:
-        return None
-    mean = total / count
-    return mean if least <= mean <= most else max(least, min(most, mean))
+def _mean(least: float, most: float, total: float | None, count: int) -> float | None:
+    return None if total is None else next(_bounded([least], [most], [total / count]))
+
+
+def _bounded(least: Iterable[float], most: Iterable[float], means: Iterable[float]) -> Iterator[float]:
+    found = zip(least, most, means, strict=True)
+    return (mean if low <= mean <= high else max(low, min(high, mean)) for low, high, mean in found)
 
 
 def runs(buckets: Sequence[Instant], width: Duration) -> Iterator[tuple[Instant, Instant]]:

@@ -78,7 +78,8 @@ class Tier:
 
     def page(self, series: int, since: Instant, until: Instant, most: int = ALL) -> Columns:
         """The same by columns; perhaps more than `most`."""
-        sealed, front = self.sealed(series, since, until, most), self.front(series, since, until, most)
+        sealed = self.sealed(series, since, until, most)
+        front = self.front(series, since, sealed[0][-1] if len(sealed[0]) > most else until, most)
         if not front:
             return sealed
         if sealed[0] and front[0][0] <= sealed[0][-1]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -25,9 +24,9 @@ from monitor.journal.segments import segment_offsets, segment_path
 from monitor.journal.writer import JournalWriter
 from monitor.stores.embedded import EmbeddedStore
 from tests.monitor.collectors.collecting import publish_blocking
-from tests.services.missing import missing
 from tests.services.mosquitto import Mosquitto
 from tests.services.running import RunningSite, until
+from tests.services.small_disk import small_disk
 
 RULES = """version: 1
 rules:
@@ -48,14 +47,8 @@ def broker(start_mosquitto: Callable[..., Mosquitto]) -> Mosquitto:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small file system of its own."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(place)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
-        missing("a small file system cannot be mounted by this user")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with small_disk(tmp_path / "disk", DISK) as place:
+        yield place
 
 
 class Plant:

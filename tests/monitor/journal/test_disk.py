@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from monitor.journal.disk import RESERVE_FILE, Reserve, free_bytes
+from tests.services.small_disk import small_disk
 
 MB = 1_000_000
 SIZE = 8 * MB
@@ -18,14 +17,8 @@ SIZE = 8 * MB
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 20 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={20 * MB}", "tmpfs", str(place)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system cannot be mounted by this user")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with small_disk(tmp_path / "disk", 20 * MB) as place:
+        yield place
 
 
 def left(place: Path) -> float:

@@ -84,6 +84,15 @@ def test_a_reader_follows_the_writer_into_new_segments(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_a_reader_gives_as_much_as_it_is_asked_for_while_there_is_as_much(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path)
+    for number in range(4):
+        writer.append(ticks(6 * number, 6))
+    with JournalReader(tmp_path) as reader:
+        assert [len(reader.read(10)) for _ in range(4)] == [10, 10, 4, 0]
+    writer.close()
+
+
 def test_a_reader_may_come_before_the_journal(tmp_path: Path) -> None:
     with JournalReader(tmp_path / "journal") as reader:
         assert reader.read(5) == []

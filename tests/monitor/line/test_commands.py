@@ -291,6 +291,15 @@ def test_an_override_is_listed_by_check_beside_what_the_files_say_also_after_a_r
     assert "oven:hot" not in andon("check", *at).stdout, "it does not differ any more"
 
 
+def test_check_goes_on_where_overrides_cannot_be_looked_up_and_says_so(site: Site) -> None:
+    site.settings.data_dir.mkdir()
+    (site.settings.data_dir / "alarms.db").write_bytes(b"no database at all, only some bytes" * 100)
+    done = andon("check", "--site", site.settings.data_dir.parent)
+    assert done.exit_code == 0
+    assert "alarms.db: warning: limits that people overrode are not known: " in done.stdout
+    assert "0 errors, 1 warning" in done.stderr
+
+
 def test_a_restored_limit_is_not_listed(site: Site) -> None:
     async def script(running: Line) -> None:
         await running.see(10)
