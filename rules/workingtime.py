@@ -59,7 +59,7 @@ class WorkingTime:
         for begin, end in self._spans(since):
             if begin >= until:
                 break
-            total += max(0, min(end, until) - max(begin, since))
+            total += min(end, until) - begin
         return total
 
     def end(self, since: Instant, length: Duration) -> Instant:
@@ -67,22 +67,19 @@ class WorkingTime:
         if length <= 0 or not any(self._week):
             return since + max(0, length)
         for begin, end in self._spans(since):
-            if (left := end - max(begin, since)) >= length:
-                return max(begin, since) + length
-            length -= max(0, left)
+            if end - begin >= length:
+                return begin + length
+            length -= end - begin
         raise AssertionError("weeks never end")
 
     def _spans(self, since: Instant) -> Iterator[tuple[Instant, Instant]]:
-        """The spans that end after `since`, joined where they overlap, for ever; none if there is none in a week."""
-        day, running = self._zone.wall(since) // WHOLE_DAY - 2, (since, since)
+        """What counts after `since`, span by span, no moment twice, for ever; none if there is none in a week."""
+        day, reached = self._zone.wall(since) // WHOLE_DAY - 2, since
         while any(self._week):
             for begin, end in self._on(day):
-                if begin > running[1]:
-                    if running[1] > since:
-                        yield running
-                    running = (begin, end)
-                elif end > running[1]:
-                    running = (running[0], end)
+                if end > reached:
+                    yield max(begin, reached), end
+                    reached = end
             day += 1
 
     def _on(self, day: int) -> Iterator[tuple[Instant, Instant]]:

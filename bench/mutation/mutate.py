@@ -12,8 +12,9 @@ import importlib.util
 import os
 import resource
 import sys
-from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
+from itertools import zip_longest
+from math import ceil
 from pathlib import Path
 from random import Random
 from types import CodeType, FunctionType, ModuleType
@@ -29,7 +30,9 @@ PRELOADED = (np, pydantic)
 """Imported before the forks, so that no child has to."""
 ROOT = Path(__file__).parent.parent.parent
 LONGEST = 60
-"""Seconds of processor time; what takes longer was noticed."""
+"""Seconds of processor time that the tests may take without any change."""
+PATIENCE = 2
+"""How many times as long as that, collected and uncollected, they may take with one; what takes longer was noticed."""
 FORGOTTEN = ("rules", "tests.rules", "tests.scenarios", "tests.properties")
 PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "--no-header", "-n0")
 
@@ -74,41 +77,60 @@ def import_again(path: Path, tree: ast.Module) -> None:
     sys.meta_path.insert(0, Instead(module, path, tree))  # type: ignore[arg-type]
 
 
-def noticed(path: Path, tree: ast.Module, tests: Sequence[str], inside: bool) -> bool:
-    """Whether the tests fail, in a process of their own."""
-    pid = os.fork()
-    if pid:
-        return os.waitpid(pid, 0)[1] != 0
-    resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST))
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1), os.dup2(nowhere, 2)
-    try:
-        (exchange if inside else import_again)(path, tree)
-        status = int(pytest.main([*PYTEST, *tests]))
-    except BaseException:  # noqa: BLE001 - a change may raise anything, and that is noticed
-        status = 1
-    os._exit(status)
+def run(session: pytest.Session) -> int:
+    """Run the tests that are collected already; 1 as soon as one fails."""
+    session.config.pluginmanager.unregister(name="terminalreporter")
+    for item, following in zip_longest(session.items, session.items[1:]):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.shouldfail:
+            return 1
+    return 0
 
 
-def try_module(name: str, sample: int | None) -> None:
-    """Print how many changes of a module were noticed, and those that were not."""
-    file, tests = TESTS[name]
-    path = ROOT / file
-    source = path.read_text(encoding="utf-8")
-    pytest.main([*PYTEST, "-qqq", "--collect-only", "--disable-warnings", *tests])
-    if any(noticed(path, ast.parse(source), tests, inside) for inside in (True, False)):
-        sys.exit(f"{file}: its tests fail without any change: {' '.join(tests)}")
-    count = len(list(mutants(ast.parse(source))))
-    numbers = range(count) if sample is None or sample >= count else sorted(Random(name).sample(range(count), sample))
-    left = []
-    for number in numbers:
-        tree = ast.parse(source)
-        mutant = list(mutants(tree))[number]
-        mutant.apply()
-        if not noticed(path, ast.fix_missing_locations(tree), tests, mutant.inside):
-            left.append(f"  {file}:{mutant.line}: {mutant.what}")
-            print(left[-1], flush=True)
-    print(f"{file}: {len(numbers) - len(left)} of {len(numbers)} noticed ({count} changes possible)", flush=True)
+class Trial:
+    """The changes of one module, tried one by one where its tests are collected: each in a process of its own."""
+
+    def __init__(self, name: str, sample: int | None) -> None:
+        self.file, self.tests = TESTS[name]
+        self.path = ROOT / self.file
+        self.source = self.path.read_text(encoding="utf-8")
+        self.count = len(list(mutants(ast.parse(self.source))))
+        self.longest = LONGEST
+        every = range(self.count)
+        self.numbers = every if sample is None or sample >= self.count else sorted(Random(name).sample(every, sample))
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Print how many changes were noticed, and those that were not."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        if any(self.noticed(session, ast.parse(self.source), inside) for inside in (True, False)):
+            pytest.exit(f"{self.file}: its tests fail without any change: {' '.join(self.tests)}", 1)
+        self.longest = 1 + PATIENCE * ceil(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before)
+        left = 0
+        for number in self.numbers:
+            tree = ast.parse(self.source)
+            mutant = list(mutants(tree))[number]
+            mutant.apply()
+            if not self.noticed(session, ast.fix_missing_locations(tree), mutant.inside):
+                left += 1
+                print(f"  {self.file}:{mutant.line}: {mutant.what}", flush=True)
+        tried = len(self.numbers)
+        print(f"{self.file}: {tried - left} of {tried} noticed ({self.count} changes possible)", flush=True)
+        return True
+
+    def noticed(self, session: pytest.Session, tree: ast.Module, inside: bool) -> bool:
+        """Whether the tests fail, in a process of their own; they are collected again only where that is needed."""
+        pid = os.fork()
+        if pid:
+            return os.waitpid(pid, 0)[1] != 0
+        resource.setrlimit(resource.RLIMIT_CPU, (self.longest, self.longest))
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1), os.dup2(nowhere, 2)
+        try:
+            (exchange if inside else import_again)(self.path, tree)
+            status = run(session) if inside else int(pytest.main([*PYTEST, *self.tests]))
+        except BaseException:  # noqa: BLE001 - a change may raise anything, and that is noticed
+            status = 1
+        os._exit(status)
 
 
 def main() -> None:
@@ -124,7 +146,8 @@ def main() -> None:
     )
     hypothesis.settings.load_profile("mutation")
     for name in given.names or TESTS:
-        try_module(name, given.sample)
+        trial = Trial(name, given.sample)
+        pytest.main([*PYTEST, "-qqq", "--disable-warnings", *trial.tests], plugins=[trial])
 
 
 if __name__ == "__main__":

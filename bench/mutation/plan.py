@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+IGNORED = "tests/rules/test_ignored_quality.py"
 EVERY = "tests/rules/detectors/test_every_detector.py"
 SCENARIOS = "tests/scenarios/test_scenarios.py"
 LIFE = (
@@ -12,25 +13,34 @@ LIFE = (
     "-k",
     "not test_scenarios or life or safety",
 )
+WATCHED = (
+    "tests/rules/test_delay.py",
+    "tests/rules/test_time.py",
+    "tests/rules/test_looking_back.py",
+    "tests/rules/test_answering.py",
+    "tests/rules/test_overrides.py",
+    "tests/rules/test_chart_limits_in_service.py",
+)
 CHARTS = ("tests/rules/test_charts.py", "tests/rules/test_textbook_charts.py")
 LEARNING = ("tests/rules/test_learning_detectors.py",)
 OWN = ("alarm_table", "condition", "count", "deviation", "forecast", "limits", "rate_of_change", "safety_function",
-       "sequence", "stuck", "usage", "vibration_zone")  # fmt: skip
+       "sequence", "silence", "stuck", "usage", "vibration_zone")  # fmt: skip
 """Detectors with a test file of their own."""
 
 
 def _detector(name: str, *tests: str) -> tuple[str, tuple[str, ...]]:
     own = (f"tests/rules/detectors/test_{name}.py",) if name in OWN else ()
-    return f"rules/detectors/{name}.py", (*own, *tests, EVERY, "-k", f"not every_detector or ({name} and not grow)")
+    chosen = f"not every_detector or ({name} and not grow)"
+    return f"rules/detectors/{name}.py", (*own, *tests, IGNORED, EVERY, "-k", chosen)
 
 
 TESTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "alarms": ("rules/alarms.py", LIFE),
-    "life": ("rules/life.py", LIFE),
+    "life": ("rules/life.py", ("tests/rules/test_overrides.py", *LIFE)),
     "suppression": ("rules/suppression.py", LIFE),
-    "timers": ("rules/timers.py", LIFE),
-    "delay": ("rules/delay.py", LIFE),
-    "watch": ("rules/watch.py", ("tests/rules/test_ignored_quality.py", "tests/rules/test_time.py", *LIFE)),
+    "timers": ("rules/timers.py", ("tests/rules/test_overrides.py", "tests/rules/test_answering.py", *LIFE)),
+    "delay": ("rules/delay.py", ("tests/rules/test_delay.py", *LIFE)),
+    "watch": ("rules/watch.py", (IGNORED, *WATCHED, *LIFE)),
     "limits": _detector("limits", "tests/rules/test_asset.py"),
     "deviation": _detector("deviation"),
     "count": _detector("count"),
@@ -39,10 +49,12 @@ TESTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "condition": _detector("condition", "tests/rules/test_plant_rules.py"),
     "rate_of_change": _detector("rate_of_change"),
     "usage": _detector("usage"),
-    "safety_function": _detector("safety_function"),
+    "safety_function": _detector("safety_function", "tests/rules/test_register.py"),
     "vibration_zone": _detector("vibration_zone"),
     "alarm_table": _detector("alarm_table"),
-    "silence": _detector("silence", "tests/rules/test_time.py", "tests/rules/learning/test_rhythm.py"),
+    "silence": _detector(
+        "silence", "tests/rules/test_time.py", "tests/rules/test_working_time.py", "tests/rules/learning/test_rhythm.py"
+    ),
     "forecast": _detector("forecast"),
     "cusum": _detector("cusum", *CHARTS),
     "ewma": _detector("ewma", *CHARTS),

@@ -91,8 +91,8 @@ class Stuck(Detector):
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
         """Patience begins when the rule is armed; what was stuck before and is held remains so until it moves."""
+        del at
         self._stuck = held[0]
-        self._since = at - self._for if held[0] else at
         if not self._stuck:
             self._anchor = None
 

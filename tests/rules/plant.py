@@ -48,6 +48,13 @@ def told(monitor: AssetMonitor, *events: object) -> list[tuple[str, float, str]]
     return story([t for event in events for t in monitor.handle(event)])  # type: ignore[arg-type]
 
 
+def set_back(monitor: AssetMonitor, second: float, **values: object) -> list[tuple[str, float, str]]:
+    """The story of a clock that is set back an hour: 14 s of older stamps, after which the new timeline is accepted."""
+    found = told(monitor, *[seen(second + later - 3600, late=3600, **values) for later in range(1, 15)])  # type: ignore[arg-type]
+    assert monitor.clock.timeline == 1
+    return found
+
+
 def watching(detect: str, *, more: str = "", kind: str = "equipment", assets: str | None = None) -> AssetMonitor:
     """A monitor of the asset `m` with one rule `r`; `more` are further keys of the rule."""
     return AssetMonitor("m", rules_of(f"  - {{id: r, kind: {kind}, assets: m, detect: {detect}{more}}}\n", assets))

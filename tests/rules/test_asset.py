@@ -7,7 +7,7 @@ import json
 from rules.asset import AssetMonitor
 from rules.builtin import OWN_ASSET
 from rules.events import SECOND, Command, Fault, Link, Revision
-from tests.rules.plant import T0, rules_of, seen, story, tick, told
+from tests.rules.plant import T0, rules_of, seen, set_back, story, tick, told, watching
 
 HOT = """
   - id: hot
@@ -120,6 +120,34 @@ def test_when_false_hold_keeps_the_alarm_and_clear_ends_it():
     assert told(held, seen(3, run=True)) == [("r", 3, "cleared")]
     cleared = monitor(simple(gate + ", when_false: clear"))
     assert told(cleared, seen(0, run=True, t=99), seen(1, run=False)) == [("r", 0, "raised"), ("r", 1, "cleared")]
+
+
+def test_what_ends_with_the_gate_says_so_and_what_ended_behind_it_says_what_it_reads() -> None:
+    detect = "  - {id: r, kind: equipment, assets: m, when: 'run == true', when_false: %s, detect: {type: limits, signal: t, high: 80}}\n"
+    m = AssetMonitor("m", rules_of(detect % "clear"))
+    m.handle(seen(0, run=True, t=99))
+    assert m.handle(seen(1, run=False))[0].reason["text"] == "no longer watched: run == true does not hold"
+    m = AssetMonitor("m", rules_of(detect % "hold"))
+    told(m, seen(0, run=True, t=99), seen(1, run=False), seen(2, t=7))
+    (cleared,) = m.handle(seen(3, run=True))
+    assert (cleared.reason["why"], cleared.reason["text"]) == ("gate", "t 7 no longer above high limit 80")
+
+
+def test_settling_lasts_as_long_though_the_clock_is_set_back() -> None:
+    m = watching("{type: limits, signal: t, high: 80}", more=", when: 'run == true', settle: 60s")
+    told(m, seen(4000, run=True, t=99))
+    assert [*set_back(m, 4000, t=99), *told(m, tick(4059))] == []
+    assert told(m, tick(4060)) == [("r", 460, "raised")]
+
+
+def test_what_is_due_meanwhile_does_not_end_settling_early() -> None:
+    m = watching(
+        "{type: limits, signal: t, high: 80}",
+        more=", when: 'run == true', settle: 60s, escalate: [{after: 10m, priority: high}]",
+    )
+    assert told(m, seen(0, run=True, t=99), tick(60)) == [("r", 60, "raised")]
+    told(m, seen(655, run=False), seen(656, run=True), seen(657, t=1))
+    assert told(m, tick(800)) == [("r", 660, "raised_priority"), ("r", 716, "cleared")]
 
 
 def test_an_unknown_gate_leaves_a_safety_rule_armed_and_others_unarmed():

@@ -159,6 +159,20 @@ def test_an_ewma_and_a_cusum_say_when_it_began() -> None:
         assert told_of["run_length"] in (pytest.approx(500, rel=0.01), pytest.approx(465, rel=0.01))
 
 
+@pytest.mark.parametrize("chart", ["type: ewma", "type: cusum"])
+def test_a_fall_is_told_as_the_rise_that_mirrors_it(chart: str) -> None:
+    values = normal(40, seed=5) + [z + 2 for z in normal(30, seed=6)]
+    rise, fall = (reason(f"{chart}, signal: x, mean: 0, sigma: 1", [sign * v for v in values]) for sign in (1, -1))
+    assert fall["began"] == rise["began"]
+    assert fall["shift"] == pytest.approx(-rise["shift"])
+
+
+def test_restarting_a_cusum_begins_both_sums_at_the_head_start() -> None:
+    detect = "type: cusum, signal: x, mean: 0, sigma: 1, h: 4, on_signal: restart, clear_after: 1"
+    first, second = (fed(monitor(detect), [sign * 1.5] * 12) for sign in (1, -1))
+    assert first == second == [(5, "raised"), (6, "cleared"), (10, "raised"), (11, "cleared")]
+
+
 def test_the_shift_of_subgroups_is_in_sigma_of_single_values() -> None:
     steady = [0.5, -0.5, 0.25, -0.25] * 5
     told_of = reason(f"{GIVEN}, chart: xbar_r, subgroup: {{size: 4}}", steady + [z + 2 for z in steady])

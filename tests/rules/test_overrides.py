@@ -9,7 +9,7 @@ import pytest
 from rules.asset import AssetMonitor
 from rules.events import SECOND, Command, Revision
 from rules.ruleset import RuleSet
-from tests.rules.plant import T0, rules_of, seen, story, tick, told
+from tests.rules.plant import T0, rules_of, seen, set_back, story, tick, told
 
 HOUR = 3600
 RULE = "  - {{id: r, kind: {kind}, title: {title}, assets: m, detect: {{type: limits, signal: t, high: {high}, high_high: 95, deadband: 2}}}}\n"
@@ -216,3 +216,13 @@ def test_one_person_ends_it() -> None:
     m = AssetMonitor("m", rules(kind="safety"))
     told(m, act(0, high=85), act(1, high=85, by="lee"), seen(2, t=82))
     assert told(m, act(3, "restore", hours=None, by="max")) == [("r", 3, "limits_restored"), ("r", 3, "raised")]
+
+
+def test_it_lasts_as_long_though_the_clock_is_set_back() -> None:
+    m = AssetMonitor("m", rules())
+    told(m, seen(2 * HOUR, t=20), act(2 * HOUR, hours=1, high=90))
+    assert [*set_back(m, 2 * HOUR, t=20), *told(m, tick(3 * HOUR - 1))] == []
+    (watch,) = m.watching("r")
+    assert watch.alarm.override is not None
+    assert watch.alarm.override.since == T0 + HOUR * SECOND
+    assert told(m, tick(3 * HOUR)) == [("r", 2 * HOUR, "limits_restored")]

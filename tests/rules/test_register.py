@@ -61,6 +61,12 @@ def test_one_that_lasts_too_long_is_over_its_time_and_its_alarm_stands() -> None
     assert (bypass.left, bypass.state) == (-30 * SECOND, "B")
 
 
+def test_before_the_first_bypass_nothing_was_demanded_meanwhile() -> None:
+    bypass = entry(curtain(seen(5, beam=False), seen(6, beam=True)), 10).bypass
+    assert bypass is not None
+    assert (bypass.active, bypass.count, bypass.demands) == (False, 0, 0)
+
+
 def test_after_a_bypass_its_demands_are_kept_and_later_ones_do_not_count() -> None:
     m = curtain(seen(10, muted=True), seen(20, beam=False), seen(21, beam=True), seen(30, muted=False))
     m.handle(seen(40, beam=False))

@@ -155,7 +155,22 @@ def test_mistakes_are_told_when_the_files_are_read(detect: str, assets: str | No
     assert expected in refused(detect, assets=assets)
 
 
-@given(st.integers(-(10**9), 5 * 10**9), st.integers(0, 10**7), st.sampled_from(["shifts", "late", "sat-sun", "mon"]))
+AROUND_THE_CLOCK = """
+calendar: {shifts: {early: "06:00-14:00", late: "14:00-22:00", night: "22:00-06:00"}}
+"""
+
+
+@pytest.mark.parametrize("calendar", ["mon-sun", "shifts", "[shifts, mon-sun]"])
+def test_a_plant_that_never_rests_waits_as_long_as_without_a_calendar(calendar: str) -> None:
+    m = silence(calendar, "30h", AROUND_THE_CLOCK)
+    assert told(m, word("2026-03-28 06:00"), Tick(at("2026-03-31 00:00"))) == [("2026-03-29 13:00:00", "raised")]
+
+
+@given(
+    st.integers(-(10**9), 5 * 10**9),
+    st.integers(0, 10**7),
+    st.sampled_from(["shifts", "late", "sat-sun", "mon", "mon-sun"]),
+)
 def test_the_end_is_the_first_instant_at_which_so_much_has_passed(since: int, length: int, part: str) -> None:
     calendar = Calendar.model_validate(
         {"shifts": {"early": "06:00-14:00", "late": {"hours": "22:00-06:00", "days": "fri"}}}

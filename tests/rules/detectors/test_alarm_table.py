@@ -6,7 +6,7 @@ import pytest
 
 from rules.asset import AssetMonitor
 from rules.ruleset import load_rules
-from tests.rules.plant import refused, seen, watching
+from tests.rules.plant import refused, seen, tick, watching
 
 BITS = """{type: alarm_table, signal: faults, holds: bits, table: [
     {code: 0, text: Emergency stop, priority: critical, response: Find out who pressed it.},
@@ -110,3 +110,60 @@ def test_mistakes_in_a_csv_file_are_told_with_file_and_line():
     assert any("`text` is missing" in p for p in loaded("code,text\n1,\n"))
     assert any("more cells" in p for p in loaded("code,text\n1,Pump, tank 3\n"))
     assert loaded("")
+
+
+def test_a_fault_that_goes_says_so_by_the_last_word():
+    m = watching(BITS, more=", escalate: [{after: 10s, priority: critical}]")
+    m.handle(seen(0, faults=8))
+    (cleared,) = m.handle(seen(1, faults=0))
+    assert (cleared.reason["text"], cleared.value) == ("Coolant low (faults 3, gone)", 0)
+    told_of = [t for e in (seen(2, faults=8), seen(3, faults=None), tick(12)) for t in m.handle(e)]
+    assert (told_of[-1].event, told_of[-1].value, told_of[-1].reason["values"]) == ("raised_priority", 8, {"faults": 8})
+
+
+def test_what_is_not_in_the_table_is_named_and_its_end_too():
+    m = watching(BITS.replace("code: 0", "code: 5"))
+    (raised,) = m.handle(seen(0, faults=1 + 2))
+    assert (raised.reason["text"], raised.value) == ("faults: 0, 1 is not in the table", 3)
+    (cleared,) = m.handle(seen(1, faults=0))
+    assert (cleared.reason["text"], cleared.value) == ("faults: all is listed", 0)
+
+
+@pytest.mark.parametrize(("word", "bits"), [(-1.0, 16), (-32768.0, 1), (-32769.0, 31)])
+def test_a_negative_word_is_as_wide_as_it_has_to_be(word: float, bits: int):
+    (raised,) = watching(BITS.replace("code: 0", "code: 51").replace("code: 3", "code: 52")).handle(
+        seen(0, faults=word)
+    )
+    named = raised.reason["text"].removeprefix("faults: ").removesuffix(" is not in the table")
+    assert len(named.split(", ")) == bits
+
+
+def test_what_is_said_of_an_unlisted_code_while_the_signal_is_bad_goes_by_the_last_word():
+    m = watching(CODES, more=", escalate: [{after: 10s, priority: high}]")
+    told_of = [t for e in (seen(0, fault=99), seen(1, fault=None), tick(10)) for t in m.handle(e)]
+    assert (told_of[-1].event, told_of[-1].value, told_of[-1].reason["values"]) == (
+        "raised_priority",
+        99,
+        {"fault": 99},
+    )
+
+
+def test_a_code_is_text_or_a_whole_number_and_nothing_else():
+    m = watching(CODES)
+    assert parts(m, seen(0, fault=" E4 "), seen(1, fault=True), seen(2, fault=17.5)) == [("E4", "raised")]
+    assert parts(m, seen(3, fault="17")) == [("17", "raised"), ("E4", "cleared")]
+
+
+@pytest.mark.parametrize(
+    ("word", "known"), [(2.0**63, True), (2.0**64, False), (-(2.0**63), True), (-(2.0**64), False)]
+)
+def test_a_word_has_sixty_four_bits_at_most(word: float, known: bool):
+    told_of = watching(BITS, more=", on_bad_quality: alarm").handle(seen(0, faults=word))
+    assert {t.reason.get("level") == "bad_quality" for t in told_of} == {not known}
+    assert {t.part for t in told_of} == ({"unlisted"} if known else {"0", "3", "unlisted"})
+
+
+def test_a_bit_is_a_number_that_a_float_keeps():
+    table = "{{type: alarm_table, signal: f, holds: bits, table: [{{code: {}, text: x}}]}}"
+    assert parts(watching(table.format(52)), seen(0, f=2.0**52)) == [("52", "raised")]
+    assert "from 0 to 52" in refused(table.format(53))

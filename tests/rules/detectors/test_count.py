@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.rules.plant import refused, seen, tick, told, watching
+from tests.rules.plant import refused, seen, set_back, tick, told, watching
 
 JAMS = "{type: count, expression: 'jam == true', at_least: 3, within: 60s}"
 
@@ -48,9 +48,14 @@ def test_counting_begins_when_the_rule_is_armed():
 def test_the_times_move_with_a_clock_that_is_set_back():
     m = watching(JAMS)
     told(m, seen(3600, jam=False), *jam(3610), *jam(3620), *jam(3630))
-    assert told(m, *[seen(31 + s, late=3600, jam=False) for s in range(15)], tick(3669)) == []
+    assert [*set_back(m, 3631, jam=False), *told(m, tick(3669))] == []
     assert told(m, tick(3671)) == [("r", 70, "cleared")]
 
 
 def test_a_count_below_one_is_refused():
     assert "at_least" in refused("{type: count, expression: 'jam == true', at_least: 0, within: 60s}")
+
+
+def test_what_came_about_before_the_rule_was_armed_is_not_counted():
+    m = watching(JAMS.replace("3", "1"), more=", when: 'run == true'")
+    assert told(m, seen(0, run=True, jam=False), seen(1, run=False), seen(2, jam=True), seen(3, run=True)) == []

@@ -48,3 +48,9 @@ def test_limits_that_do_not_rise_are_refused():
     assert "limits must rise" in refused("{type: deviation, signal: pv, from: sp, high: -5, low: 5}")
     assert "give at least one" in refused("{type: deviation, signal: pv, from: sp}")
     assert "`from` is missing" in refused("{type: deviation, signal: pv, high: 1}")
+
+
+def test_what_was_exceeded_before_the_rule_was_armed_again_leaves_no_deadband_behind():
+    m = watching(OVEN, more=", when: 'run == true', when_false: clear")
+    assert len(told(m, seen(0, run=True, pv=206, sp=200), seen(1, run=False))) == 2
+    assert told(m, seen(2, pv=204.5), seen(3, run=True), seen(4, pv=204.6)) == []

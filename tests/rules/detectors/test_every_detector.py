@@ -15,7 +15,7 @@ from rules.alarms import Transition
 from rules.asset import AssetMonitor
 from rules.detectors import CONFIGS
 from rules.detectors.base import Detector
-from rules.events import Event, Link, Observation, Tick
+from rules.events import SECOND, Duration, Event, Link, Observation, Quality, Reading, Tick
 from rules.ruleset import RuleSet
 from tests.properties.streams import MACHINES, RULES, stream
 from tests.rules.plant import rules_of
@@ -23,6 +23,7 @@ from tests.rules.plant import rules_of
 ASSET = "a/1"
 RULESET = rules_of(RULES, MACHINES)
 TYPES = sorted(CONFIGS)
+WEEK: Duration = 7 * 86_400 * SECOND
 
 
 def rules_with(name: str) -> RuleSet:
@@ -81,6 +82,40 @@ def test_its_state_does_not_grow_with_the_readings(name: str) -> None:
     assert max(sizes[half:]) <= 1.5 * max(sizes[:half]) + 200  # what grows with every reading doubles
 
 
+def stamped(*, set_back: bool) -> Iterator[Event]:
+    """What an asset with a clock that keeps time is told; halfway it is set back, and for a while nothing counts."""
+    told = events(7, 1_000)
+    turn = len(told) // 2
+    halfway = told[turn].received
+    yield from (on_time(event) for event in told[:turn])
+    late = WEEK if set_back else 0
+    for second in range(1, 13):
+        at = halfway + second * SECOND
+        yield Tick(at)
+        yield Observation(ASSET, at - late, at, (Reading("unheard", 1.0, Quality.GOOD),))
+    for event in told[turn + 1 :]:
+        yield on_time(msgspec.structs.replace(event, received=event.received + 12 * SECOND), late)
+
+
+def on_time(event: Event, late: Duration = 0) -> Event:
+    return msgspec.structs.replace(event, at=event.received - late) if isinstance(event, Observation) else event
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_clock_that_is_set_back_takes_all_that_it_remembers_along(name: str) -> None:
+    """A week back, so that shifts and days are the same: what comes is the same but for the stamps."""
+    stories = []
+    for set_back in (False, True):
+        monitor, story = AssetMonitor(ASSET, rules_with(name)), []
+        for event in stamped(set_back=set_back):
+            for t in monitor.handle(event):
+                moved = WEEK if ":1." in t.id else 0
+                story.append((t.rule, t.part, t.event, t.at + moved, t.reason["text"]))
+        assert monitor.clock.timeline == int(set_back)
+        stories.append(story)
+    assert stories[0] == stories[1]
+
+
 @pytest.mark.parametrize("name", TYPES)
 def test_it_changes_neither_its_configuration_nor_what_it_is_told(name: str) -> None:
     rules = rules_with(name)
@@ -92,6 +127,16 @@ def test_it_changes_neither_its_configuration_nor_what_it_is_told(name: str) -> 
         monitor.handle(event)
     assert given == before
     assert [rule.model_dump() for rule in rules.rules] == config
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_it_names_every_signal_that_it_looks_at(name: str) -> None:
+    """Beside those that tell the context, which a table of limits goes by."""
+    monitor = AssetMonitor(ASSET, rules_with(name))
+    context = RULESET.assets.context(ASSET).values()
+    for watch in monitor.watches:
+        if watch.rule.kind != "system":
+            assert {signal.name for signal in watch.inputs} - {*context} <= {*watch.rule.detect.signals()}
 
 
 @pytest.mark.parametrize("name", TYPES)

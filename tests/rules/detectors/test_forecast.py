@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 
 import pytest
 
 from rules.asset import AssetMonitor
+from rules.events import SECOND
 from rules.trend import trend
-from tests.rules.plant import refused, seen, told, watching
+from tests.rules.plant import T0, refused, seen, told, watching
 
 FILTER = "{type: forecast, signal: dp, limit: 100, horizon: 2h, window: 4h}"
 MINUTE, HOUR = 60, 3600
@@ -99,3 +101,46 @@ def test_huge_values_do_no_harm():
 
 def test_a_horizon_far_beyond_the_window_is_refused():
     assert "ten times" in refused("{type: forecast, signal: dp, limit: 1, horizon: 30d, window: 1h}")
+
+
+def test_the_reason_says_when_the_limit_is_reached_and_when_no_longer():
+    m = watching(FILTER)
+    (raised,) = feed(m, rising(10, 8.5))
+    assert " reaches 100 in " in raised.reason["text"]
+    assert (raised.reason["limit"], raised.reason["values"]) == (100, {"dp": raised.value})
+    assert raised.reason["slope"] == pytest.approx(10 / HOUR)
+    (over,) = feed(m, {8.5 * HOUR + n * 300: 85.0 for n in range(1, 100)})
+    assert " no longer soon reaches 100 in " in over.reason["text"]
+
+
+@pytest.mark.parametrize("start", [100, 105])
+def test_what_is_at_the_limit_already_has_reached_it_though_it_stands_still(start: float):
+    (raised,) = feed(watching(FILTER), rising(0, 6, start=start))
+    assert raised.reason["forecast"]["in"] == 0
+    assert raised.reason["text"] == f"dp {start} reaches 100 in 0s (0s to 0s)"
+
+
+@pytest.mark.parametrize(
+    ("every", "points", "left"), [(660, 12, "29m"), (600, 13, "30m")], ids=["twelve-points", "half-the-window"]
+)
+def test_a_line_needs_twelve_points_over_half_of_the_window(every: float, points: int, left: str):
+    (raised,) = feed(watching(FILTER), rising(40, (points * every + 1) / HOUR, every=every))
+    assert raised.at == T0 + points * every * SECOND
+    assert raised.reason["text"].endswith(f" reaches 100 in {left} ({left} to {left})")
+
+
+@pytest.mark.parametrize("hours", [8.3, 9], ids=["before", "after"])
+def test_the_line_survives_a_restart(hours: float):
+    steady, restored = watching(FILTER), watching(FILTER)
+    for second, value in (
+        rising(10, hours, every=150) | {hours * HOUR + n * 300: 75.0 + n / 20 for n in range(1, 30)}
+    ).items():
+        restored = AssetMonitor.restore(restored.rules, json.loads(json.dumps(restored.snapshot())))
+        assert restored.handle(seen(second, dp=value)) == steady.handle(seen(second, dp=value))
+        assert restored.snapshot() == steady.snapshot()
+
+
+def test_the_shortest_window_and_the_farthest_horizon_are_accepted():
+    watching("{type: forecast, signal: dp, limit: 1, horizon: 10s, window: 1s}")
+    watching("{type: forecast, signal: dp, limit: 1, horizon: 1s, window: 1s}")
+    assert "at least 1s" in refused("{type: forecast, signal: dp, limit: 1, horizon: 1s, window: 999ms}")

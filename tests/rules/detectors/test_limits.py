@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rules.asset import AssetMonitor
-from tests.rules.plant import refused, rules_of, seen, told, watching
+from tests.rules.plant import refused, rules_of, seen, tick, told, watching
 
 FILLER = (
     "types: {filler: {signals: {weight: {}, recipe: {type: text}, size: {}}, context: {product: recipe, size: size}}}\n"
@@ -75,3 +75,17 @@ def test_a_context_that_no_asset_has_is_refused():
 def test_one_signal_or_several_and_not_both_or_none():
     assert "either `signal` or `each" in refused("{type: limits, high: 5}")
     assert "either `signal` or `each" in refused("{type: limits, signal: t, each: [t, u], high: 5}")
+
+
+def test_what_was_exceeded_before_the_rule_was_armed_again_leaves_no_deadband_behind():
+    m = watching("{type: limits, signal: t, high: 80, deadband: 5}", more=", when: 'run == true', when_false: clear")
+    assert told(m, seen(0, run=True, t=85), seen(1, run=False)) == [("r", 0, "raised"), ("r", 1, "cleared")]
+    assert told(m, seen(2, t=78), seen(3, run=True), seen(4, t=79)) == []
+
+
+def test_what_is_said_while_the_signal_is_bad_goes_by_the_last_value():
+    m = watching("{type: limits, signal: t, high: 80}", more=", escalate: [{after: 10s, priority: high}]")
+    told(m, seen(0, t=85), seen(1, t=None))
+    (risen,) = m.handle(tick(10))
+    assert (risen.value, risen.reason["values"]) == (85, {"t": 85})
+    assert risen.reason["text"].endswith("t 85 above high limit 80")

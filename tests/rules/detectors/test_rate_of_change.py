@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rules.plant import refused, seen, tick, told, watching
+from tests.rules.plant import refused, seen, tick, told, typed, watching
 
 FAST = "{type: rate_of_change, signal: t, rise: 1, fall: 2, over: 10s}"
 
@@ -66,8 +66,42 @@ def test_what_was_before_the_rule_was_armed_is_forgotten():
 
 def test_a_rule_without_limits_is_refused():
     assert "give rise, fall or both" in refused("{type: rate_of_change, signal: t}")
+    assert "rise" in refused("{type: rate_of_change, signal: t, rise: .inf}")
 
 
 def test_time_alone_changes_nothing():
     m = watching(FAST)
     assert told(m, *ramp(1.5, [0, 5]), tick(1000)) == [("r", 5, "raised")]
+
+
+def test_the_reason_says_how_it_goes_on_once_it_is_over():
+    m = watching("{type: rate_of_change, signal: t, fall: 2, over: 10s}", assets=typed("t: {unit: bar}"))
+    (fallen,) = [t for e in ramp(-3, [0, 5]) for t in m.handle(e)]
+    assert (fallen.reason["text"], fallen.value) == ("t falls by 3 bar/s over 10s, more than 2 bar/s", 3)
+    (over,) = m.handle(seen(10, t=85))
+    assert over.reason["text"] == "t no longer falls too fast: it falls by 1.5 bar/s over 10s, of at most 2 bar/s"
+    assert (over.value, over.reason["limit"], over.reason["values"]) == (1.5, 2, {"t": 85})
+
+
+def test_a_window_that_is_too_short_to_measure_in_is_refused():
+    assert "at least 1ms" in refused("{type: rate_of_change, signal: t, rise: 1, over: 0s}")
+    watching("{type: rate_of_change, signal: t, rise: 1, over: 1ms}")
+
+
+def test_without_a_window_it_is_the_last_minute():
+    m = watching("{type: rate_of_change, signal: t, rise: 1}")
+    assert told(m, *ramp(1.5, [0, 20])) == []
+    assert told(m, *ramp(1.5, [30.2])) == [("r", 30.2, "raised")]
+
+
+def test_what_was_cleared_as_the_rule_was_disarmed_does_not_come_back_by_arming_it():
+    m = watching(FAST, more=", when: 'run == true', when_false: clear")
+    story = told(m, seen(0, run=True, t=0), seen(5, t=10), seen(6, run=False), seen(7, run=True))
+    assert story == [("r", 5, "raised"), ("r", 6, "cleared")]
+
+
+def test_of_what_is_held_the_rate_is_not_known_as_the_rule_is_armed_again():
+    m = watching(FAST, more=", when: 'run == true', escalate: [{after: 60s, priority: high}]")
+    told(m, seen(0, run=True, t=0), seen(5, t=10), seen(6, run=False), seen(7, run=True))
+    (risen,) = m.handle(tick(65))
+    assert (risen.event, risen.value) == ("raised_priority", 0)

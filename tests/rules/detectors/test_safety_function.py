@@ -6,7 +6,7 @@ import pytest
 
 from rules.asset import AssetMonitor
 from rules.events import SECOND, Command
-from tests.rules.plant import T0, refused, seen, tick, watching
+from tests.rules.plant import T0, refused, seen, set_back, tick, watching
 
 CURTAIN = (
     "{type: safety_function, demand: 'beam == false', bypass: 'muted == true', max_bypass: 60s, "
@@ -83,3 +83,58 @@ def test_the_loss_of_a_signal_is_an_alarm_of_its_part():
 )
 def test_what_watches_nothing_is_refused(keys: str):
     assert refused(f"{{type: safety_function{keys}}}")
+
+
+def test_without_a_longest_time_a_bypass_is_told_at_once_and_a_contradiction_after_half_a_second():
+    m = watching("{type: safety_function, bypass: 'muted == true', discrepancy: 'ch1 != ch2'}")
+    assert parts(m, seen(5, muted=True, ch1=True, ch2=False), tick(9)) == [
+        ("bypass", 5, "raised"), ("discrepancy", 5.5, "raised"),
+    ]  # fmt: skip
+
+
+def test_the_end_is_told_with_how_often_it_was():
+    m = curtain()
+    parts(m, seen(10, muted=True), tick(70))
+    (over,) = m.handle(seen(80, muted=False))
+    assert (
+        over.reason["text"] == "over: muted == true no longer holds (muted False), 0 demands meanwhile; 1 times so far"
+    )
+    assert (over.reason["count"], over.reason["total"]) == (1, 70)
+    (first,) = m.handle(seen(90, beam=False))
+    assert first.reason["text"] == "the safety function was demanded: beam == false (beam False); 1 times so far"
+    assert "demands" not in first.reason
+
+
+def test_a_proof_test_is_told_with_the_time_of_the_last_one():
+    m = curtain()
+    (due,) = m.handle(tick(30 * DAY))
+    assert due.reason["text"] == "the safety function has not been tested for 30d: test == true"
+    assert (due.reason["limit"], due.reason["last_test"]) == (30 * DAY, None)
+    (done,) = m.handle(seen(31 * DAY, test=True))
+    assert done.reason["text"] == "the safety function was tested; the next test is due in 30d: test == true"
+    assert done.reason["last_test"] == T0 + 31 * DAY * SECOND
+
+
+def test_what_holds_while_the_rule_is_not_armed_does_not_count():
+    m = watching("{type: safety_function, bypass: 'muted == true', max_bypass: 10s}", more=", when: 'run == true'")
+    assert parts(m, seen(0, run=True, muted=False), seen(1, muted=True), seen(5, run=False), seen(20, run=True)) == []
+    (raised,) = m.handle(tick(30))
+    assert (raised.at, raised.reason["count"], raised.reason["total"]) == (T0 + 30 * SECOND, 2, 14)
+
+
+def test_a_bypass_that_is_held_while_the_rule_is_disarmed_is_still_too_long_afterwards():
+    m = watching("{type: safety_function, bypass: 'muted == true', max_bypass: 10s}", more=", when: 'run == true'")
+    assert parts(m, seen(0, run=True, muted=True), tick(10)) == [("bypass", 10, "raised")]
+    assert parts(m, seen(20, run=False), seen(30, run=True)) == []
+    assert parts(m, seen(31, muted=False)) == [("bypass", 31, "cleared")]
+
+
+def test_a_bypass_and_a_proof_test_last_as_long_though_the_clock_is_set_back():
+    m = curtain()
+    parts(m, seen(4000, test=True), seen(4001, test=False), seen(4010, muted=True))
+    assert set_back(m, 4010, muted=True) == []
+    assert parts(m, tick(4069)) == []
+    (bypass,) = m.handle(tick(4070))
+    assert (bypass.part, bypass.at, bypass.reason["total"]) == ("bypass", T0 + 470 * SECOND, 60)
+    assert parts(m, tick(30 * DAY + 3999)) == []
+    assert parts(m, tick(30 * DAY + 4000)) == [("proof_test", 30 * DAY + 400, "raised")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.rules.plant import seen, tick, told, watching
+import pytest
+
+from tests.rules.plant import seen, set_back, tick, told, watching
 
 VALVE = "{type: sequence, first: 'command == true', then: 'open == true', within: 5s, missing: true}"
 REACH = "{type: sequence, first: 'door == true', then: 'motion == true', within: 5s}"
@@ -59,3 +61,44 @@ def test_the_reason_names_both():
     told(m, seen(0, command=False, open=False), seen(1, command=True))
     (raised,) = m.handle(tick(6))
     assert raised.reason["text"].startswith("command == true was not followed by open == true within 5s")
+    m = watching(REACH)
+    told(m, seen(0, door=False, motion=False), seen(1, door=True))
+    (raised,) = m.handle(seen(2, motion=True))
+    assert raised.reason["text"].startswith("door == true was followed by motion == true within 5s: door True")
+
+
+def test_the_wait_is_as_long_though_the_clock_is_set_back():
+    m = watching(VALVE.replace("5s", "60s"))
+    told(m, seen(3999, command=False, open=False), seen(4000, command=True))
+    assert [*set_back(m, 4000, command=True), *told(m, tick(4059))] == []
+    assert told(m, tick(4060)) == [("r", 460, "raised")]
+
+
+@pytest.mark.parametrize("began", [1, 3], ids=["armed", "not-armed"])
+def test_a_sequence_that_began_before_the_rule_was_armed_does_not_count(began: int):
+    m = watching(REACH, more=", when: 'run == true'")
+    story = {0: {"run": True, "door": False, "motion": False}, 2: {"run": False}, 4: {"run": True}, 5: {"motion": True}}
+    assert told(m, *[seen(s, **values) for s, values in sorted((story | {began: {"door": True}}).items())]) == []
+
+
+def test_what_was_cleared_as_the_rule_was_disarmed_does_not_come_back_by_arming_it():
+    m = watching(REACH, more=", when: 'run == true', when_false: clear")
+    events = (seen(0, run=True, door=False, motion=False), seen(1, door=True), seen(2, motion=True), seen(3, run=False))
+    assert told(m, *events, seen(4, run=True)) == [("r", 2, "raised"), ("r", 3, "cleared")]
+
+
+@pytest.mark.parametrize(
+    ("detect", "end", "words"),
+    [
+        (REACH, {"motion": False}, "motion == true no longer holds: door True, motion False"),
+        (VALVE, {"open": True}, "open == true holds: command False, open True"),
+        (VALVE, {"command": True}, "command == true begins anew: command True, open False"),
+    ],
+)
+def test_the_reason_says_how_it_ended(detect: str, end: dict[str, object], words: str):
+    m = watching(detect)
+    told(m, seen(0, door=False, motion=False, command=False, open=False), seen(1, door=True, command=True))
+    told(m, seen(2, motion=True), tick(6), seen(7, command=False))
+    (cleared,) = m.handle(seen(8, **end))
+    assert cleared.event == "cleared"
+    assert (cleared.reason["text"], cleared.reason["limit"]) == (words, 5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rules.events import SECOND, Link
-from tests.rules.plant import T0, refused, seen, tick, told, typed, watching
+from tests.rules.plant import T0, refused, seen, set_back, tick, told, typed, watching
 
 LEVEL = "{type: stuck, signal: level, for: 60s, tolerance: 0.5}"
 
@@ -71,3 +71,30 @@ def test_the_reason_says_what_stands_still():
     m.handle(seen(0, level=2.5))
     (raised,) = m.handle(tick(60))
     assert (raised.reason["text"], raised.value) == ("level 2.5 m has not moved for 1m", 2.5)
+
+
+def test_without_a_tolerance_any_movement_counts():
+    m = watching("{type: stuck, signal: level, for: 10s}")
+    assert told(m, seen(0, level=10), seen(5, level=10.01), tick(14)) == []
+    assert told(m, tick(15)) == [("r", 15, "raised")]
+
+
+def test_it_waits_as_long_though_the_clock_is_set_back():
+    m = watching(LEVEL)
+    told(m, seen(4000, level=10))
+    assert [*set_back(m, 4000, level=10), *told(m, tick(4059))] == []
+    assert told(m, tick(4060)) == [("r", 460, "raised")]
+
+
+def test_the_reason_says_that_it_moves_again():
+    m = watching(LEVEL)
+    told(m, seen(0, level=10), tick(60))
+    (over,) = m.handle(seen(70, level=12))
+    assert (over.reason["text"], over.value, over.reason["limit"]) == ("level 12 moves again", 12, 60)
+
+
+def test_what_is_said_while_the_signal_is_bad_goes_by_the_last_value():
+    m = watching(LEVEL, more=", escalate: [{after: 10s, priority: high}]")
+    told(m, seen(0, level=10), tick(60), seen(65, level=None))
+    (risen,) = m.handle(tick(70))
+    assert (risen.event, risen.value, risen.reason["values"]) == ("raised_priority", 10, {"level": 10})

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from rules.asset import AssetMonitor
-from tests.rules.plant import refused, seen, tick, told, watching
+from tests.rules.plant import refused, seen, set_back, tick, told, watching
 
 GREASE = "{type: usage, while: \"state == 'run'\", every: 2h, reset_by: 'greased == true'}"
 CYCLES = "{type: usage, counter: strokes, every: 100, reset_by: 'serviced == true'}"
@@ -53,6 +53,7 @@ def test_a_counter_adds_up_over_its_own_resets():
     (due,) = m.handle(seen(4, strokes=40))
     assert due.value == 100
     assert told(m, seen(5, serviced=False), seen(6, serviced=True)) == [("r", 6, "cleared")]
+    assert told(m, seen(7, strokes=139.5), seen(8, strokes=140)) == [("r", 8, "raised")]
 
 
 def test_a_counter_that_is_not_known_for_a_while_loses_nothing():
@@ -67,7 +68,47 @@ def test_a_counter_that_is_not_known_for_a_while_loses_nothing():
         "{type: usage, counter: c, every: 2h, reset_by: 'a == 1'}",
         "{type: usage, while: 'a == 1', every: 5, reset_by: 'a == 1'}",
         "{type: usage, counter: c, every: -1, reset_by: 'a == 1'}",
+        "{type: usage, counter: c, every: 0, reset_by: 'a == 1'}",
+        "{type: usage, counter: c, every: .inf, reset_by: 'a == 1'}",
+        "{type: usage, counter: c, while: 'b == 1', every: 5, reset_by: 'a == 1'}",
+        "{type: usage, while: 'b == 1', every: 0s, reset_by: 'a == 1'}",
     ],
 )
 def test_what_does_not_fit_together_is_refused(detect: str):
     assert refused(detect)
+
+
+def test_what_is_counted_while_the_rule_is_not_armed_is_not_added():
+    m = watching(CYCLES, more=", when: 'auto == true'")
+    told(m, seen(0, auto=True, strokes=0), seen(1, strokes=40), seen(2, auto=False), seen(3, strokes=500))
+    assert told(m, seen(4, auto=True), seen(5, strokes=559)) == []
+    (due,) = m.handle(seen(6, strokes=560))
+    assert due.reason["text"] == "due: strokes rose by 100 since serviced == true, every 100"
+    assert (due.reason["limit"], due.reason["values"]) == (100, {"strokes": 560})
+
+
+def test_a_counter_that_falls_below_zero_has_used_nothing():
+    m = watching(CYCLES)
+    assert told(m, seen(0, strokes=10), seen(1, strokes=-500), seen(2, strokes=-401)) == []
+    assert told(m, seen(3, strokes=-400)) == [("r", 3, "raised")]
+
+
+@pytest.mark.parametrize(("detect", "values"), [(GREASE, {"state": "run"}), (CYCLES, {"strokes": 1000})])
+def test_the_reason_says_by_what_it_is_done(detect: str, values: dict[str, object]):
+    m = watching(detect)
+    told(m, seen(0, greased=False, serviced=False, strokes=0), seen(1, **values), tick(3 * HOUR))
+    (done,) = m.handle(seen(3 * HOUR + 1, greased=True, serviced=True))
+    assert done.event == "cleared"
+    assert done.reason["text"] in {"done: greased == true", "done: serviced == true"}
+
+
+def test_an_amount_may_be_less_than_one():
+    m = watching(CYCLES.replace("100", "0.5"))
+    assert told(m, seen(0, strokes=0), seen(1, strokes=0.4), seen(2, strokes=0.5)) == [("r", 2, "raised")]
+
+
+def test_the_hours_are_counted_on_though_the_clock_is_set_back():
+    m = watching(GREASE)
+    told(m, seen(2 * HOUR, state="run"), seen(3 * HOUR, state="run"))
+    assert [*set_back(m, 3 * HOUR, state="run"), *told(m, tick(4 * HOUR - 1))] == []
+    assert told(m, tick(4 * HOUR)) == [("r", 3 * HOUR, "raised")]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from rules.asset import AssetMonitor
 from rules.detectors.vibration_zone import ZONES
-from tests.rules.plant import refused, seen, told, typed, watching
+from tests.rules.plant import refused, rules_of, seen, told, typed, watching
 
 MOTOR = "{type: vibration_zone, signal: v, machine_group: 2, support: rigid}"
 
@@ -37,6 +38,26 @@ def test_the_boundaries_are_those_of_the_standards(group: str, b_c: float, c_d: 
     assert (c.reason["level"], c.reason["limit"]) == ("zone_c", b_c)
     d = m.handle(seen(2, v=c_d + 0.01))[-1]
     assert (d.reason["level"], d.reason["limit"]) == ("zone_d", c_d)
+
+
+@pytest.mark.parametrize(
+    ("group", "a_b"),
+    [
+        ("machine_group: 1, support: rigid", 2.3),
+        ("machine_group: 1, support: flexible", 3.5),
+        ("machine_group: 2, support: rigid", 1.4),
+        ("machine_group: 2, support: flexible", 2.3),
+        ("machine_group: pump-1, power: 200", 2.5),
+        ("machine_group: pump-1, power: 201", 3.5),
+        ("machine_group: pump-2, power: 75", 3.2),
+        ("machine_group: pump-2, power: 400", 4.2),
+    ],
+)
+def test_below_the_alarm_the_reason_tells_zone_a_from_zone_b(group: str, a_b: float):
+    m = watching(f"{{type: vibration_zone, signal: v, {group}}}")
+    for second, value, zone in ((0, a_b, "A"), (2, a_b + 0.01, "B")):
+        m.handle(seen(second, v=20))
+        assert f"is in zone {zone} (back below" in m.handle(seen(second + 1, v=value))[0].reason["text"]
 
 
 def test_the_table_rises_in_every_row():
@@ -92,3 +113,59 @@ def test_boundaries_of_ones_own_need_a_source():
 def test_the_reason_names_the_zone():
     (raised,) = watching(MOTOR).handle(seen(0, v=5.5))
     assert raised.reason["text"] == "v 5.5 mm/s is in zone D (limit 4.5)"
+
+
+def test_what_was_exceeded_before_the_rule_was_armed_again_leaves_no_deadband_behind():
+    detect = MOTOR.replace("}", ", baseline: 2.0, deadband: 0.3}")
+    for before, after in ((2.9, 2.6), (4.6, 4.3), (2.75, 2.6), (1.25, 1.4)):
+        m = watching(detect, more=", when: 'run == true', when_false: clear")
+        told(m, seen(0, run=True, v=before), seen(1, run=False), seen(2, v=after))
+        fresh = watching(detect)
+        assert len(told(m, seen(3, run=True))) == len(told(fresh, seen(3, v=after)))
+
+
+def test_a_zone_that_is_held_while_the_rule_is_disarmed_is_left_by_its_deadband():
+    m = watching(MOTOR.replace("}", ", deadband: 0.3}"), more=", when: 'run == true'")
+    assert told(m, seen(0, run=True, v=2.9), seen(1, run=False), seen(2, v=2.6), seen(3, run=True)) == [
+        ("r", 0, "raised")
+    ]
+    assert told(m, seen(4, v=2.4)) == [("r", 4, "cleared")]
+
+
+def test_the_reason_says_what_it_is_back_below():
+    m = watching(MOTOR.replace("}", ", baseline: 2.0}"), more=", priority: {zone_c: high, zone_d: high, change: low}")
+    told(m, seen(0, v=3))
+    (lower,) = m.handle(seen(1, v=1.2))
+    assert lower.reason["text"] == "v 1.2 mm/s is -0.8 off its baseline 2: more than 0.7"
+    (over,) = m.handle(seen(2, v=1.4))
+    assert over.reason["text"] == "v 1.4 mm/s is -0.6 off its baseline 2: no longer more than 0.7"
+    assert (over.value, over.reason["limit"], over.reason["values"]) == (1.4, 0.7, {"v": 1.4})
+    told(m, seen(3, v=2.9))
+    assert m.handle(seen(4, v=2))[0].reason["text"] == "v 2 mm/s is in zone B (back below 2.8)"
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("machine_group: 1, support: rigid, power: 5", "for the groups 1 and 2"),
+        ("machine_group: pump-1, support: rigid, power: 5", "for the groups 1 and 2"),
+        ("machine_group: 1, support: rigid, boundaries: [2, 2, 3], source: x", "must rise"),
+        ("machine_group: 1, support: rigid, boundaries: [1, 3, 3], source: x", "must rise"),
+        ("machine_group: 1, support: rigid, boundaries: [0, 1, 3], source: x", "must rise"),
+        ("machine_group: 1, support: rigid, boundaries: [1, 2, .inf], source: x", "must rise"),
+    ],
+)
+def test_what_does_not_fit_the_machine_is_refused(more: str, why: str):
+    assert why in refused(f"{{type: vibration_zone, signal: v, {more}}}")
+
+
+def test_a_change_may_be_left_out_though_there_is_a_baseline():
+    m = watching(MOTOR.replace("}", ", baseline: 1.0, change: false}"))
+    assert told(m, seen(0, v=2.5)) == []
+
+
+def test_an_asset_without_a_baseline_is_judged_by_its_zones_alone():
+    assets = "assets: {m: {}, n: {values: {new: 1.0}}}\n"
+    rules = rules_of(f"  - {{id: r, kind: equipment, detect: {MOTOR.replace('}', ', baseline: new}')}}}\n", assets)
+    assert told(AssetMonitor("m", rules), seen(0, v=2.5), seen(1, v=2.9)) == [("r", 1, "raised")]
+    assert told(AssetMonitor("n", rules), seen(0, asset="n", v=2.5)) == [("r", 0, "raised")]

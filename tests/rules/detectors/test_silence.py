@@ -1,0 +1,62 @@
+"""Nothing heard: what is told, and what is refused; when it comes is in test_time.py and test_working_time.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from rules.events import SECOND
+from tests.rules.plant import T0, refused, seen, tick, told, watching
+
+
+def test_the_least_patience_may_be_the_most():
+    m = watching("{type: silence, after: learn, at_least: 1m, at_most: 1m}")
+    assert told(m, seen(0, x=1), tick(100)) == [("r", 60, "raised")]
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ("after: learn, at_least: 61s, at_most: 1m", "`at_least` is longer than `at_most`"),
+        ("after: learn, at_least: 3601s", "at_most is 1h if not given"),
+        ("after: 1h, at_least: 1m", "are for `after: learn`"),
+        ("after: 1h, at_most: 1m", "are for `after: learn`"),
+        ("after: 60", "it needs a unit"),
+        ("after: 1h, calendar: [mon-fri, 5]", "must name days or shifts"),
+        ("after: 2678401s, calendar: mon-fri", "31d or less"),
+        ("after: learn, at_most: 2678401s, calendar: mon-fri", "31d or less"),
+    ],
+)
+def test_what_nobody_can_wait_for_is_refused(keys: str, why: str):
+    assert why in refused(f"{{type: silence, {keys}}}")
+
+
+def test_a_month_of_working_time_may_be_waited_for():
+    watching("{type: silence, after: 31d, calendar: mon-fri}")
+
+
+@pytest.mark.parametrize(("signal", "who"), [("", "the asset"), (", signal: x", "x")])
+def test_the_reason_says_who_was_silent_for_how_long(signal: str, who: str):
+    m = watching(f"{{type: silence, after: 60s{signal}}}")
+    m.handle(seen(10, x=1))
+    (silent,) = m.handle(tick(70))
+    assert silent.reason["text"] == f"nothing heard of {who} for 1m"
+    assert (silent.reason["limit"], silent.reason["last_heard"]) == (60, T0 + 10 * SECOND)
+    (heard,) = m.handle(seen(80, x=1))
+    assert heard.reason["text"] == f"{who} is heard again"
+
+
+def test_working_time_is_said_to_be_that():
+    m = watching("{type: silence, after: 60s, calendar: mon-sun}")
+    m.handle(seen(0, x=1))
+    assert m.handle(tick(60))[0].reason["text"] == "nothing heard of the asset for 1m of working time"
+
+
+def test_whether_the_patience_was_learned_is_said():
+    m = watching("{type: silence, after: learn, at_least: 1s, at_most: 100s}")
+    m.handle(seen(0, x=1))
+    assert m.handle(tick(100))[0].reason["text"].endswith("for 1m40s (its rhythm is not known yet)")
+    for second in range(100, 200, 2):
+        m.handle(seen(second, x=1))
+    (silent,) = m.handle(tick(300))
+    assert silent.reason["text"] == "nothing heard of the asset for 6s (learned from its own pauses)"
+    assert silent.at == T0 + 204 * SECOND
