@@ -20,11 +20,13 @@ WATCHED = (
     "tests/rules/test_answering.py",
     "tests/rules/test_overrides.py",
     "tests/rules/test_chart_limits_in_service.py",
+    "tests/rules/test_charts.py::test_restarting_each_signal_is_an_occurrence_of_its_own",
 )
 CHARTS = ("tests/rules/test_charts.py", "tests/rules/test_textbook_charts.py")
 LEARNING = ("tests/rules/test_learning_detectors.py",)
-OWN = ("alarm_table", "condition", "count", "deviation", "forecast", "limits", "rate_of_change", "safety_function",
-       "sequence", "silence", "stuck", "usage", "vibration_zone")  # fmt: skip
+OWN = ("alarm_table", "anomaly", "capability", "condition", "control_chart", "count", "cusum", "deviation", "ewma",
+       "forecast", "limits", "multivariate", "rate_of_change", "safety_function", "sequence", "silence", "stuck",
+       "usage", "vibration_zone")  # fmt: skip
 """Detectors with a test file of their own."""
 
 

@@ -91,9 +91,9 @@ class CapabilityConfig(DetectorConfig):
 
     def _rows(self) -> set[str | None]:
         """The values by which tables differ; None stands for what they do not name."""
-        tables = (side for side in (self.lower_spec, self.upper_spec) if isinstance(side, LimitTable))
+        tables = [side for side in (self.lower_spec, self.upper_spec) if isinstance(side, LimitTable)]
         named: set[str | None] = {key for table in tables for key in table.limits}
-        return named or {None}
+        return named | {None} if not named or any(table.default is not None for table in tables) else named
 
     def specification(self, number: Callable[[Side], float | None]) -> Specification:
         """What is asked for; `number` reads a side.

@@ -16,7 +16,7 @@ from rules.detectors.base import Bindings, Detector, DetectorConfig
 from rules.problems import InputError, quoted, unknown
 from rules.statistics.chart_run_length import chart_run_length
 from rules.statistics.charts import CHARTS
-from rules.statistics.limits import LARGEST, Limits, Parameters
+from rules.statistics.limits import LARGEST, Parameters
 from rules.statistics.run_length import run_length_when_autocorrelated
 from rules.statistics.run_rules import RULES, RunRules
 
@@ -36,6 +36,8 @@ FOR_COUNTS: Final = ("nelson_1", *(f"western_electric_{number}" for number in (1
 """The run rules that a chart of counts may have."""
 ONE_BEYOND: Final = "nelson_1"
 """The only rule of a chart of spread."""
+SMALLEST: Final = 2.0
+"""Limits are those of a subgroup of so many until a sample has another size; single values have one size."""
 
 
 class ControlChartConfig(DetectorConfig, ChartKeys):
@@ -137,13 +139,9 @@ class Shewhart:
         self._spreads = self._chart.spread if spread else None
         self._process = process
         self._rules = RunRules(rules)
-        self._n: float = 0
-        self._location = Limits(0, 0, 0, 0)
-        self._spread: Limits | None = None
         self._before: float | None = None
         self.z = 0.0
-        if self._single:
-            self._fit(1)
+        self._fit(SMALLEST)
 
     def feed(self, sample: Any) -> tuple[Hit, ...]:
         """What signals at this sample; limits follow its size."""

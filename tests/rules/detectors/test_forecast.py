@@ -55,6 +55,16 @@ def test_noise_without_a_trend_is_no_alarm_even_close_to_the_limit():
     assert feed(watching(FILTER), noise) == []
 
 
+@pytest.mark.parametrize(("direction", "limit", "sign"), [("rising", 100, 1), ("falling", -100, -1)])
+def test_noise_that_seems_to_reach_the_limit_soon_is_no_alarm_as_long_as_it_may_stand_still(
+    direction: str, limit: float, sign: int
+):
+    """The line alone says more than once that the limit is reached within the horizon."""
+    rng = Random(1)
+    m = watching(f"{{type: forecast, signal: dp, limit: {limit}, direction: {direction}, horizon: 4h, window: 4h}}")
+    assert feed(m, {n * 300.0: sign * (97 + rng.gauss(0, 3)) for n in range(80)}) == []
+
+
 def test_too_little_is_not_enough_for_a_line():
     assert feed(watching(FILTER), rising(50, 1.9)) == []
 

@@ -60,3 +60,26 @@ def test_whether_the_patience_was_learned_is_said():
     (silent,) = m.handle(tick(300))
     assert silent.reason["text"] == "nothing heard of the asset for 6s (learned from its own pauses)"
     assert silent.at == T0 + 204 * SECOND
+
+
+LEARN = "{type: silence, after: learn, at_least: 1s, at_most: 100s"
+
+
+def test_what_was_said_before_the_rule_was_armed_tells_nothing_of_the_rhythm():
+    m = watching(LEARN + "}", more=", when: 'run == true', when_false: clear")
+    heard = [seen(0, run=True), *(seen(second, x=1) for second in range(2, 102, 2))]
+    for off in (102, 132):
+        heard += [seen(off, run=False), seen(off + 10, x=1), seen(off + 20, run=True)]
+        heard += [seen(second, x=1) for second in range(off + 22, off + 32, 2)]
+    assert told(m, *heard, tick(167)) == []
+    assert told(m, tick(168)) == [("r", 168, "raised")], "six seconds after the last word, as before"
+
+
+def test_a_pause_in_which_there_was_time_that_does_not_count_is_not_learned():
+    calendar = (
+        "calendar: {shifts: {work: {hours: '22:13-22:20', days: tue}, night: {hours: '22:21-23:00', days: tue}}}\n"
+    )
+    m = watching(LEARN + ", calendar: [work, night]}", assets=calendar)
+    assert told(m, *(seen(second, x=1) for second in (*range(0, 400, 2), *range(460, 600, 2)))) == []
+    (saved,) = (saved["detector"] for rule, _, _, saved in m.snapshot()["watches"] if rule == "r")
+    assert max(saved[2][0]) == 2 * SECOND, "nothing of the minute without a shift"

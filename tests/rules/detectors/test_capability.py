@@ -1,0 +1,238 @@
+"""Capability: what may be asked for, when a window is judged, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+
+from rules.alarms import Transition
+from rules.asset import AssetMonitor
+from tests.rules.plant import refused, seen, set_back, story, told, watching
+
+ABLE = "type: capability, signal: x, lower_spec: -4, upper_spec: 4"
+PRODUCTS = (
+    "types: {filler: {signals: {x: {}, recipe: {type: text}}, context: {product: recipe}}}\n"
+    "assets: {m: {type: filler}}\n"
+)
+
+
+def judge(keys: str, *, more: str = "", assets: str | None = None) -> AssetMonitor:
+    return watching(f"{{{keys}}}", more=more, kind="quality", assets=assets)
+
+
+def normal(count: int, seed: int = 1) -> list[float]:
+    draw = Random(seed)
+    return [draw.gauss(0, 1) for _ in range(count)]
+
+
+def made(m: AssetMonitor, values: list[float], start: int = 1, **context: str) -> list[Transition]:
+    """These values, one a second."""
+    return [t for second, v in enumerate(values, start) for t in m.handle(seen(second, x=v, **context))]
+
+
+def products(m: AssetMonitor) -> dict[str, Any]:
+    """How many values are in the window, how many are new, and the verdict, by product."""
+    saved = next(saved["detector"] for rule, _, _, saved in m.snapshot()["watches"] if rule == "r")
+    return {name: (len(window[0]), new, verdict.get("verdict")) for name, (window, new, verdict) in saved[2]}
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ("target: 1", "capability needs lower_spec, upper_spec or both"),
+        ("lower_spec: 2, upper_spec: 2", "lower_spec 2 is not below upper_spec 2"),
+        ("lower_spec: 1, window: 24", "a window holds 25 to 10000 values, or is a time"),
+        ("lower_spec: 1, window: 10001", "a window holds 25 to 10000 values, or is a time"),
+        ("lower_spec: 1, window: true", "a window holds 25 to 10000 values, or is a time"),
+        ("lower_spec: 1, window: 30.5", "a window holds 25 to 10000 values, or is a time"),
+        ("lower_spec: 1, upper_spec: 2, index: cp, distribution: any", "`cp` assumes normal values"),
+        ("lower_spec: 1, upper_spec: 2, index: cpm, distribution: any", "`cpm` assumes normal values"),
+        ("lower_spec: 1, index: cp", "`cp` needs both"),
+        ("upper_spec: 1, index: pp", "`pp` needs both"),
+        ("upper_spec: 1, index: cpm", "`cpm` needs both"),
+        ("lower_spec: 1, upper_spec: 2, target: 1.5", "`ppk` has no target"),
+        ("lower_spec: {by: asset, m: 5}, upper_spec: {by: asset, m: 4}", "lower_spec 5 is not below upper_spec 4"),
+        ("lower_spec: {by: asset, m: 3, default: 5}, upper_spec: 4", "lower_spec 5 is not below upper_spec 4"),
+        ("lower_spec: 1, at_least: 0", "greater than 0"),
+        ("lower_spec: 1, at_least: 100.1", "less than or equal to 100"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_with_the_reason(keys: str, why: str):
+    assert why in refused(f"{{type: capability, signal: x, {keys}}}")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "lower_spec: 1",
+        "upper_spec: 1, index: cpk",
+        "lower_spec: 1, window: 25",
+        "lower_spec: 1, window: 10000",
+        "lower_spec: 1, window: 8h",
+        "lower_spec: 1, upper_spec: 2, index: cpm, target: 1.5",
+        "lower_spec: 1, upper_spec: 2, index: pp, distribution: any",
+        "lower_spec: 1, distribution: any",
+        "lower_spec: 1, at_least: 100",
+    ],
+)
+def test_what_can_be_judged_is_accepted(keys: str):
+    judge(f"type: capability, signal: x, {keys}")
+
+
+def test_a_window_is_judged_when_it_is_full_and_then_each_time_a_tenth_of_it_is_new():
+    m = judge(f"{ABLE}, window: 30")
+    assert made(m, normal(29)) == []
+    assert products(m) == {"": (29, 29, None)}
+    made(m, normal(1), 30)
+    assert products(m)[""][:2] == (30, 0)
+    made(m, normal(2), 31)
+    assert products(m)[""][:2] == (30, 2)
+    made(m, normal(1), 33)
+    assert products(m)[""][:2] == (30, 0)
+
+
+def test_a_window_of_time_is_judged_from_a_hundred_values_on():
+    m = judge(f"{ABLE}, window: 1h")
+    made(m, normal(99))
+    assert products(m) == {"": (99, 99, None)}
+    made(m, normal(1), 100)
+    assert products(m)[""][:2] == (100, 0)
+    made(m, normal(10), 101)
+    assert products(m)[""][:2] == (110, 10)
+    made(m, normal(1), 111)
+    assert products(m)[""][:2] == (111, 11)
+    made(m, normal(1), 112)
+    assert products(m)[""][:2] == (112, 0)
+
+
+def test_the_reason_says_what_is_proven_by_which_bounds():
+    m = judge(f"{ABLE}, window: 30")
+    (watch,) = m.watching("r")
+    nothing = "x: undecided, not proven incapable of Ppk 1.33: no spread to speak of (0 values)"
+    assert watch.says("on", on=False) == nothing
+    (raised,) = made(m, [3.0, -3.0] * 15)
+    reason = raised.reason
+    assert (reason["verdict"], reason["index"], reason["limit"], reason["count"]) == ("incapable", "ppk", 1.33, 30)
+    assert reason["mean"] == pytest.approx(0)
+    assert reason["overall"] == pytest.approx((9 * 30 / 29) ** 0.5)
+    assert reason["within"] == pytest.approx(6 / 1.128379, rel=1e-5)
+    assert reason["value"] == pytest.approx(4 / 3 / reason["overall"])
+    assert reason["text"] == (
+        f"x: proven incapable of Ppk 1.33: Ppk {reason['value']:.3g}, 95 % bounds {reason['lower']:.3g} and "
+        f"{reason['upper']:.3g} (30 values)"
+    )
+    assert reason["lower"] < reason["value"] < reason["upper"] < 1.33
+    made(m, [0.01, -0.01] * 30, 31)
+    assert watch.says("on", on=False).startswith("x: proven capable of Ppk 1.33: Ppk ")
+
+
+def test_a_bound_that_there_is_none_of_is_said_to_be_none():
+    m = judge(f"{ABLE}, window: 100, distribution: any")
+    made(m, normal(100))
+    (watch,) = m.watching("r")
+    saved = next(saved["detector"] for rule, _, _, saved in m.snapshot()["watches"] if rule == "r")
+    verdict = saved[2][0][1][2]
+    assert verdict["verdict"] == "undecided"
+    assert json.dumps(verdict, allow_nan=False)
+    assert f"95 % bounds {verdict['lower']:.3g} and {verdict['upper']:.3g} (100 values)" in watch.says("on", on=False)
+
+
+def test_a_specification_may_lie_on_one_side_of_the_target():
+    m = judge("type: capability, signal: x, lower_spec: -4, upper_spec: 4, target: 3, index: cpm, window: 30")
+    (raised,) = made(m, [1.0, -1.0] * 15)
+    assert raised.reason["value"] == pytest.approx(8 / 6 / (30 / 29 + 9) ** 0.5)
+
+
+def test_values_that_are_too_large_bad_or_no_numbers_are_left_out_and_hold_the_alarm():
+    m = judge(f"{ABLE}, window: 30")
+    made(m, [3.0, -3.0] * 10)
+    assert told(m, seen(30, x=1e151), seen(31, x=-1e151), seen(32, x="n/a"), seen(33, x=None)) == []
+    assert told(m, seen(34, bad=("x",), x=9)) == []
+    assert products(m)[""][0] == 20
+    assert story(made(m, [3.0, -3.0] * 5, 40)) == [("r", 49, "raised")]
+    assert told(m, seen(60, x=None), seen(61, x=1e151)) == []
+    m = judge(f"{ABLE}, window: 30")
+    made(m, [1e150, -1e150] * 2)
+    assert products(m)[""][0] == 4, "the largest that can be charted"
+
+
+def test_an_observation_of_other_signals_is_no_value():
+    m = judge(f"{ABLE}, window: 30")
+    told(m, seen(1, x=1), seen(2, y=1), seen(3, x=1), seen(4, y=1, x=1))
+    assert products(m)[""][0] == 3
+
+
+def test_a_product_that_is_not_known_has_no_window():
+    m = judge(f"{ABLE}, window: 30, per: product", assets=PRODUCTS)
+    assert made(m, [3.0, -3.0] * 20) == []
+    assert products(m) == {}
+    made(m, [3.0], 50, recipe="A")
+    assert products(m) == {"A": (1, 1, None)}
+
+
+def test_of_more_than_twenty_products_the_one_not_made_for_longest_goes():
+    m = judge(f"{ABLE}, window: 30, per: product", assets=PRODUCTS)
+    for number in range(20):
+        made(m, [0.0], number, recipe=f"p{number}")
+    made(m, [0.0], 20, recipe="p0")
+    assert len(products(m)) == 20
+    assert products(m)["p0"] == (2, 2, None)
+    made(m, [0.0], 21, recipe="p20")
+    assert len(products(m)) == 20
+    assert "p1" not in products(m)
+    assert {"p0", "p2", "p20"} < products(m).keys()
+
+
+def test_a_specification_by_asset_is_that_of_the_asset_or_the_default():
+    for table, room in (("{by: asset, m: 2, default: 9}", 2), ("{by: asset, n: 9, default: 3}", 3)):
+        (raised,) = made(judge(f"type: capability, signal: x, upper_spec: {table}, window: 30"), [1.0, -1.0] * 15)
+        assert raised.reason["value"] == pytest.approx(room / 3 / (30 / 29) ** 0.5)
+
+
+def test_where_the_table_has_no_specification_nothing_is_decided():
+    table = "{by: product, A: 2}"
+    m = judge(f"type: capability, signal: x, upper_spec: {table}, window: 30", assets=PRODUCTS)
+    assert made(m, [1.0, -1.0] * 15, recipe="B") == []
+    assert products(m)[""] == (30, 0, "undecided")
+    assert story(made(m, [1.0, -1.0] * 2, 31, recipe="A")) == [("r", 33, "raised")]
+
+
+# -- arming ---------------------------------------------------------------------------------------------------------
+
+GATED = ", when: 'run == true'"
+
+
+def test_values_made_while_the_rule_is_not_armed_are_left_out_and_those_before_stay():
+    m = judge(f"{ABLE}, window: 30", more=GATED)
+    told(m, seen(0, run=True, x=1), seen(1, x=1), seen(2, run=False), seen(3, x=1), seen(4, run=True), seen(5, x=1))
+    assert products(m)[""][0] == 3, "the one that came with arming counts"
+    told(m, seen(6, run=False, x=1), seen(7, run=True, x=1))
+    assert products(m)[""][0] == 4
+
+
+@pytest.mark.parametrize(("policy", "kept"), [("clear", 0), ("hold", 30)])
+def test_a_process_proven_incapable_is_judged_anew_unless_its_alarm_is_held(policy: str, kept: int):
+    m = judge(f"{ABLE}, window: 30", more=f"{GATED}, when_false: {policy}")
+    m.handle(seen(0, run=True))
+    assert [t.event for t in made(m, [3.0, -3.0] * 15)] == ["raised"]
+    told(m, seen(40, run=False), seen(41, run=True))
+    assert products(m)[""] == ((30, 0, "incapable") if kept else (0, 0, None))
+
+
+def test_one_that_is_not_proven_incapable_keeps_its_values_when_it_is_armed_again():
+    m = judge(f"{ABLE}, window: 30", more=GATED)
+    m.handle(seen(0, run=True))
+    made(m, normal(30))
+    told(m, seen(40, run=False), seen(41, run=True))
+    assert products(m)[""] == (30, 0, "undecided")
+
+
+def test_a_clock_that_is_set_back_counts_no_value_twice():
+    m = judge(f"{ABLE}, window: 30", more=GATED)
+    told(m, seen(0, run=True, x=1))
+    set_back(m, 10, other=1)
+    told(m, seen(30 - 3600, late=3600, run=False), seen(31 - 3600, late=3600, run=True))
+    assert products(m)[""][0] == 1
