@@ -93,7 +93,7 @@ class CapabilityConfig(DetectorConfig):
         """The values by which tables differ; None stands for what they do not name."""
         tables = [side for side in (self.lower_spec, self.upper_spec) if isinstance(side, LimitTable)]
         named: set[str | None] = {key for table in tables for key in table.limits}
-        return named | {None} if not named or any(table.default is not None for table in tables) else named
+        return named | {None} if all(table.default is not None for table in tables) else named
 
     def specification(self, number: Callable[[Side], float | None]) -> Specification:
         """What is asked for; `number` reads a side.
@@ -294,7 +294,6 @@ class Capability(Detector):
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
         self._counted, self._product, products = data
-        self._products = {}
         for name, saved in products:
             self._products[name] = self._made = Product(self._config.window_of())
             self._made.restore(saved)

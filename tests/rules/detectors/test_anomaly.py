@@ -11,7 +11,7 @@ from rules.learning.evidence import Found
 from rules.learning.stillness import Still
 from rules.signals import Signal
 from tests.rules.learning.test_evidence import noise
-from tests.rules.plant import reading, seen, told, watching
+from tests.rules.plant import reading, seen, set_back, told, watching
 
 QUIET = {"level": 0.0, "shift": 0.0, "movement": 0.0, "slow level": 0.0, "slow shift": 0.0}
 STILL = Still(5.0, 40, 30.126, 40, 4.2, 0.0123456, 0.56789)
@@ -127,3 +127,19 @@ def test_a_second_reading_of_the_same_time_is_no_bad_one():
     m = watching("{type: anomaly, signal: x}", more=", on_bad_quality: alarm", kind="quality")
     assert told(m, seen(0, x=1), seen(0, x=2)) == []
     assert weighed(m) == 1
+
+
+@pytest.mark.parametrize(("policy", "count"), [("hold", 1), ("ignore", 2)])
+def test_a_bad_reading_is_weighed_only_if_the_rule_says_so(policy: str, count: int):
+    m = watching("{type: anomaly, signal: x}", more=f", on_bad_quality: {policy}", kind="quality")
+    told(m, seen(0, x=1), seen(1, bad=("x",), x=2))
+    assert weighed(m) == count
+
+
+@pytest.mark.parametrize("second", [0, 3600])
+def test_after_a_clock_was_set_back_a_reading_is_weighed_at_whatever_time(second: int):
+    m = watching("{type: anomaly, signal: x}", kind="quality")
+    m.handle(seen(0, x=1))
+    set_back(m, 10, other=1)
+    m.handle(seen(second, late=3600, x=2))
+    assert weighed(m) == 2

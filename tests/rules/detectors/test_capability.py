@@ -10,7 +10,16 @@ import pytest
 
 from rules.alarms import Transition
 from rules.asset import AssetMonitor
-from tests.rules.plant import refused, seen, set_back, story, told, watching
+from rules.events import SECOND
+from rules.statistics.capability import (
+    Index,
+    Specification,
+    about_target,
+    actual,
+    freedom_individuals,
+    potential,
+)
+from tests.rules.plant import refused, rules_of, seen, set_back, story, told, watching
 
 ABLE = "type: capability, signal: x, lower_spec: -4, upper_spec: 4"
 PRODUCTS = (
@@ -82,6 +91,14 @@ def test_what_can_be_judged_is_accepted(keys: str):
     judge(f"type: capability, signal: x, {keys}")
 
 
+@pytest.mark.parametrize(("window", "length"), [("8h", 8 * 3600), ("30", 30)])
+def test_a_window_is_written_as_it_was_given(window: str, length: int):
+    (watch,) = judge(f"{ABLE}, window: {window}").watching("r")
+    config = watch.rule.detect
+    assert str(config.model_dump(mode="json")["window"]) == window
+    assert config.window == length * (SECOND if window.endswith("h") else 1)
+
+
 def test_a_window_is_judged_when_it_is_full_and_then_each_time_a_tenth_of_it_is_new():
     m = judge(f"{ABLE}, window: 30")
     assert made(m, normal(29)) == []
@@ -127,6 +144,22 @@ def test_the_reason_says_what_is_proven_by_which_bounds():
     assert reason["lower"] < reason["value"] < reason["upper"] < 1.33
     made(m, [0.01, -0.01] * 30, 31)
     assert watch.says("on", on=False).startswith("x: proven capable of Ppk 1.33: Ppk ")
+
+
+@pytest.mark.parametrize("index", ["cp", "cpk", "pp", "ppk", "cpm"])
+def test_the_bounds_are_those_of_the_index_with_as_many_values_as_there_are(index: str):
+    m = judge(f"{ABLE}, window: 30, index: {index}")
+    (raised,) = made(m, [3.5, -2.5] * 15)
+    reason, spec = raised.reason, Specification(-4, 4)
+    mean, overall, within = reason["mean"], reason["overall"], reason["within"]
+    wanted = {
+        "cp": potential(spec, within, freedom_individuals(30)),
+        "cpk": actual(spec, mean, within, 30, freedom_individuals(30)),
+        "pp": potential(spec, overall, 29),
+        "ppk": actual(spec, mean, overall, 30, 29),
+        "cpm": about_target(spec, mean, overall, 30),
+    }[index]
+    assert wanted == Index(reason["value"], reason["lower"], reason["upper"])
 
 
 def test_a_bound_that_there_is_none_of_is_said_to_be_none():
@@ -207,10 +240,12 @@ GATED = ", when: 'run == true'"
 
 def test_values_made_while_the_rule_is_not_armed_are_left_out_and_those_before_stay():
     m = judge(f"{ABLE}, window: 30", more=GATED)
-    told(m, seen(0, run=True, x=1), seen(1, x=1), seen(2, run=False), seen(3, x=1), seen(4, run=True), seen(5, x=1))
+    told(m, seen(0, run=True, x=1), seen(1, x=2), seen(2, run=False), seen(3, x=3), seen(4, run=True), seen(5, x=4))
     assert products(m)[""][0] == 3, "the one that came with arming counts"
-    told(m, seen(6, run=False, x=1), seen(7, run=True, x=1))
+    told(m, seen(6, run=False, x=5), seen(7, run=True, x=6))
     assert products(m)[""][0] == 4
+    told(m, seen(7, run=False), seen(7, run=True))
+    assert products(m)[""][0] == 4, "and counts once"
 
 
 @pytest.mark.parametrize(("policy", "kept"), [("clear", 0), ("hold", 30)])
@@ -230,9 +265,46 @@ def test_one_that_is_not_proven_incapable_keeps_its_values_when_it_is_armed_agai
     assert products(m)[""] == (30, 0, "undecided")
 
 
-def test_a_clock_that_is_set_back_counts_no_value_twice():
+@pytest.mark.parametrize("second", [0, 3600])
+def test_after_a_clock_was_set_back_a_value_that_comes_with_arming_counts_at_whatever_time(second: int):
     m = judge(f"{ABLE}, window: 30", more=GATED)
     told(m, seen(0, run=True, x=1))
     set_back(m, 10, other=1)
-    told(m, seen(30 - 3600, late=3600, run=False), seen(31 - 3600, late=3600, run=True))
-    assert products(m)[""][0] == 1
+    told(m, seen(second - 1, late=3600, run=False), seen(second, late=3600, run=True, x=2))
+    assert products(m)[""][0] == 2
+
+
+def test_a_clock_may_be_set_back_before_there_is_a_value():
+    m = judge(f"{ABLE}, window: 30")
+    m.handle(seen(0, other=1))
+    assert set_back(m, 10, other=1) == []
+
+
+def test_a_window_of_time_moves_with_a_clock_that_is_set_back():
+    m = judge(f"{ABLE}, window: 60s")
+    made(m, [1.0, 2.0, 3.0], 0)
+    set_back(m, 10, other=1)
+    told(m, seen(30 - 3600, late=3600, x=4))
+    assert products(m)[""][0] == 4
+    told(m, seen(63 - 3600, late=3600, x=5))
+    assert products(m)[""][0] == 2
+
+
+def test_what_cannot_be_read_is_bad_and_what_was_not_read_yet_is_not():
+    m = judge(f"{ABLE}, window: 30", more=", on_bad_quality: alarm")
+    assert told(m, seen(0, y=1), seen(1, x=1)) == []
+    assert told(m, seen(2, x="n/a"), seen(3, x=1)) == [("r", 2, "raised"), ("r", 3, "cleared")]
+
+
+def test_one_chart_out_of_control_is_enough_to_leave_a_value_out():
+    chart = "  - {id: %s, kind: quality, assets: m, detect: {type: control_chart, signal: x, mean: 0, sigma: %d, rules: [nelson_1]}}\n"
+    m = AssetMonitor(
+        "m",
+        rules_of(
+            f"  - {{id: r, kind: quality, assets: m, detect: {{{ABLE}, window: 30}}}}\n"
+            + chart % ("tight", 1)
+            + chart % ("wide", 100)
+        ),
+    )
+    assert {t.rule for t in made(m, [9.0, -9.0] * 30) if t.event == "raised"} == {"tight"}
+    assert products(m)[""][0] <= 1
