@@ -39,6 +39,7 @@ def reason(keys: str, values: list[float]) -> dict[str, Any]:
 def test_charts_of_measured_values_are_told_by_their_names(keys: str, title: str):
     found = reason(f"{GIVEN}, {keys}".rstrip(", "), [100, 101])
     assert (found["chart"], found["rule"]) == (title, "nelson_1")
+    assert [hit["chart"] for hit in found["signals"]] == [title]
 
 
 @pytest.mark.parametrize(
@@ -59,15 +60,18 @@ def test_charts_of_counts_are_told_by_theirs_and_have_one_rule_by_default(name: 
 
 
 @pytest.mark.parametrize(
-    ("keys", "title", "values", "points"),
+    ("keys", "title", "value", "points"),
     [
-        ("chart: individuals", "moving range", [7.0, 15.0], [0, 1]),
-        ("chart: xbar_r, subgroup: {size: 2}", "R", [4.0, 16.0], [0]),
-        ("chart: xbar_s, subgroup: {size: 2}", "S", [4.0, 16.0], [0]),
+        ("chart: individuals", "moving range", 9, [2, 3]),
+        ("chart: xbar_r, subgroup: {size: 2}", "R", 9, [2]),
+        ("chart: xbar_s, subgroup: {size: 2}", "S", 4.5 * 2**0.5, [2]),
     ],
 )
-def test_a_spread_alarms_by_its_limits_alone(keys: str, title: str, values: list[float], points: list[int]):
+def test_a_spread_alarms_by_its_limits_alone(keys: str, title: str, value: float, points: list[int]):
+    values = [9.0, 10.0, 5.5, 14.5]
     found = reason(f"{GIVEN}, {keys}", values)
+    assert found["value"] == pytest.approx(value)
+    assert "began" not in found
     assert (found["chart"], found["rule"], found["limits"]["lower"]) == (title, "nelson_1", 0)
     assert found["text"].startswith("x: 1 point beyond its limits (nelson_1")
     assert found["points"] == [T0 + second * SECOND for second in points]
@@ -109,7 +113,7 @@ def test_what_makes_no_chart_is_refused_with_the_reason(keys: str, why: str):
     [
         "chart: c, mean: 4",
         "chart: u, mean: 1.5",
-        "chart: c, mean: 4, rules: [nelson_1, western_electric_1, western_electric_4]",
+        "chart: c, mean: 4, rules: [nelson_1, western_electric_1, western_electric_2, western_electric_3, western_electric_4]",
         "chart: p, mean: 0.1, subgroup: {size: 50}",
         "mean: 1, sigma: 1, autoregression: 0.5",
         "mean: 1, sigma: 1, rules: [nelson_8]",

@@ -65,6 +65,11 @@ def test_noise_that_seems_to_reach_the_limit_soon_is_no_alarm_as_long_as_it_may_
     assert feed(m, {n * 300.0: sign * (97 + rng.gauss(0, 3)) for n in range(80)}) == []
 
 
+def test_a_signal_in_coarse_steps_that_may_as_well_stand_still_is_no_alarm():
+    """The lower end of the interval of its slope is zero exactly."""
+    assert feed(watching(FILTER.replace("2h", "4h")), {n * 300.0: 97.0 + n // 20 for n in range(60)}) == []
+
+
 def test_too_little_is_not_enough_for_a_line():
     assert feed(watching(FILTER), rising(50, 1.9)) == []
 
