@@ -9,7 +9,7 @@ import pytest
 
 from rules.asset import AssetMonitor
 from rules.events import SECOND
-from tests.rules.plant import T0, refused, seen, watching
+from tests.rules.plant import T0, refused, seen, told, watching
 
 GIVEN = "type: control_chart, signal: x, mean: 10, sigma: 2"
 
@@ -77,6 +77,11 @@ def test_a_spread_alarms_by_its_limits_alone(keys: str, title: str, value: float
     assert found["points"] == [T0 + second * SECOND for second in points]
     with pytest.raises(AssertionError, match="no alarm"):
         reason(f"{GIVEN}, {keys}, spread: false", values)
+
+
+def test_after_a_restart_the_moving_range_waits_for_two_values():
+    m = chart(f"{GIVEN}, on_signal: restart, clear_after: 1")
+    assert told(m, seen(0, x=17), seen(1, x=8)) == [("r", 0, "raised"), ("r", 1, "cleared")]
 
 
 def test_limits_follow_the_size_of_the_sample():
