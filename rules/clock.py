@@ -108,8 +108,14 @@ class AssetClock:
 
         One that was heard meanwhile speaks through another link.
         """
+        self.excuse(since, received)
         if received - since > MISSED and self.latest_received <= since:
             self.late_before = max(self.late_before, self.latest + received + GRACE - self.latest_received)
+
+    def excuse(self, since: Instant, received: Instant) -> None:
+        """Time in which our link was down is none in which older stamps came."""
+        if self.older_since is not None:
+            self.older_since = min(received, self.older_since + received - since)
 
     def snapshot(self) -> dict[str, Any]:
         """All fields, as JSON."""

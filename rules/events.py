@@ -80,11 +80,12 @@ class Link(msgspec.Struct, frozen=True, gc=False):
 
 
 class GatewayLink(msgspec.Struct, frozen=True, gc=False):
-    """A gateway, or the broker in its name by a Will, says that it is gone, or there."""
+    """A gateway, or the broker in its name by a Will, says that it is gone, or there; `kept`: it said so before."""
 
     received: Instant
     gateway: str
     up: bool
+    kept: bool = False
 
 
 class Fault(msgspec.Struct, frozen=True, gc=False):

@@ -77,7 +77,7 @@ class Stages:
         elif isinstance(event, Link):
             self._comms.deafen()
         elif isinstance(event, GatewayLink):
-            yield from self._comms.told(event.gateway, event.up, event.received)
+            yield from self._comms.told(event)
         elif isinstance(event, Observation) and self._comms.listens_to(event.asset):
             yield from self._comms.hear(event.asset, min(event.at, event.received), event.received)
         yield from self._comms.look(decided)

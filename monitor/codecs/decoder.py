@@ -50,7 +50,7 @@ class _Status:
     def __init__(self, gateway: str, status: settings.Status) -> None:
         self.topic = status.topic
         self._gateway = gateway
-        self._lost = status.lost.encode()
+        self._lost = status.lost.strip().encode()
 
     def decode(self, payload: bytes, received: Instant) -> Decoded | None:
         """Its word; None of a payload that only clears a retained one."""

@@ -297,7 +297,8 @@ class Decider:
         if decoded is None:
             return
         if decoded.link is not None:
-            self._emit(offset, self.stages.handle(decoded.link, offset))
+            link = msgspec.structs.replace(decoded.link, kept=message.retain)
+            self._emit(offset, self.stages.handle(link, offset))
         gateway = self._decoder.gateway(message.broker, message.topic)
         if gateway is not None and offset >= self._committed:
             self.tally.messages[gateway, message.qos] += 1

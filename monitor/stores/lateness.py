@@ -32,6 +32,11 @@ class Lateness:
             self._count(timeline)
         return late
 
+    def link_back(self, since: Instant, received: Instant) -> None:
+        """A link of ours is back that was lost at `since`."""
+        for timeline in self._timelines.values():
+            timeline.clock.excuse(since, received)
+
     def _begin(self, observation: Observation) -> _Timeline:
         timeline = _Timeline(dict(self._known(observation.asset)), observation.received)
         self._timelines[observation.asset] = timeline
@@ -48,19 +53,19 @@ class Lateness:
 class _Timeline:
     """One asset's clock, whose `now` no mark is beyond, and the stamp of each signal's last reading: its mark."""
 
-    __slots__ = ("_clock", "counted", "marks")
+    __slots__ = ("clock", "counted", "marks")
 
     def __init__(self, marks: dict[str, Instant], received: Instant) -> None:
         self.marks = marks
         self.counted = 0
-        self._clock = AssetClock()
-        self._clock.begin(received)
+        self.clock = AssetClock()
+        self.clock.begin(received)
         if marks:
-            self._clock.trusted = True
-            self._clock.rebase(max(marks.values()), received)
+            self.clock.trusted = True
+            self.clock.rebase(max(marks.values()), received)
 
     def late(self, observation: Observation, max_ahead: Duration, again: bool) -> Collection[str]:
-        clock, marks, at, received = self._clock, self.marks, observation.at, observation.received
+        clock, marks, at, received = self.clock, self.marks, observation.at, observation.received
         if clock.trusted and clock.now <= at <= received + max_ahead:
             clock.advance(at, received)
             clock.now = at
@@ -80,7 +85,7 @@ class _Timeline:
 
     def _placed(self, observation: Observation, metrics: list[str], max_ahead: Duration, again: bool) -> Instant | None:
         """The time that the stamp stands for; None if it comes too late."""
-        clock, received = self._clock, observation.received
+        clock, received = self.clock, observation.received
         at, ahead = settled(observation.at, received, max_ahead)
         if ahead and not again:
             at = clock.reads(received)
@@ -97,5 +102,5 @@ class _Timeline:
         return any(self.marks.get(metric, at) <= at for metric in metrics)
 
     def _rebase(self, at: Instant, received: Instant) -> None:
-        delta = self._clock.rebase(at, received)
+        delta = self.clock.rebase(at, received)
         self.marks = {metric: mark + delta for metric, mark in self.marks.items()}

@@ -13,7 +13,7 @@ import structlog
 from monitor.clock import elapsed, seconds
 from monitor.codecs import Decoder
 from monitor.codecs.base import Decoded
-from monitor.journal.entries import Entry, FedEntry, Message, Offset, RevisionEntry
+from monitor.journal.entries import Entry, FedEntry, LinkEntry, Message, Offset, RevisionEntry
 from monitor.journal.segments import JournalError, JournalGap
 from monitor.stores.base import Point, Store, StoreError, StoreRestarted, points_of
 from monitor.stores.lateness import Lateness
@@ -113,6 +113,8 @@ class StoreWriter:
     def _points(self, entry: Entry) -> list[Point]:
         if isinstance(entry, RevisionEntry):
             self._decoder = self._decoder_for(entry.texts)
+        if isinstance(entry, LinkEntry) and entry.up:
+            self._lateness.link_back(entry.since, entry.received)
         if isinstance(entry, FedEntry):
             decoded: Decoded | None = self._decoder.decode_again(
                 entry.broker, entry.topic, entry.payload, entry.first, entry.metrics

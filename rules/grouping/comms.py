@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from rules.alarms import Kind, Transition
-from rules.events import SECOND, Duration, Instant
+from rules.events import SECOND, Duration, GatewayLink, Instant
 from rules.ruleset import RuleSet
 
 LEAST: Final[Duration] = SECOND
@@ -27,9 +27,12 @@ class Word(NamedTuple):
 
 
 class _Gateway(msgspec.Struct, array_like=True):
+    """`said`: its own word was that it is gone."""
+
     heard: Instant | None = None
     pause: Duration = 0
     silent: bool = False
+    said: bool = False
 
 
 def matters(rules: RuleSet, assets: tuple[str, ...]) -> bool:
@@ -73,16 +76,22 @@ class Comms:
         gateway.heard = received
         if not gateway.silent:
             return ()
-        gateway.silent = False
+        gateway.silent = gateway.said = False
         return (Word(name, silent=False, at=at),)
 
-    def told(self, name: str, up: bool, received: Instant) -> tuple[Word, ...]:
-        """The gateway's own word, or the broker's for it; nothing if that is known, or nobody is behind it."""
-        gateway = self._gateways.get(name)
-        if gateway is None or gateway.silent is not up:
+    def told(self, word: GatewayLink) -> tuple[Word, ...]:
+        """The gateway's own word, or the broker's for it; nothing if that is known, or nobody is behind it.
+
+        That it was there before it fell silent, as a broker repeats to whoever subscribes, does not bring it back.
+        """
+        gateway = self._gateways.get(word.gateway)
+        if gateway is None or (word.up and word.kept and not gateway.said):
             return ()
-        gateway.silent = not up
-        return (Word(name, silent=not up, at=received),)
+        gateway.said = not word.up
+        if gateway.silent is not word.up:
+            return ()
+        gateway.silent = not word.up
+        return (Word(word.gateway, silent=gateway.silent, at=word.received),)
 
     def deafen(self) -> None:
         """A link of our own went or came: pauses mean nothing meanwhile."""

@@ -149,8 +149,8 @@ def test_safety_rules_whose_loss_nobody_would_notice_are_named_when_the_files_ar
 # -- the gateway's own word -----------------------------------------------------------------------------------------
 
 
-def word(second: float, up: bool, name: str = "gw") -> GatewayLink:
-    return GatewayLink(T0 + round(second * SECOND), name, up)
+def word(second: float, up: bool, name: str = "gw", *, kept: bool = False) -> GatewayLink:
+    return GatewayLink(T0 + round(second * SECOND), name, up, kept)
 
 
 def test_its_own_word_tells_at_once_and_the_silence_that_follows_is_told_by_it() -> None:
@@ -164,6 +164,15 @@ def test_its_own_word_tells_at_once_and_the_silence_that_follows_is_told_by_it()
 def test_it_is_back_by_its_own_word_or_by_any_reading(back: object) -> None:
     site = speaking(Site(RULES, ASSETS), range(10)).feed(word(9.5, up=False), word(10, up=False), back)  # type: ignore[arg-type]
     assert site.story("gw") == [(9.5, "raised", "AB"), (12, "cleared", "BD")]
+
+
+def test_what_the_broker_kept_from_before_brings_back_only_what_said_that_it_is_gone() -> None:
+    silent = speaking(Site(RULES, ASSETS), range(10)).feed(tick(60))
+    assert [event for _, event, _ in silent.story("gw")] == ["raised"]
+    silent.feed(word(61, up=True, kept=True))
+    assert [event for _, event, _ in silent.story("gw")] == ["raised"]
+    silent.feed(word(62, up=False, kept=True), word(63, up=True, kept=True))
+    assert silent.story("gw")[1:] == [(63, "cleared", "BD")]
 
 
 def test_machines_whose_clocks_are_slow_bring_it_back_too() -> None:

@@ -109,6 +109,17 @@ def test_a_clock_set_back_is_accepted_and_delays_go_on_with_the_new_one() -> Non
     assert (m.clock.timeline, m.late) == (1, 10)
 
 
+def test_old_stamps_before_and_after_we_were_away_are_not_old_stamps_all_the_while() -> None:
+    m = monitor()
+    m.handle(stamped(HOUR, HOUR, t=1))
+    kept = [stamped(HOUR - 9 + s, HOUR + s, t=1) for s in (1, 2)]
+    again = [stamped(HOUR - 7 + s, HOUR + 30 + s, t=1) for s in (1, 2)]
+    assert told(m, *kept, link(HOUR + 2, False), link(HOUR + 30, True, HOUR + 2), *again) == []
+    assert (m.clock.timeline, m.late) == (0, 4)
+    m.handle(stamped(HOUR + 1, HOUR + 33, t=1))
+    assert (m.clock.timeline, m.late) == (0, 4)
+
+
 def test_one_old_stamp_among_good_ones_sets_no_clock_back() -> None:
     m = monitor()
     for second in range(60):

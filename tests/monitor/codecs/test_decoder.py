@@ -236,6 +236,6 @@ def test_a_gateway_s_status_topic_says_whether_it_is_there(payload: bytes, up: b
 
 
 def test_clearing_a_retained_status_says_nothing() -> None:
-    own = decoder(gateway(status={"topic": "line1/lwt", "lost": "0"}))
+    own = decoder(gateway(status={"topic": "line1/lwt", "lost": " 0 "}))
     assert own.decode("main", b"line1/lwt", b"", RECEIVED) is None
     assert own.decode("main", b"line1/lwt", b"0", RECEIVED).link == GatewayLink(RECEIVED, "line1", up=False)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.stores import lateness
 from monitor.stores.lateness import Lateness
-from rules.events import SECOND, Observation, Reading, Refed
+from rules.events import SECOND, Link, Observation, Reading, Refed
 from tests.rules.plant import T0, watching
 
 SIGNALS = "abc"
@@ -35,6 +35,11 @@ def test_what_is_late_is_what_no_detector_is_shown(course: list[tuple[int, int, 
     core, judge, received = watching("{type: limits, each: [a, b, c], high: 5}"), Lateness(nothing), 0
     for step, shift, signals, dice in course:
         received += step + 1
+        if dice == 1:
+            core.handle(Link(T0 + received, "main", False, T0 + received))
+            received += 20 * SECOND
+            core.handle(Link(T0 + received, "main", True, T0 + received - 20 * SECOND))
+            judge.link_back(T0 + received - 20 * SECOND, T0 + received)
         observation, again, before = seen(received + shift, received, signals), dice == 0, core.late
         core.handle(Refed(observation.received, observation) if again else observation)
         assert len(judge.late(observation, AHEAD, again=again)) == core.late - before
