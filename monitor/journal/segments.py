@@ -132,8 +132,17 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
 
 
 def format_of(connection: sqlite3.Connection, path: Path) -> int:
-    """0 for a segment not yet born, otherwise one of `CHECKSUMS`; JournalFormatError for any other."""
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    """0 for a segment not yet born, otherwise one of `CHECKSUMS`; JournalFormatError for any other.
+
+    A rollback journal left behind is a crash while the segment changed to WAL, its very first transaction: the next
+    writer rolls it back.
+    """
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+        return 0
     if version and version not in CHECKSUMS:
         raise JournalFormatError(
             f"{path}: journal format {version}, this Andon reads up to {FORMAT}: "

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -71,6 +74,12 @@ class RunningSite:
     def log(self) -> str:
         """What the monitor has written so far."""
         return (self.directory / "log").read_text(errors="replace")
+
+    @property
+    def traceback(self) -> str:
+        """The first error that nobody caught, with what was logged right before and after; empty if there was none."""
+        before, found, after = self.log.partition("Traceback")
+        return found and before[-2_000:] + found + after[:6_000]
 
     @property
     def status(self) -> int | None:
@@ -168,6 +177,20 @@ class RunningSite:
                 return bool(end == stored == alarms.position() and not pending and not alarms.holding())
         except AndonError:
             return False
+
+    def health(self) -> dict[str, Any]:
+        """The hops as /health has them by name, none if it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.web}/health", timeout=5) as answer:
+                return dict(json.load(answer)["hops"])
+        except urllib.error.HTTPError as error:
+            return dict(json.load(error)["hops"])
+        except OSError:
+            return {}
+
+    def hop_status(self, hop: str) -> str:
+        """`ok`, `degraded`, `ill`, or nothing while nobody answers."""
+        return str(self.health().get(hop, {}).get("status", ""))
 
     def verdicts(self) -> dict[str, str]:
         """By transition id, why somebody was told or nobody was."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from paho.mqtt import client as paho
@@ -46,25 +44,14 @@ class Gateway:
         self._client.loop_stop()
 
 
-def health(site: RunningSite) -> dict[str, Any]:
-    """The hops as /health has them, none if it does not answer."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{site.web}/health", timeout=5) as answer:
-            return dict(json.load(answer)["hops"])
-    except urllib.error.HTTPError as error:
-        return dict(json.load(error)["hops"])
-    except OSError:
-        return {}
-
-
 def connected(site: RunningSite, broker: str) -> bool:
     """Whether the link is up and subscribed."""
-    return bool(health(site).get(f"collect:{broker}", {}).get("status") == "ok")
+    return site.hop_status(f"collect:{broker}") == "ok"
 
 
 def figures(site: RunningSite, hop: str) -> dict[str, object]:
     """What /health counts of a hop."""
-    return dict(health(site).get(hop, {}).get("figures", {}))
+    return dict(site.health().get(hop, {}).get("figures", {}))
 
 
 def metrics(site: RunningSite) -> str:
@@ -133,10 +120,10 @@ def test_a_broker_of_another_authority_is_not_trusted_and_health_says_why(
     strangers = Certificates(tmp_path / "strangers")
     with RunningSite(tmp_path / "site", broker_with_tls(mosquitto, strangers), RULES, MAIN) as site:
         site.start()
-        until(lambda: "not trusted" in health(site).get("collect:main", {}).get("text", ""), 60, "the reason")
-        assert "tls: {ca}" in health(site)["collect:main"]["text"]
+        until(lambda: "not trusted" in site.health().get("collect:main", {}).get("text", ""), 60, "the reason")
+        assert "tls: {ca}" in site.health()["collect:main"]["text"]
         assert "the broker's certificate is not trusted" in site.log
-        assert "Traceback" not in site.log
+        assert not site.traceback
 
 
 def broker_with_tls(mosquitto: Mosquitto, files: Certificates | None) -> str:

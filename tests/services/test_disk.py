@@ -7,12 +7,9 @@ import os
 import sqlite3
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -89,16 +86,6 @@ def fill(place: Path, leave: int) -> Path:
     return ballast
 
 
-def health(site: RunningSite) -> dict[str, Any]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{site.web}/health", timeout=5) as answer:
-            return dict(json.load(answer))
-    except urllib.error.HTTPError as answer:
-        return dict(json.load(answer))
-    except OSError:
-        return {"ill": []}
-
-
 def stored(site: RunningSite) -> list[int]:
     try:
         with closing(EmbeddedStore(site.data / "store.db", read_only=True)) as store:
@@ -121,8 +108,7 @@ def gaps(site: RunningSite) -> list[Gap]:
 
 def connected(site: RunningSite, times: int = 1) -> bool:
     """Whether it has connected so many times, and its subscription stands."""
-    link = health(site).get("hops", {}).get("collect:main", {})
-    return site.log.count("mqtt_subscribed") >= times and link.get("status") == "ok"
+    return site.log.count("mqtt_subscribed") >= times and site.hop_status("collect:main") == "ok"
 
 
 def fill_to_the_last_byte(site: RunningSite) -> Path:
@@ -171,7 +157,7 @@ def test_a_full_disk_costs_readings_but_no_decision(disk: Path, broker: Mosquitt
         until(lambda: len(stored(site)) == 500 and site.settled(), 60, "what there was room for")
         ballast = fill(disk, leave=FEW)
         until(lambda: story(site, "system.journal-full") == ["raised"], 60, "the alarm of a full journal")
-        assert "journal" in health(site)["ill"]
+        until(lambda: site.hop_status("journal") == "ill", 30, "health to tell")
         plant.send(300, level=99)
         until(lambda: story(site, "hot") == ["raised"], 60, "the alarm")
         site.kill()
@@ -184,7 +170,7 @@ def test_a_full_disk_costs_readings_but_no_decision(disk: Path, broker: Mosquitt
         until(lambda: story(site, "system.journal-full")[-1] == "cleared", 60, "room again")
         plant.send(500)
         until(lambda: len(stored(site)) >= 1000 and site.settled(), 60, "everything else")
-        until(lambda: "journal" not in health(site)["ill"], 30, "health")
+        until(lambda: site.hop_status("journal") in {"ok", "degraded"}, 30, "health")
         missing = sum(gap.messages for gap in gaps(site))
         found = stored(site)
     assert found == [*range(500), *range(1300, 1800)]
@@ -288,7 +274,7 @@ def test_spoiled_pages_of_the_journal_cost_their_batches_and_nothing_else(tmp_pa
         plant.send(100, level=10)
         until(lambda: story(site, "hot") == ["raised", "cleared"] and site.settled(), 60, "the end of the alarm")
         until(lambda: sum(gap.messages for gap in gaps(site)) == plant.sent - len(stored(site)), 30, "the gaps")
-        assert "journal" in health(site)["degraded"]
+        until(lambda: site.hop_status("journal") == "degraded", 30, "health to tell")
         found = stored(site)
     assert set(range(700)) - set(found) >= {150, 450}
     assert len(found) > 480

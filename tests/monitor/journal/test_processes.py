@@ -6,10 +6,13 @@ import os
 import random
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from monitor import clock
 from monitor.journal import JournalReader, JournalWriter
+from monitor.journal.integrity import mended
+from monitor.journal.segments import segment_path
 from rules.events import SECOND
 from tests.monitor.journal.entries import read_all, ticks
 
@@ -25,6 +28,18 @@ while writer.head < int(sys.argv[2]):
     print(first + size, flush=True)
 writer.close()
 """
+
+
+DYING_AT_BIRTH = """
+import os, pathlib, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("BEGIN")
+connection.execute("CREATE TABLE batch (body BLOB)")
+connection.execute("INSERT INTO batch VALUES (zeroblob(100000))")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""The first transaction of a segment goes by SQLite's rollback journal; here it is cut short with pages written."""
 
 
 def appender(directory: Path, until: int) -> subprocess.Popen[bytes]:
@@ -64,3 +79,19 @@ def test_whatever_was_acknowledged_before_a_kill_is_there_once_and_in_order(tmp_
     writer = JournalWriter(tmp_path)
     assert writer.head == len(found)
     writer.close()
+
+
+def test_a_crash_at_the_birth_of_a_segment_leaves_one_that_is_not_yet_born(tmp_path: Path) -> None:
+    with closing(JournalWriter(tmp_path)) as writer:
+        writer.append(ticks(0, 5))
+    path = segment_path(tmp_path, 5)
+    subprocess.run([sys.executable, "-c", DYING_AT_BIRTH, path], check=False)
+    assert path.stat().st_size
+    assert path.with_name(f"{path.name}-journal").exists()
+    with JournalReader(tmp_path) as reader:
+        assert read_all(reader, 10) == list(enumerate(ticks(0, 5)))
+        assert mended(tmp_path).aside == ()
+        with closing(JournalWriter(tmp_path)) as writer:
+            assert (writer.head, writer.last_received) == (5, ticks(0, 5)[-1].received)
+            writer.append(ticks(5, 2))
+        assert read_all(reader, 10) == [(5, ticks(5, 2)[0]), (6, ticks(5, 2)[1])]
