@@ -147,13 +147,13 @@ class _Changed(NamedTuple):
 
 
 def _overrides(history: Iterable[tuple[Transition, str]]) -> list[_Changed]:
-    """What people did to the limits of a rule, latest first."""
+    """What people did to the limits of a rule, latest first, of one instant what was done last."""
     found = [
         _Changed(t.at, t.rule, t.part, _override(t) if t.event == "limits_overridden" else None)
         for t, _ in history
         if t.event in ("limits_overridden", "limits_restored")
     ]
-    return sorted(found, key=lambda change: change.at, reverse=True)
+    return sorted(found, key=lambda change: change.at)[::-1]
 
 
 def _override(transition: Transition) -> Override:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
 from zlib import crc32
@@ -98,6 +98,15 @@ def segment_files(path: Path) -> list[Path]:
     """The segment and the files SQLite keeps beside it, as far as they exist."""
     candidates = (path, *(path.with_name(path.name + ending) for ending in SIDECARS))
     return [candidate for candidate in candidates if candidate.exists()]
+
+
+def segment_bytes(path: Path) -> int:
+    """What they take on disk together; what is taken away meanwhile counts nothing."""
+    total = 0
+    for file in segment_files(path):
+        with suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total
 
 
 def create_segment(directory: Path, first: Offset) -> sqlite3.Connection:

@@ -24,6 +24,7 @@ from monitor.journal.segments import (
     encode_batch,
     format_of,
     readable_errors,
+    segment_bytes,
     segment_files,
     segment_offsets,
     segment_path,
@@ -107,8 +108,7 @@ class JournalWriter:
 
     def size(self) -> int:
         """Bytes of all segments on disk."""
-        paths = (segment_path(self._directory, first) for first in segment_offsets(self._directory))
-        return sum(file.stat().st_size for path in paths for file in segment_files(path))
+        return sum(segment_bytes(segment_path(self._directory, first)) for first in segment_offsets(self._directory))
 
     def prune(self, budget: int, needed: Offset, before: Instant = 0) -> int:
         """Delete oldest segments until the journal fits into `budget` bytes and begins no earlier than `before`.
@@ -163,7 +163,7 @@ class JournalWriter:
         self._path, self._connection = path, connection
         self._begun = row[0] or 0
         self._head = row[1] or first
-        self._written = sum(file.stat().st_size for file in segment_files(path)) if self._begun else 0
+        self._written = segment_bytes(path) if self._begun else 0
 
     def _received_of_last_entry(self) -> Instant:
         for first in reversed(segment_offsets(self._directory)):
@@ -197,9 +197,9 @@ class JournalWriter:
                 yield decode_batch(start, count, body, checksum, path)
 
     def _delete(self, first: Offset) -> int:
-        files = segment_files(segment_path(self._directory, first))
-        freed = sum(file.stat().st_size for file in files)
-        for file in files:
+        path = segment_path(self._directory, first)
+        freed = segment_bytes(path)
+        for file in segment_files(path):
             file.unlink(missing_ok=True)
         return freed
 

@@ -158,10 +158,9 @@ async def run_web(settings: Settings, stop: asyncio.Event) -> None:
     host, port = listener.getsockname()[:2]
     log.info("web_listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}/")
     serving_task = asyncio.create_task(server.serve(sockets=[listener]))
-    stopping = asyncio.create_task(stop.wait())
-    looking = asyncio.create_task(examiner.run())
-    await asyncio.wait({serving_task, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    looking.cancel()
+    others = [asyncio.create_task(stop.wait()), asyncio.create_task(examiner.run())]
+    ended, _ = await asyncio.wait({serving_task, *others}, return_when=asyncio.FIRST_COMPLETED)
+    for task in others:
+        task.cancel()
     server.should_exit = True
-    await serving_task
+    await asyncio.gather(serving_task, *ended)

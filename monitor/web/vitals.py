@@ -20,7 +20,7 @@ from monitor.errors import AndonError
 from monitor.journal.disk import reserved_bytes
 from monitor.journal.entries import Offset
 from monitor.journal.reader import JournalReader, journal_end
-from monitor.journal.segments import JournalGap, segment_files, segment_offsets, segment_path
+from monitor.journal.segments import JournalGap, segment_bytes, segment_offsets, segment_path
 from monitor.linesocket import ask
 from monitor.settings import Settings
 from monitor.stores.influx_rejects import Rejects
@@ -121,8 +121,7 @@ def backlog(journal: Path, offset: Offset) -> Backlog:
 
 
 def _bytes(journal: Path) -> int:
-    paths = (segment_path(journal, first) for first in segment_offsets(journal))
-    return sum(file.stat().st_size for path in paths for file in segment_files(path))
+    return sum(segment_bytes(segment_path(journal, first)) for first in segment_offsets(journal))
 
 
 def _position(alarms: Path) -> Offset:
