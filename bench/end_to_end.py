@@ -10,33 +10,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
 import pstats
 import re
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
+from _running import Andon, Hook, flood, told, wait
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from monitor.collectors.embedded import embedded_broker
-from monitor.database.queries import AlarmReader
-from monitor.errors import AndonError
-from monitor.journal.reader import journal_end
-from monitor.stores.embedded import EmbeddedStore
 
-HERE = Path(__file__).parent
 SOAK_RATE = 10_000.0
 """Messages a second of a soak."""
 RULES = """version: 1
@@ -77,21 +65,6 @@ c.loop_forever()
 """
 
 
-def wait(condition: Callable[[], bool], seconds: float) -> None:
-    """Until it holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            sys.exit("the bench waited in vain")
-        time.sleep(0.005)
-
-
-def flood(port: int, messages: int, values: int, qos: int = 1, rate: float = 0.0) -> subprocess.Popen[bytes]:
-    """Start the publisher."""
-    command = [sys.executable, str(HERE / "_flood.py"), *map(str, (port, messages, values, qos, rate))]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
-
-
 def count_with(command: list[str], port: int, messages: int, values: int, qos: int, *, ready: bool) -> float:
     """Messages a second of a program that ends when it has seen them all."""
     with subprocess.Popen(command, stdout=subprocess.PIPE if ready else subprocess.DEVNULL) as receiver:
@@ -106,112 +79,18 @@ def count_with(command: list[str], port: int, messages: int, values: int, qos: i
         return messages / (time.monotonic() - begin)
 
 
-class Andon:
-    """A monitor over a site of the bench's; with `profile` its line writes one there and nothing supervises it."""
-
-    def __init__(self, directory: Path, port: int, hook: int, profile: Path | None = None) -> None:
-        self.directory = directory
-        self.data = directory / "data"
-        (directory / "rules").mkdir(parents=True)
-        (directory / "rules" / "bench.yaml").write_text(RULES)
-        (directory / "andon.yaml").write_text(SITE.format(port=port, hook=hook))
-        self.log = directory / "log"
-        part = ["-m", "monitor.processes"]
-        commands = [["-m", "monitor.cli", "run"]]
-        if profile:
-            self.data.mkdir()
-            commands = [["-m", "cProfile", "-o", str(profile), *part, "line"], [*part, "store"]]
-        with self.log.open("wb") as log:
-            self.processes = [
-                subprocess.Popen(
-                    [sys.executable, *command, "--site", str(directory)],
-                    stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
-                )
-                for command in commands
-            ]  # fmt: skip
-        wait(lambda: b"mqtt_subscribed" in self.log.read_bytes() and (self.data / "store.db").exists(), 60)
-
-    def journalled(self) -> int:
-        return journal_end(self.data / "journal")
-
-    def decided(self) -> int:
-        try:
-            with closing(AlarmReader(self.data / "alarms.db")) as reader:
-                return reader.position()
-        except AndonError:
-            return 0
-
-    def stored(self) -> int:
-        with closing(EmbeddedStore(self.data / "store.db", read_only=True)) as store:
-            return store.offset()
-
-    def children(self) -> dict[str, int]:
-        """Process ids by name."""
-        found = {}
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                command = (process / "cmdline").read_bytes().split(b"\0")
-                if b"monitor.processes" in command and bytes(self.directory) in command:
-                    found[command[command.index(b"monitor.processes") + 1].decode()] = int(process.name)
-        return found
-
-    def cpu(self) -> float:
-        """CPU seconds of the line process so far."""
-        fields = Path(f"/proc/{self.children()['line']}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def memory(self) -> dict[str, float]:
-        """Resident megabytes of each process."""
-        pages = {name: Path(f"/proc/{pid}/statm").read_text().split()[1] for name, pid in self.children().items()}
-        return {name: round(int(count) * os.sysconf("SC_PAGESIZE") / 2**20, 1) for name, count in pages.items()}
-
-    def take(self, port: int, messages: int, values: int, qos: int = 1, rate: float = 0.0) -> dict[str, float]:
-        """Messages a second until journalled, decided and stored, and the line's CPU; sent at `rate`, 0: at once."""
-        end = self.journalled() + messages
-        cpu, begin = self.cpu(), time.monotonic()
-        with flood(port, messages, values, qos, rate):
-            wait(lambda: self.journalled() >= end, 3600)
-            journalled = time.monotonic() - begin
-            wait(lambda: self.decided() >= end, 600)
-            decided = time.monotonic() - begin
-            wait(lambda: self.stored() >= end, 3600)
-            stored = time.monotonic() - begin
-        return {
-            "journalled": round(messages / journalled), "decided": round(messages / decided),
-            "stored": round(messages / stored), "line_per_cpu_s": round(messages / max(0.01, self.cpu() - cpu)),
-        }  # fmt: skip
-
-    def stop(self) -> None:
-        """As a service manager does it."""
-        for process in self.processes:
-            os.killpg(process.pid, signal.SIGTERM)
-        for process in self.processes:
-            process.communicate(timeout=20)
+def files(port: int, hook: int) -> dict[str, str]:
+    """The site's files."""
+    return {"rules/bench.yaml": RULES, "andon.yaml": SITE.format(port=port, hook=hook)}
 
 
-class Hook(ThreadingHTTPServer):
-    """Notes when each probe's alarm arrives."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.arrived: dict[int, float] = {}
-        super().__init__(("127.0.0.1", 0), _Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        now = time.monotonic()
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        found = re.search(rb"probe/(\d+)", body)
-        if found:
-            self.server.arrived.setdefault(int(found[1]), now)  # type: ignore[attr-defined]
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        """Quiet."""
+def arrivals(hook: Hook) -> dict[int, float]:
+    """When each probe's alarm arrived first."""
+    found: dict[int, float] = {}
+    for at, body in hook.bodies:
+        if probe := re.search(rb"probe/(\d+)", body):
+            found.setdefault(int(probe[1]), at)
+    return found
 
 
 def latency(port: int, hook: Hook, rate: float, first: int, probes: int = 200) -> dict[str, float]:
@@ -219,7 +98,7 @@ def latency(port: int, hook: Hook, rate: float, first: int, probes: int = 200) -
     client = paho.Client(CallbackAPIVersion.VERSION2, "probe")
     client.connect("127.0.0.1", port)
     client.loop_start()
-    hook.arrived.clear()
+    hook.bodies.clear()
     sent: dict[int, float] = {}
     with flood(port, int(rate * (probes * 0.05 + 3)), 1, rate=rate):
         time.sleep(1)
@@ -227,19 +106,15 @@ def latency(port: int, hook: Hook, rate: float, first: int, probes: int = 200) -
             sent[number] = time.monotonic()
             client.publish(f"plant/probe/{number}/v", b"99", qos=1)
             time.sleep(0.05)
-        wait(lambda: len(hook.arrived) >= probes, 60)
+        wait(lambda: len(arrivals(hook)) >= probes, 60)
     client.loop_stop()
     client.disconnect()
-    took = sorted((hook.arrived[n] - at) * 1000 for n, at in sent.items())
+    arrived = arrivals(hook)
+    took = sorted((arrived[n] - at) * 1000 for n, at in sent.items())
     return {
         "load_messages_per_s": round(rate), "probes": probes, "p50_ms": round(statistics.median(took), 1),
         "p99_ms": round(took[int(0.99 * len(took))], 1), "max_ms": round(took[-1], 1),
     }  # fmt: skip
-
-
-def told(**figures: object) -> None:
-    """A line of JSON."""
-    print(json.dumps(figures), flush=True)
 
 
 def compared(andon: Andon, port: int, messages: int, values: int, qos: int) -> float:
@@ -268,7 +143,7 @@ def soaked(andon: Andon, port: int, messages: int) -> None:
 
 def profiled(folder: Path, port: int, hook: int, messages: int, values: int) -> None:
     """The ten functions in which the line's main thread spends most of its time."""
-    andon = Andon(folder / "site", port, hook, folder / "profile")
+    andon = Andon(folder / "site", files(port, hook), folder / "profile")
     andon.take(port, messages, values)
     andon.stop()
     print(f"-- profile of the line, {messages} messages of {values} values")
@@ -294,9 +169,9 @@ def measure(folder: Path, port: int, args: argparse.Namespace) -> None:
     if args.profile:
         for values in (1, 50):
             count = args.messages // (1 if values == 1 else 4)
-            profiled(folder / f"profile{values}", port, hook.server_address[1], count, values)
+            profiled(folder / f"profile{values}", port, hook.port, count, values)
         return
-    andon = Andon(folder / "site", port, hook.server_address[1])
+    andon = Andon(folder / "site", files(port, hook.port))
     try:
         rates = {
             (values, qos): compared(andon, port, args.messages // (1 if values == 1 else 4), values, qos)

@@ -53,6 +53,8 @@ FLOOR: Final = "floor"
 HELD: Final = "held"
 """The transition before the first one that is held; there only while something is."""
 
+AT_ONCE: Final = 500
+"""Transitions in one statement."""
 INSERTS: Final[dict[str, Callable[[Table], Insert]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -117,8 +119,7 @@ class Ledger:
         connection = self._connection
         with full_told(), connection.begin():
             self._mark_held(step.holding)
-            for transition in step.transitions:
-                self._add_transition(transition, step.verdicts.get(transition.id, ""))
+            self._add_transitions(step.transitions, step.verdicts)
             self._add_verdicts(step.released)
             self._add_notifications(step.notifications)
             self._add_snapshots(step.snapshots)
@@ -224,10 +225,16 @@ class Ledger:
         rows = self._read(_position_of(name))
         return int(rows[0][0]) if rows else 0
 
-    def _add_transition(self, transition: Transition, told: str) -> None:
-        row = _transition_row(transition, told)
-        if self._connection.execute(self._statements.transition, row).rowcount:
-            self._connection.execute(self._statements.alarm, _alarm_row(transition))
+    def _add_transitions(self, decided: Sequence[Transition], verdicts: Mapping[str, str]) -> None:
+        """Those that are new; what was decided again changes nothing."""
+        for start in range(0, len(decided), AT_ONCE):
+            new = {transition.id: transition for transition in decided[start : start + AT_ONCE]}
+            for known in self._connection.scalars(self._statements.known, {"ids": [*new]}).all():
+                del new[known]
+            if new:
+                rows = [_transition_row(transition, verdicts.get(id_, "")) for id_, transition in new.items()]
+                self._connection.execute(self._statements.transition, rows)
+                self._connection.execute(self._statements.alarm, [_alarm_row(one) for one in new.values()])
 
     def _mark_held(self, holding: bool) -> None:
         """Before the first held transition: where those who look for it may begin."""
@@ -268,7 +275,8 @@ class _Statements:
     """What every commit runs, built once so that SQLAlchemy finds it compiled."""
 
     def __init__(self, insert: Callable[[Table], Insert]) -> None:
-        self.transition = insert(transitions).on_conflict_do_nothing(index_elements=["id"])
+        self.known = select(transitions.c.id).where(transitions.c.id.in_(bindparam("ids", expanding=True)))
+        self.transition = insert(transitions)
         self.notification = insert(outbox).on_conflict_do_nothing(index_elements=["key"])
         self.verdict = (
             update(transitions).where(transitions.c.id == bindparam("released")).values(told=bindparam("verdict"))
