@@ -25,6 +25,7 @@ from monitor.collectors.embedded import embedded_broker
 from monitor.collectors.mqtt import Collector
 from monitor.database.ledger import Ledger, Step
 from monitor.database.quarantine import Room as QuarantineRoom
+from monitor.decoding import present
 from monitor.journal.disk import Reserve
 from monitor.journal.integrity import mended
 from monitor.journal.reader import JournalReader
@@ -73,7 +74,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
 
         notifier = FloodControl(settings.notify, ZoneInfo(settings.timezone), ledger.told())
         reader = partial(JournalReader, data / JOURNAL)
-        decider = Decider(ledger, reader, notifier)
+        decider = Decider(ledger, reader, notifier, partial(present, site))
         stack.callback(decider.close)
         ticker = Ticker(decider, intake)
         drops = DropWatch(intake, data)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -18,17 +19,19 @@ from monitor import clock, linesocket
 from monitor.codecs import Decoder
 from monitor.database.migrate import open_for_reading
 from monitor.database.schema import positions, revisions
-from monitor.decoding import decoder_for
-from monitor.errors import RefusedError, UnreachableError
+from monitor.decoding import Meaning, meaning_or, present
+from monitor.errors import ConfigurationError, RefusedError, UnreachableError
 from monitor.journal.disk import free_bytes
 from monitor.journal.entries import Entry, Offset, RevisionEntry
 from monitor.journal.reader import JournalReader
 from monitor.journal.segments import JournalDamagedError, JournalGap, segment_offsets
 from monitor.linesocket import ask
+from monitor.site import load_site
 from monitor.stores.base import Store, StoreError, StoreRestarted
 from monitor.stores.opening import open_to_fill
 from monitor.stores.writer import Condition, run_writer
 from rules.events import SECOND, Duration
+from rules.problems import errors
 
 if TYPE_CHECKING:
     from monitor.settings import Settings
@@ -121,17 +124,32 @@ def _write_on(settings: Settings, store: Store, ended: threading.Event, conditio
     journal = settings.data_dir / "journal"
     start = store.offset()
     texts = texts_before(settings.data_dir, max(start, min(segment_offsets(journal), default=0)))
-    decoder = decoder_for(texts) if texts else Decoder((), lambda _, __: False)
+
+    def decoder_for(texts: Mapping[str, str]) -> Decoder:
+        return meaning_or(partial(_present, settings), texts).decoder()
+
     with JournalReader(journal, start) as reader:
         run_writer(
             _MendedReader(settings.data_dir, reader),
             store,
-            decoder,
+            decoder_for(texts),
             decoder_for,
             ended,
             condition=condition,
             allow=partial(leave_reserve, settings),
         )
+
+
+def _present(settings: Settings) -> Meaning:
+    """What the site's files say now.
+
+    Raises:
+        ConfigurationError: they have errors.
+    """
+    site, problems = load_site(settings.directory, os.environ)
+    if site is None:
+        raise ConfigurationError(errors(problems))
+    return present(site)
 
 
 class _MendedReader:

@@ -20,7 +20,7 @@ from monitor.database.ledger import Ledger, Step
 from monitor.database.migrate import AlarmDatabaseFullError
 from monitor.database.quarantine import Fed, rows_of
 from monitor.database.records import Identity
-from monitor.decoding import decoder_of
+from monitor.decoding import Meaning, Revisions
 from monitor.journal.entries import (
     CommandEntry,
     Entry,
@@ -36,7 +36,7 @@ from monitor.journal.entries import (
 from monitor.journal.reader import JournalReader
 from monitor.journal.segments import JournalDamagedError, JournalError, JournalGap
 from monitor.line.intake import Intake
-from monitor.line.recovery import FLOODS, Rulesets, recovered
+from monitor.line.recovery import FLOODS, recovered
 from monitor.line.tally import Tally
 from monitor.line.undone import Outcome, Undone
 from monitor.line.unkept import Shortfall, Unkept
@@ -45,7 +45,6 @@ from rules.builtin import BUILTIN
 from rules.events import SECOND, Command, Duration, Event, Fault, Instant, Link, Refed, Revision, Tick
 from rules.fleet import Fleet
 from rules.group import Outcome as Decided
-from rules.ruleset import RuleSet
 
 MOST_ENTRIES: Final = 200
 """Entries decided before the event loop gets its turn."""
@@ -66,16 +65,23 @@ log = structlog.get_logger()
 class Decider:
     """Owns the fleet. What it commits can be decided again from the journal, with the same result, at any time.
 
-    `begun_anew` are the assets whose snapshots could not be read.
+    `otherwise` stands in for a revision that this program does not accept any more. `begun_anew` are the assets whose
+    snapshots could not be read.
     """
 
-    def __init__(self, ledger: Ledger, reader: Callable[[Offset], JournalReader], notifier: FloodControl) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        reader: Callable[[Offset], JournalReader],
+        notifier: FloodControl,
+        otherwise: Callable[[], Meaning],
+    ) -> None:
         self._ledger = ledger
         self._floods = notifier
         self._backlog = Backlog(notifier, self._facts, ledger.held(Why.HELD), _states(ledger))
         self._now = clock.now
         self.tally = Tally()
-        self._rulesets = Rulesets()
+        self._revisions = Revisions(otherwise)
         self._committed = ledger.position()
         self.floor = ledger.floor()
         self._undone = Undone()
@@ -84,7 +90,7 @@ class Decider:
         self._saved_at = clock.elapsed()
         self._shortfall = Shortfall()
         self._unkept: dict[Offset, Unkept] = {}
-        found = recovered(ledger, self._rulesets, notifier, self.tally)
+        found = recovered(ledger, self._revisions, notifier, self.tally)
         self.next, self.stages, self._decoder, self.begun_anew = found
         self._reader = reader(self.next)
 
@@ -141,9 +147,9 @@ class Decider:
         """What was found missing from the journal: kept with the next commit."""
         self._undone.gaps |= {(gap.why, gap.gateway, gap.start): gap for gap in gaps}
 
-    def prepare(self, revision: str, rules: RuleSet) -> None:
-        """These are the rules of a revision that is about to be journalled: they need not be read from its texts."""
-        self._rulesets.know(revision, rules)
+    def prepare(self, revision: str, meaning: Meaning) -> None:
+        """What a revision means that is about to be journalled: it need not be read from its texts."""
+        self._revisions.know(revision, meaning)
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -262,8 +268,7 @@ class Decider:
             self._not_kept(offset)
             return
         if isinstance(entry, RevisionEntry):
-            rules = self._rulesets.of(entry.hash, entry.texts)
-            self._decoder = decoder_of(entry.texts, rules)
+            self._decoder = self._revisions.of(entry.hash, entry.texts).decoder()
             self._undone.revision = (offset, entry.hash, entry.texts)
         event = self._event(entry)
         decided = self.stages.handle(event, offset)
@@ -289,7 +294,7 @@ class Decider:
         if isinstance(entry, FaultEntry):
             return Fault(entry.received, entry.rule, entry.part, entry.active, entry.text)
         if isinstance(entry, RevisionEntry):
-            return Revision(entry.received, self._rulesets.of(entry.hash, entry.texts))
+            return Revision(entry.received, self._revisions.of(entry.hash, entry.texts).rules)
         return msgspec.structs.replace(msgspec.json.decode(entry.body, type=Command), received=entry.received)
 
     def _message(self, offset: Offset, message: Message) -> None:

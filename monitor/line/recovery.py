@@ -10,40 +10,19 @@ import structlog
 from monitor.alerting.floods import FloodControl
 from monitor.codecs.decoder import Decoder
 from monitor.database.ledger import Ledger
-from monitor.decoding import decoder_of
+from monitor.decoding import NOTHING, Revisions
 from monitor.journal.entries import Offset
 from monitor.line.tally import Tally
-from monitor.site import ruleset_from_texts
 from rules.fleet import Fleet
-from rules.ruleset import EMPTY, RuleSet
+from rules.ruleset import RuleSet
 from rules.stages import PLANT, Stages
 
 REBUILT_FROM: Final = 1_000_000
 """So many journal entries before the present are decided again for an asset whose snapshot cannot be read."""
 FLOODS: Final = "floods"
 """The name of the floods' snapshot, which every commit that changes it holds."""
-MOST_KNOWN: Final = 4
 
 log = structlog.get_logger()
-
-
-class Rulesets:
-    """Sets of rules by the hash of their texts: the last few that were asked for need not be read again."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, RuleSet] = {}
-
-    def know(self, revision: str, rules: RuleSet) -> None:
-        """These are the rules of a revision."""
-        self._known[revision] = rules
-        if len(self._known) > MOST_KNOWN:
-            del self._known[next(iter(self._known))]
-
-    def of(self, revision: str, texts: dict[str, str]) -> RuleSet:
-        """The rules of a revision, read from its texts if they are not known."""
-        rules = self._known.pop(revision, None) or ruleset_from_texts(texts)
-        self.know(revision, rules)
-        return rules
 
 
 class Recovered(NamedTuple):
@@ -55,18 +34,18 @@ class Recovered(NamedTuple):
     begun_anew: list[str]
 
 
-def recovered(ledger: Ledger, rulesets: Rulesets, floods: FloodControl, tally: Tally) -> Recovered:
+def recovered(ledger: Ledger, revisions: Revisions, floods: FloodControl, tally: Tally) -> Recovered:
     """As of the first entry that is not in every snapshot; earlier where some asset has none that can be read."""
-    found = _Recovery(ledger, rulesets, floods, tally).at(ledger.floor())
+    found = _Recovery(ledger, revisions, floods, tally).at(ledger.floor())
     if not found.begun_anew:
         return found
-    return _Recovery(ledger, rulesets, floods, tally).at(max(0, found.next - REBUILT_FROM))
+    return _Recovery(ledger, revisions, floods, tally).at(max(0, found.next - REBUILT_FROM))
 
 
 class _Recovery:
-    def __init__(self, ledger: Ledger, rulesets: Rulesets, floods: FloodControl, tally: Tally) -> None:
+    def __init__(self, ledger: Ledger, revisions: Revisions, floods: FloodControl, tally: Tally) -> None:
         self._ledger = ledger
-        self._rulesets = rulesets
+        self._revisions = revisions
         self._floods = floods
         self._tally = tally
         self._begun_anew: list[str] = []
@@ -74,17 +53,17 @@ class _Recovery:
     def at(self, start: Offset) -> Recovered:
         """Each asset may already know more than `start`; what stands above it knows at least as much as any asset."""
         found = self._ledger.revision_at(start - 1)
-        stages = Stages(EMPTY if found is None else self._rulesets.of(found[1], found[2]))
+        meaning = NOTHING if found is None else self._revisions.of(found[1], found[2])
+        stages = Stages(meaning.rules)
         for asset, offset, body in self._ledger.snapshots():
             self._adopt(stages.fleet, self._rules(offset, stages.rules), asset, offset, body)
         self._restore(stages)
-        decoder = Decoder((), _never_numeric) if found is None else decoder_of(found[2], stages.rules)
-        return Recovered(start, stages, decoder, self._begun_anew)
+        return Recovered(start, stages, meaning.decoder(), self._begun_anew)
 
     def _rules(self, offset: Offset, otherwise: RuleSet) -> RuleSet:
         """The rules that were in force at an offset."""
         since = self._ledger.revision_at(offset)
-        return otherwise if since is None else self._rulesets.of(since[1], since[2])
+        return otherwise if since is None else self._revisions.of(since[1], since[2]).rules
 
     def _adopt(self, fleet: Fleet, rules: RuleSet, asset: str, offset: Offset, body: bytes) -> None:
         try:
@@ -104,7 +83,3 @@ class _Recovery:
                 stages.restore(self._rules(offset, stages.rules), states, offset)
         except (ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
             log.warning("snapshot_unreadable", error=str(error), hint="what is decided above the assets begins anew")
-
-
-def _never_numeric(_asset: str, _metric: str) -> bool:
-    return False

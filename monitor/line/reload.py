@@ -18,6 +18,7 @@ from monitor.alerting.policy import Notifier
 from monitor.codecs.topics import filters_of
 from monitor.collectors.mqtt import Collector
 from monitor.database.ledger import Ledger
+from monitor.decoding import present
 from monitor.errors import RefusedError
 from monitor.journal.entries import Offset, RevisionEntry
 from monitor.journal.reader import JournalReader
@@ -108,7 +109,7 @@ class Reload:
 
     async def _decide_by(self, site: Site) -> None:
         """The rules come into force at one place of the journal, before any message of a topic they add."""
-        self._decider.prepare(site.revision, site.ruleset)
+        self._decider.prepare(site.revision, present(site))
         await self._intake.append([RevisionEntry(self._intake.stamp(), site.revision, dict(site.texts))])
         head, deadline = self._intake.head, clock.elapsed() + PATIENCE
         while self._decider.next < head and clock.elapsed() < deadline:  # noqa: ASYNC110 - at most once a reload

@@ -77,6 +77,21 @@ def test_readings_are_stored_once_over_any_number_of_restarts(tmp_path: Path) ->
         assert [point.value for point in store.read("oven", "force")] == [1, 2, 3, 4, 5, 6]
 
 
+def test_readings_under_texts_that_only_an_older_version_accepts_are_stored_as_the_present_files_say(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "andon.yaml").write_text(SITE)
+    (tmp_path / "rules").mkdir()
+    old = {"rules/a.yaml": "rules: [{id: old, kind: equipment, detect: {type: of-another-time}}]"}
+    message = Message(2, "main", b"plant/oven", b'{"force": 7}', 1, False, False, 1)
+    with closing(JournalWriter(tmp_path / "journal")) as writer:
+        writer.append([RevisionEntry(1, "old", old), message])
+    decided_by(tmp_path, "old", old)
+    store_until(tmp_path, 2)
+    with closing(EmbeddedStore(tmp_path / "store.db", read_only=True)) as store:
+        assert [point.value for point in store.read("oven", "force")] == [7]
+
+
 def decided_by(data_dir: Path, revision: str, texts: dict[str, str]) -> None:
     with closing(Ledger(data_dir / "alarms.db")) as ledger:
         ledger.commit(Step(1, 0, revision=(0, revision, texts)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from monitor.alerting.floods import FloodControl
 from monitor.database.ledger import Ledger
 from monitor.database.migrate import open_for_reading
 from monitor.database.schema import outbox, transitions
+from monitor.decoding import present
 from monitor.journal.entries import Entry, LinkEntry, Message
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
@@ -112,7 +114,8 @@ async def deciding(site: Site, *, begin: bool = True, run: bool = True) -> Async
         writer = JournalWriter(data / "journal")
         with closing(Intake(writer, clock.Stamper(writer.last_received), Room(data, 0))) as intake:
             notifier = FloodControl(site.settings.notify, ZoneInfo("UTC"), ledger.told())
-            with closing(Decider(ledger, lambda start: JournalReader(data / "journal", start), notifier)) as decider:
+            reader = partial(JournalReader, data / "journal")
+            with closing(Decider(ledger, reader, notifier, partial(present, site))) as decider:
                 if begin:
                     await intake.begin(site.revision_if_new(ledger.last_revision()), ())
                 work = asyncio.create_task(decider.run(intake, lambda _: None) if run else asyncio.sleep(0))

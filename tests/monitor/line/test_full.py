@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from monitor.alerting.floods import FloodControl
 from monitor.database.gaps import Why
 from monitor.database.ledger import Ledger
 from monitor.database.queries import AlarmReader
+from monitor.decoding import present
 from monitor.journal.entries import CommandEntry, Message, UnkeptEntry
 from monitor.journal.reader import JournalReader
 from monitor.journal.segments import JournalFullError, segment_offsets
@@ -108,7 +110,8 @@ async def line(site: Site, when_full: Literal["decide", "hold"] = "decide", **wi
         stamp = clock.Stamper(writer.last_received)
         with closing(Intake(writer, stamp, running.room, when_full)) as intake:
             notifier = FloodControl(site.settings.notify, ZoneInfo("UTC"), ledger.told())
-            with closing(Decider(ledger, lambda start: JournalReader(data / "journal", start), notifier)) as decider:
+            reader = partial(JournalReader, data / "journal")
+            with closing(Decider(ledger, reader, notifier, partial(present, site))) as decider:
                 running.intake, running.decider = intake, decider
                 retention = Retention(intake, decider, site.settings)
                 running.watch = JournalWatch(

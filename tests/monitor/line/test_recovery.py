@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,14 +15,14 @@ import pytest
 from monitor.alerting.floods import FloodControl
 from monitor.database.ledger import Ledger, Step
 from monitor.database.queries import AlarmReader
+from monitor.decoding import NOTHING, Meaning, Revisions, present
 from monitor.journal.entries import Message, RevisionEntry
 from monitor.journal.reader import JournalReader
 from monitor.journal.writer import JournalWriter
 from monitor.line.decider import COMMIT_EVERY, MOST_ENTRIES, Decider
-from monitor.line.recovery import Rulesets
 from monitor.site import Site, load_site
 from rules.events import SECOND
-from rules.ruleset import EMPTY, RuleSet
+from rules.ruleset import RuleSet
 
 MACHINES = 250
 """More than one commit saves, and more than one read decides."""
@@ -96,7 +97,8 @@ def life(site: Site) -> Iterator[Run]:
     data = site.settings.data_dir
     with closing(Ledger(data / "alarms.db")) as ledger:
         notifier = FloodControl(site.settings.notify, ZoneInfo("UTC"), ledger.told())
-        with closing(Decider(ledger, lambda start: JournalReader(data / "journal", start), notifier)) as decider:
+        reader = partial(JournalReader, data / "journal")
+        with closing(Decider(ledger, reader, notifier, partial(present, site))) as decider:
             yield Run(decider)
 
 
@@ -122,12 +124,31 @@ def test_a_second_crash_in_the_middle_of_recovery_loses_nothing(site: Site, writ
     assert raised(site) == {f"m{n}" for n in range(MACHINES)}
 
 
+REFUSED = {"rules/a.yaml": "rules: [{id: old, kind: equipment, detect: {type: of-another-time}}]"}
+
+
+def test_texts_that_only_an_older_version_accepts_keep_nothing_from_being_decided(
+    site: Site, writer: JournalWriter
+) -> None:
+    writer.append([RevisionEntry(T0, "old", REFUSED)])
+    for _ in range(2):
+        speak(writer, 90)
+    with life(site) as first:
+        first.decide(reads=20)
+        first.commit()
+    speak(writer, 90)
+    with life(site) as second:
+        second.decide(reads=20)
+        second.commit()
+    assert raised(site) == {f"m{n}" for n in range(MACHINES)}
+
+
 def test_of_many_reloads_only_the_last_sets_of_rules_stay_in_memory() -> None:
-    rulesets, first, last = Rulesets(), RuleSet(), RuleSet()
-    rulesets.know("first", first)
-    assert rulesets.of("first", {}) is first
+    revisions, first, last = Revisions(lambda: NOTHING), Meaning(RuleSet(), ()), Meaning(RuleSet(), ())
+    revisions.know("first", first)
+    assert revisions.of("first", {}) is first
     for number in range(100):
-        rulesets.know(str(number), RuleSet())
-    rulesets.know("last", last)
-    assert rulesets.of("last", {}) is last
-    assert rulesets.of("first", {}) is EMPTY, "read again from its texts, here of no rules"
+        revisions.know(str(number), Meaning(RuleSet(), ()))
+    revisions.know("last", last)
+    assert revisions.of("last", {}) is last
+    assert revisions.of("first", {}) == NOTHING, "read again from its texts, here of no rules"
