@@ -121,7 +121,7 @@ class Forecast(Detector):
         """The time to the limit, with its interval."""
         del level
         signal = self.inputs[0]
-        value = signal.last if signal.value is None else signal.value
+        value = signal.last
         reason: dict[str, Any] = {"value": value, "limit": self._limit, "values": {signal.name: value}}
         where = f"{signal.name} {shown(value)}{signal.unit}"
         if self._trend is None:
