@@ -137,7 +137,7 @@ class Fault(Detector):
         """The row's text, with the word's value; `response` says what to do about this code."""
         del level
         row, signal = self._row, self.inputs[0]
-        value = signal.last if signal.value is None else signal.value
+        value = signal.last
         reason = {"text": f"{row.text} ({signal.name} {row.code}{'' if on else ', gone'})", "value": value,
                   "code": row.code, "values": {signal.name: value}}  # fmt: skip
         return reason | {"response": row.response} if row.response else reason
@@ -163,7 +163,7 @@ class Unlisted(Detector):
         """The codes that are there and not listed."""
         del level
         signal = self.inputs[0]
-        value = signal.last if signal.value is None else signal.value
+        value = signal.last
         codes = sorted((self._word.present() or frozenset()) - self._known)
         what = f"{signal.name}: {', '.join(codes)[:200]} is not in the table" if on else f"{signal.name}: all is listed"
         return {"text": what, "value": value, "values": {signal.name: value}}

@@ -90,6 +90,7 @@ class Forecast(Detector):
         if self._taking.new(signal.at, value):
             assert signal.at is not None
             if self._window.begins(signal.at):
+                self._window.slide(signal.at)
                 self._draw(self._window.points())
             self._window.add(signal.at, value)
         return None if self._trend is None else (self._on,)
@@ -121,7 +122,7 @@ class Forecast(Detector):
         """The time to the limit, with its interval."""
         del level
         signal = self.inputs[0]
-        value = signal.last if signal.value is None else signal.value
+        value = signal.last
         reason: dict[str, Any] = {"value": value, "limit": self._limit, "values": {signal.name: value}}
         where = f"{signal.name} {shown(value)}{signal.unit}"
         if self._trend is None:
@@ -154,7 +155,7 @@ class Forecast(Detector):
 def _seconds(distance: float, slope: float) -> float:
     if distance <= 0:
         return 0.0
-    if slope <= 0 or distance > slope * LONGEST:
+    if distance > slope * LONGEST:
         return inf
     return distance / slope
 

@@ -104,7 +104,7 @@ class RateOfChange(Detector):
             "value": rate,
             "limit": limit,
             "level": level,
-            "values": {signal.name: signal.last if signal.value is None else signal.value},
+            "values": {signal.name: signal.last},
         }
 
     def shift(self, delta: Duration) -> None:

@@ -111,7 +111,7 @@ class Stuck(Detector):
         """The value, and how long it has stood."""
         del level
         signal = self.inputs[0]
-        value = signal.last if signal.value is None else signal.value
+        value = signal.last
         name, still = f"{signal.name} {shown(value)}{signal.unit}", format_duration(self._for)
         text = f"{name} has not moved for {still}" if on else f"{name} moves again"
         return {"text": text, "value": value, "limit": self._for / 1e9, "values": {signal.name: value}}

@@ -131,8 +131,8 @@ def test_texts_that_only_an_older_version_accepts_keep_nothing_from_being_decide
     site: Site, writer: JournalWriter
 ) -> None:
     writer.append([RevisionEntry(T0, "old", REFUSED)])
-    for _ in range(2):
-        speak(writer, 90)
+    for value in (10, 90, 10, 90, 10):
+        speak(writer, value)
     with life(site) as first:
         first.decide(reads=20)
         first.commit()

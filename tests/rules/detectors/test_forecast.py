@@ -10,7 +10,7 @@ import pytest
 from rules.asset import AssetMonitor
 from rules.events import SECOND
 from rules.trend import trend
-from tests.rules.plant import T0, refused, seen, told, watching
+from tests.rules.plant import T0, refused, seen, set_back, tick, told, watching
 
 FILTER = "{type: forecast, signal: dp, limit: 100, horizon: 2h, window: 4h}"
 MINUTE, HOUR = 60, 3600
@@ -34,6 +34,12 @@ def test_a_limit_that_comes_near_is_told_ahead():
 def test_a_slow_or_opposite_trend_is_no_alarm():
     assert feed(watching(FILTER), rising(1, 20)) == []
     assert feed(watching(FILTER), rising(-10, 20, start=90)) == []
+
+
+def test_a_line_from_before_a_gap_is_no_alarm():
+    m = watching(FILTER)
+    assert feed(m, rising(10, 8)) == []
+    assert feed(m, {60 * HOUR: 5}) == []
 
 
 def test_falling_towards_a_lower_limit():
@@ -81,12 +87,19 @@ def test_it_is_over_once_the_limit_is_far_again():
     assert [t.event for t in feed(m, later)] == ["cleared"]
 
 
+def test_it_is_not_over_before_the_limit_is_a_quarter_farther_than_the_horizon():
+    m = watching(FILTER)
+    feed(m, rising(10, 8.5))
+    (over,) = feed(m, {8.5 * HOUR + n * 300: 82.0 for n in range(1, 40)})
+    assert over.reason["forecast"]["in"] == pytest.approx(2.5 * HOUR, rel=0.02)
+
+
 def test_the_reason_has_an_honest_interval():
     rng = Random(3)
     noisy = {s: v + rng.gauss(0, 3) for s, v in rising(10, 9).items()}
     raised = feed(watching(FILTER), noisy)[0]
     times = raised.reason["forecast"]
-    assert times["earliest"] < times["in"]
+    assert times["earliest"] < times["in"] <= 2 * HOUR
     assert times["latest"] is None or times["latest"] > times["in"]
 
 
@@ -116,6 +129,7 @@ def test_huge_values_do_no_harm():
 
 def test_a_horizon_far_beyond_the_window_is_refused():
     assert "ten times" in refused("{type: forecast, signal: dp, limit: 1, horizon: 30d, window: 1h}")
+    assert "ten times" in refused("{type: forecast, signal: dp, limit: 1, horizon: 11s, window: 1s}")
 
 
 def test_the_reason_says_when_the_limit_is_reached_and_when_no_longer():
@@ -126,6 +140,23 @@ def test_the_reason_says_when_the_limit_is_reached_and_when_no_longer():
     assert raised.reason["slope"] == pytest.approx(10 / HOUR)
     (over,) = feed(m, {8.5 * HOUR + n * 300: 85.0 for n in range(1, 100)})
     assert " no longer soon reaches 100 in " in over.reason["text"]
+
+
+def test_after_a_gap_the_alarm_is_held_and_the_reason_says_that_too_little_is_known():
+    m = watching(FILTER, more=", escalate: [{after: 20h, priority: high}]")
+    feed(m, rising(10, 8.5))
+    assert feed(m, {27 * HOUR: 81}) == []
+    (risen,) = m.handle(tick(28.5 * HOUR))
+    assert risen.event == "raised_priority"
+    assert risen.reason["text"].endswith("dp 81: too little is known to see the limit 100 coming")
+
+
+def test_what_takes_more_than_a_hundred_years_is_never():
+    m = watching(FILTER)
+    feed(m, rising(10, 8.5))
+    (over,) = feed(m, {20 * HOUR + n * 300: 85 + 1e-9 * n for n in range(40)})
+    assert over.reason["text"] == "dp 85 no longer soon reaches 100 in never (never to never)"
+    assert over.reason["forecast"] == {"in": None, "earliest": None, "latest": None}
 
 
 @pytest.mark.parametrize("start", [100, 105])
@@ -159,3 +190,48 @@ def test_the_shortest_window_and_the_farthest_horizon_are_accepted():
     watching("{type: forecast, signal: dp, limit: 1, horizon: 10s, window: 1s}")
     watching("{type: forecast, signal: dp, limit: 1, horizon: 1s, window: 1s}")
     assert "at least 1s" in refused("{type: forecast, signal: dp, limit: 1, horizon: 1s, window: 999ms}")
+
+
+def test_what_was_before_the_rule_was_armed_again_is_forgotten():
+    m = watching(FILTER, more=", when: 'run == true'")
+    told(m, seen(0, run=True))
+    assert feed(m, rising(10, 7)) == []
+    assert told(m, seen(7.01 * HOUR, run=False), seen(7.02 * HOUR, run=True)) == []
+    assert feed(m, {s: v for s, v in rising(10, 8.9).items() if s > 7.02 * HOUR}) == []
+
+
+def test_what_was_cleared_as_the_rule_was_disarmed_does_not_come_back_by_arming_it():
+    m = watching(FILTER, more=", when: 'run == true', when_false: clear")
+    told(m, seen(0, run=True))
+    assert [t.event for t in feed(m, rising(10, 8.5))] == ["raised"]
+    story = told(m, seen(8.6 * HOUR, run=False), seen(8.7 * HOUR, run=True), seen(8.8 * HOUR, dp=88))
+    assert story == [("r", 8.6 * HOUR, "cleared")]
+
+
+def test_what_is_said_while_the_signal_is_bad_goes_by_the_last_value():
+    m = watching(FILTER, more=", escalate: [{after: 30m, priority: high}]")
+    (raised,) = feed(m, rising(10, 8.5))
+    due = (raised.at - T0) / SECOND + 30 * MINUTE
+    (risen,) = [t for e in (seen(due - 10, dp=None), tick(due)) for t in m.handle(e)]
+    assert (risen.event, risen.value, risen.reason["values"]) == ("raised_priority", 85, {"dp": 85})
+
+
+def test_the_line_goes_on_though_the_clock_is_set_back():
+    stories = []
+    for late in (0, HOUR):
+        m = watching(FILTER)
+        feed(m, rising(10, 7.5))
+        assert not late or set_back(m, 7.5 * HOUR, other=1) == []
+        after = [seen(s - late, late=late, dp=v) for s, v in rising(10, 8.5).items() if s > 7.5 * HOUR]
+        (raised,) = [t for event in after for t in m.handle(event)]
+        stories.append((raised.at + late * SECOND, raised.reason["text"]))
+    assert stories[0] == stories[1]
+
+
+def test_what_was_before_the_rule_was_armed_is_forgotten_though_the_clock_was_set_back():
+    m = watching(FILTER, more=", when: 'run == true'")
+    told(m, seen(4000, run=True, dp=40))
+    assert set_back(m, 4000, other=1) == []
+    again = {second: 40 + 15 * (second - 400) / HOUR for second in range(4300, 4300 + 7000, 300)}
+    events = [seen(second, late=HOUR, dp=value) for second, value in again.items()]
+    assert told(m, seen(415, late=HOUR, run=False), seen(4000, late=HOUR, run=True), *events) == []

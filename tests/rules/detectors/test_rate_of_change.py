@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rules.plant import refused, seen, tick, told, typed, watching
+from tests.rules.plant import refused, seen, set_back, tick, told, typed, watching
 
 FAST = "{type: rate_of_change, signal: t, rise: 1, fall: 2, over: 10s}"
 
@@ -59,9 +59,19 @@ def test_the_reason_names_the_rate_and_the_limit():
     assert raised.reason["level"] == "rise"
 
 
-def test_what_was_before_the_rule_was_armed_is_forgotten():
+@pytest.mark.parametrize("run", [True, False], ids=["armed-before", "armed-first"])
+def test_what_was_before_the_rule_was_armed_is_forgotten(run: bool):
     m = watching(FAST, more=", when: 'run == true'")
-    assert told(m, seen(0, run=False, t=0), seen(9, t=100), seen(10, run=True), seen(11, t=100), seen(17, t=101)) == []
+    before = (seen(0, run=run, t=0), seen(4, t=100), seen(5, run=False))
+    assert told(m, *before, seen(6, run=True), seen(7, t=100), seen(13, t=101)) == []
+
+
+def test_what_was_before_the_rule_was_armed_is_forgotten_though_the_clock_was_set_back():
+    m = watching(FAST, more=", when: 'run == true'")
+    told(m, seen(4000, run=True, t=0))
+    assert set_back(m, 4000, pressure=1) == []
+    again = (seen(415, late=3600, run=False), seen(416, late=3600, run=True), seen(417, late=3600, t=100))
+    assert told(m, *again) == []
 
 
 def test_a_rule_without_limits_is_refused():
@@ -105,3 +115,10 @@ def test_of_what_is_held_the_rate_is_not_known_as_the_rule_is_armed_again():
     told(m, seen(0, run=True, t=0), seen(5, t=10), seen(6, run=False), seen(7, run=True))
     (risen,) = m.handle(tick(65))
     assert (risen.event, risen.value) == ("raised_priority", 0)
+
+
+def test_what_is_said_while_the_signal_is_bad_goes_by_the_last_value():
+    m = watching(FAST, more=", escalate: [{after: 10s, priority: high}]")
+    told(m, *ramp(3, [0, 5]), seen(6, t=None))
+    (risen,) = m.handle(tick(15))
+    assert (risen.event, risen.value, risen.reason["values"]) == ("raised_priority", 3, {"t": 115})

@@ -112,3 +112,20 @@ def test_the_hours_are_counted_on_though_the_clock_is_set_back():
     told(m, seen(2 * HOUR, state="run"), seen(3 * HOUR, state="run"))
     assert [*set_back(m, 3 * HOUR, state="run"), *told(m, tick(4 * HOUR - 1))] == []
     assert told(m, tick(4 * HOUR)) == [("r", 3 * HOUR, "raised")]
+
+
+def test_a_counter_that_stands_still_while_something_else_is_read_adds_nothing():
+    m = watching(CYCLES)
+    events = (
+        seen(0, strokes=60, serviced=False),
+        seen(1, serviced=True),
+        seen(2, serviced=False),
+        seen(3, strokes=159),
+    )
+    assert told(m, *events) == []
+    assert told(m, seen(4, strokes=160)) == [("r", 4, "raised")]
+
+
+def test_a_counter_may_be_reset_by_time_alone():
+    m = watching(CYCLES.replace("serviced == true", "age(strokes) > 60"))
+    assert told(m, seen(0, strokes=0), seen(10, strokes=100), tick(70)) == [("r", 10, "raised"), ("r", 70, "cleared")]
