@@ -65,23 +65,21 @@ def socket_path(data_dir: Path, process: str = "line") -> Path:
 async def serving(data_dir: Path, handlers: Mapping[str, Handler], process: str = "line") -> AsyncIterator[None]:
     """Answer requests until the block is left. Whoever calls holds the directory's lock: an old socket goes."""
     path = _place(data_dir, process)
-    connections: set[asyncio.StreamWriter] = set()
+    talks: set[asyncio.Task[None]] = set()
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.add(writer)
-        try:
-            await _converse(reader, writer, handlers)
-        finally:
-            connections.discard(writer)
-            writer.close()
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talk = asyncio.create_task(_converse(reader, writer, handlers))
+        talks.add(talk)
+        talk.add_done_callback(talks.discard)
 
     server = await asyncio.start_unix_server(connected, sock=_bind(path), limit=MAX_MESSAGE)
     try:
         yield
     finally:
         server.close()
-        for writer in connections:
-            writer.transport.abort()
+        for talk in talks:
+            talk.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
         path.unlink(missing_ok=True)
 
 
@@ -130,13 +128,16 @@ async def _exchange(path: Path, message: bytes) -> bytes:
 async def _converse(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handlers: Mapping[str, Handler]
 ) -> None:
-    with suppress(OSError, TimeoutError):
-        while line := await _next_line(reader):
-            response = await _respond(line, handlers) if line.endswith(b"\n") else NOT_A_REQUEST
-            writer.write(msgspec.json.encode(response) + b"\n")
-            await writer.drain()
-            if response is NOT_A_REQUEST:
-                return
+    try:
+        with suppress(OSError, TimeoutError):
+            while line := await _next_line(reader):
+                response = await _respond(line, handlers) if line.endswith(b"\n") else NOT_A_REQUEST
+                writer.write(msgspec.json.encode(response) + b"\n")
+                await writer.drain()
+                if response is NOT_A_REQUEST:
+                    return
+    finally:
+        writer.close()
 
 
 async def _next_line(reader: asyncio.StreamReader) -> bytes:

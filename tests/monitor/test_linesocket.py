@@ -155,3 +155,18 @@ def test_processes_have_sockets_of_their_own(tmp_path: Path) -> None:
                 await ask(tmp_path, "echo")
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("under_way", [b"", b'{"request": "stall"}\n'])
+def test_a_conversation_that_is_open_at_the_end_is_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, under_way: bytes
+) -> None:
+    async def run() -> bytes:
+        async with serving(tmp_path, HANDLERS):
+            reader, writer = await asyncio.open_unix_connection(socket_path(tmp_path))
+            writer.write(b'{"request": "echo"}\n' + under_way)
+            await reader.readline()
+        return await asyncio.wait_for(reader.read(), 5)
+
+    assert asyncio.run(run()) == b""
+    assert not [record for record in caplog.records if record.name == "asyncio"]
