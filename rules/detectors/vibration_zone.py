@@ -117,10 +117,8 @@ class VibrationZoneConfig(DetectorConfig):
         return InputError(message, "watch displacement or acceleration with limits")
 
     def build(self, bindings: Bindings) -> list[Detector]:
-        """One detector; none where the signal is known to be in another unit."""
+        """One detector."""
         signal, baseline = bindings.signal(self.signal), limit_of(self.baseline, bindings)
-        if signal.spec is not None and self.misfit(self.signal, signal.spec) is not None:
-            return []
         levels = self.level_names() if baseline is not None else tuple(x for x in self.level_names() if x != "change")
         return [VibrationZone(signal, levels, self, baseline or 0.0, bindings.ignore_quality)]
 
@@ -167,7 +165,7 @@ class VibrationZone(Detector):
         del at
         on = {level for level, was in zip(self.levels, held, strict=True) if was}
         self._level.keep(("zone_d" in on, "zone_c" in on))
-        self._change.keep((False, False))
+        self._change.keep(tuple(was and "change" in on for was in self._change.flags))
 
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """The value with its zone, or its distance from the baseline."""

@@ -75,6 +75,16 @@ def test_after_a_bypass_its_demands_are_kept_and_later_ones_do_not_count() -> No
     assert (bypass.active, bypass.since, bypass.demands, bypass.total) == (False, None, 1, 20 * SECOND)
 
 
+def test_after_a_bypass_of_a_state_that_counted_no_demands_there_were_none() -> None:
+    state = curtain(seen(10, muted=True), seen(20, muted=False)).snapshot()
+    for rule, _, _, saved in state["watches"]:
+        if rule == "curtain":
+            saved["detector"] = saved["detector"][:4]
+    bypass = entry(AssetMonitor.restore(RULES, state), 30).bypass
+    assert bypass is not None
+    assert (bypass.count, bypass.demands) == (1, 0)
+
+
 def test_a_demand_that_lasts_as_the_bypass_begins_counts() -> None:
     bypass = entry(curtain(seen(5, beam=False), seen(10, muted=True)), 11).bypass
     assert bypass is not None
@@ -115,6 +125,7 @@ def test_a_signal_that_cannot_be_trusted_leaves_open_whether_it_is_bypassed() ->
 def test_a_proof_test_says_when_it_was_when_it_is_due_and_by_how_much_it_is_overdue() -> None:
     test = entry(curtain(seen(DAY, test=True), seen(DAY + 60, test=False)), 2 * DAY).proof_test
     assert test is not None
+    assert (test.what, test.interval) == ("test == true", 30 * DAY * SECOND)
     assert (test.last, test.due, test.left) == (at(DAY), at(31 * DAY), 29 * DAY * SECOND)
     overdue = entry(curtain(tick(31 * DAY)), 31 * DAY).proof_test
     assert overdue is not None

@@ -59,6 +59,12 @@ def test_a_proof_test_is_due_after_its_interval_and_done_when_tested():
     assert due == ("proof_test", 30 * DAY, "raised")
 
 
+def test_a_proof_test_is_due_though_its_signal_is_never_heard_of():
+    m = watching(CURTAIN, kind="safety")
+    assert parts(m, seen(0, other=1), tick(30 * DAY - 1)) == []
+    assert parts(m, tick(30 * DAY)) == [("proof_test", 30 * DAY, "raised")]
+
+
 def test_without_a_signal_for_tests_a_demand_is_one():
     m = watching("{type: safety_function, demand: 'stop == true', proof_test: 1d}", kind="equipment")
     m.handle(seen(0, stop=False))

@@ -13,6 +13,12 @@ def test_the_least_patience_may_be_the_most():
     assert told(m, seen(0, x=1), tick(100)) == [("r", 60, "raised")]
 
 
+def test_the_patience_that_is_learned_is_ten_seconds_at_least():
+    m = watching("{type: silence, after: learn, at_most: 100s}")
+    assert told(m, *(seen(second, x=1) for second in range(100)), tick(108)) == []
+    assert told(m, tick(109)) == [("r", 109, "raised")]
+
+
 @pytest.mark.parametrize(
     ("keys", "why"),
     [

@@ -6,7 +6,7 @@ import pytest
 
 from rules.asset import AssetMonitor
 from rules.detectors.vibration_zone import ZONES
-from tests.rules.plant import refused, rules_of, seen, told, typed, watching
+from tests.rules.plant import refused, rules_of, seen, tick, told, typed, watching
 
 MOTOR = "{type: vibration_zone, signal: v, machine_group: 2, support: rigid}"
 
@@ -78,6 +78,11 @@ def test_a_change_by_a_quarter_of_the_boundary_matters_up_or_down(value: float, 
         assert (found[0].reason["level"], found[0].reason["limit"]) == ("change", 0.7)
 
 
+def test_the_baseline_may_be_zero():
+    m = watching("{type: vibration_zone, signal: v, machine_group: 2, support: rigid, baseline: 0}")
+    assert told(m, seen(0, v=0.7), seen(1, v=0.71)) == [("r", 1, "raised")]
+
+
 def test_the_baseline_may_be_a_value_of_the_asset():
     assets = "types: {x: {signals: {v: {unit: mm/s}}}}\nassets: {m: {type: x, values: {new: 2.0}}}\n"
     m = watching(
@@ -101,6 +106,11 @@ def test_a_rule_that_leaves_the_machine_open_is_refused():
     assert "needs `support`" in refused("{type: vibration_zone, signal: v, machine_group: 1}")
     assert "needs `power`" in refused("{type: vibration_zone, signal: v, machine_group: pump-1}")
     assert "machine_group" in refused("{type: vibration_zone, signal: v, machine_group: 3, support: rigid}")
+    assert "machine_group" in refused("{type: vibration_zone, signal: v, support: rigid}")
+
+
+def test_a_deadband_that_nothing_leaves_is_refused():
+    assert "finite" in refused(MOTOR.replace("}", ", deadband: .inf}"))
 
 
 def test_boundaries_of_ones_own_need_a_source():
@@ -120,8 +130,8 @@ def test_what_was_exceeded_before_the_rule_was_armed_again_leaves_no_deadband_be
     for before, after in ((2.9, 2.6), (4.6, 4.3), (2.75, 2.6), (1.25, 1.4)):
         m = watching(detect, more=", when: 'run == true', when_false: clear")
         told(m, seen(0, run=True, v=before), seen(1, run=False), seen(2, v=after))
-        fresh = watching(detect)
-        assert len(told(m, seen(3, run=True))) == len(told(fresh, seen(3, v=after)))
+        armed, fresh = m.handle(seen(3, run=True)), watching(detect).handle(seen(3, v=after))
+        assert [t.reason["level"] for t in armed] == [t.reason["level"] for t in fresh]
 
 
 def test_a_zone_that_is_held_while_the_rule_is_disarmed_is_left_by_its_deadband():
@@ -130,6 +140,18 @@ def test_a_zone_that_is_held_while_the_rule_is_disarmed_is_left_by_its_deadband(
         ("r", 0, "raised")
     ]
     assert told(m, seen(4, v=2.4)) == [("r", 4, "cleared")]
+
+
+@pytest.mark.parametrize(("changed", "within", "back"), [(1.25, 1.4, 1.6), (2.75, 2.6, 2.4)])
+def test_a_change_that_is_held_while_the_rule_is_disarmed_is_left_by_its_deadband(
+    changed: float, within: float, back: float
+):
+    m = watching(MOTOR.replace("}", ", baseline: 2.0, deadband: 0.3}"), more=", when: 'run == true'")
+    assert told(m, seen(0, run=True, v=changed), seen(1, run=False), seen(2, v=within), seen(3, run=True)) == [
+        ("r", 0, "raised")
+    ]
+    assert told(m, seen(4, v=within)) == []
+    assert told(m, seen(5, v=back)) == [("r", 5, "cleared")]
 
 
 def test_the_reason_says_what_it_is_back_below():
@@ -142,6 +164,13 @@ def test_the_reason_says_what_it_is_back_below():
     assert (over.value, over.reason["limit"], over.reason["values"]) == (1.4, 0.7, {"v": 1.4})
     told(m, seen(3, v=2.9))
     assert m.handle(seen(4, v=2))[0].reason["text"] == "v 2 mm/s is in zone B (back below 2.8)"
+
+
+def test_what_is_over_while_the_signal_is_bad_is_told_with_the_last_value():
+    m = watching(MOTOR.replace("}", ", off_delay: 10s}"))
+    told(m, seen(0, v=3), seen(1, v=2), seen(5, v=None))
+    over = next(t for t in m.handle(tick(11)) if t.rule == "r")
+    assert (over.reason["text"], over.value) == ("v 2 mm/s is in zone B (back below 2.8)", 2)
 
 
 @pytest.mark.parametrize(
