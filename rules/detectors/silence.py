@@ -230,11 +230,6 @@ class Learning(Silence):
         self._rhythm.skip(at)
         super().settle(held, at)
 
-    def pause(self, at: Instant) -> None:
-        """Stop counting, and learning."""
-        self._rhythm.skip(at)
-        super().pause(at)
-
     def resume(self, at: Instant) -> None:
         """The pause that was ours is not learned."""
         self._rhythm.skip(at)

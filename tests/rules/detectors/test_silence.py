@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rules.events import SECOND
-from tests.rules.plant import T0, refused, seen, tick, told, watching
+from rules.events import SECOND, Link
+from tests.rules.plant import T0, refused, seen, set_back, tick, told, watching
 
 
 def test_the_least_patience_may_be_the_most():
@@ -89,3 +89,37 @@ def test_a_pause_in_which_there_was_time_that_does_not_count_is_not_learned():
     assert told(m, *(seen(second, x=1) for second in (*range(0, 400, 2), *range(460, 600, 2)))) == []
     (saved,) = (saved["detector"] for rule, _, _, saved in m.snapshot()["watches"] if rule == "r")
     assert max(saved[2][0]) == 2 * SECOND, "nothing of the minute without a shift"
+
+
+def test_patience_begins_anew_when_the_rule_is_armed():
+    m = watching("{type: silence, after: 60s, signal: x}", more=", when: 'run == true', when_false: clear")
+    assert told(m, seen(0, x=1, run=False), seen(100, run=True), tick(159)) == []
+    assert told(m, tick(160)) == [("r", 160, "raised")]
+
+
+def test_after_a_pause_without_a_shift_a_new_rhythm_is_learned():
+    calendar = (
+        "calendar: {shifts: {work: {hours: '22:13-22:20', days: tue}, night: {hours: '22:21-23:00', days: tue}}}\n"
+    )
+    m = watching(LEARN + ", calendar: [work, night]}", assets=calendar)
+    assert told(m, *(seen(second, x=1) for second in (*range(0, 400, 2), *range(460, 700, 5))), tick(709)) == []
+    assert told(m, tick(710)) == [("r", 710, "raised")], "three times its new pause"
+
+
+def test_a_new_rhythm_is_learned_though_the_clock_was_set_back():
+    m = watching(LEARN + "}")
+    told(m, *(seen(second, x=1) for second in range(0, 200, 2)))
+    set_back(m, 200, x=1)
+    assert told(m, *(seen(second - 3600, late=3600, x=1) for second in range(219, 400, 5)), tick(413)) == []
+    assert [event for _, _, event in told(m, tick(414))] == ["raised"]
+
+
+def test_pauses_in_which_our_own_link_was_down_are_not_learned():
+    m = watching(LEARN + "}")
+    told(m, *(seen(second, x=1) for second in range(0, 200, 2)))
+    for down in (200, 280):
+        off, on = T0 + down * SECOND, T0 + (down + 60) * SECOND
+        assert told(m, Link(off, "main", False, off), Link(on, "main", True, off)) == []
+        assert told(m, *(seen(second, x=1) for second in range(down + 60, down + 80, 2))) == []
+    assert told(m, tick(363)) == []
+    assert told(m, tick(364)) == [("r", 364, "raised")], "six seconds after the last word, as before"
