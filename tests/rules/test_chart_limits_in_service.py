@@ -161,6 +161,13 @@ def test_a_person_who_disposes_of_an_alarm_clears_it_and_the_chart_begins_anew(r
     assert events(line.make(0.5)) == ["raised"]
 
 
+def test_the_very_next_point_may_be_out_of_control_again(restart: bool) -> None:
+    line = Line(GIVEN, restart=restart)
+    assert events(line.make(9.0)) == ["raised"]
+    line.order("dispose")
+    assert events(line.make(9.0)) == ["raised"]
+
+
 # -- products and tools ---------------------------------------------------------------------------------------------
 
 
