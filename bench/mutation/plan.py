@@ -43,9 +43,10 @@ TESTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "life": ("rules/life.py", ("tests/rules/test_overrides.py", *LIFE)),
     "suppression": ("rules/suppression.py", LIFE),
     "timers": ("rules/timers.py", ("tests/rules/test_overrides.py", "tests/rules/test_answering.py", *LIFE)),
-    "delay": ("rules/delay.py", ("tests/rules/test_watch.py",
-    "tests/rules/test_delay.py",
-    "tests/rules/test_explanation.py", *LIFE)),
+    "delay": (
+        "rules/delay.py",
+        ("tests/rules/test_watch.py", "tests/rules/test_delay.py", "tests/rules/test_explanation.py", *LIFE),
+    ),
     "watch": ("rules/watch.py", (IGNORED, *WATCHED, *LIFE)),
     "limits": _detector("limits", "tests/rules/test_asset.py"),
     "deviation": _detector("deviation"),

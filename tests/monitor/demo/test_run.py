@@ -34,9 +34,10 @@ class Demo:
             env={**os.environ, "TMPDIR": str(self.temporary)},
         )
 
-    def until(self, text):
+    def until(self, pattern):
+        """Wait until something is written."""
         deadline = elapsed() + DEADLINE
-        while text not in self.output.read_text():
+        while not re.search(pattern, self.output.read_text()):
             assert elapsed() < deadline, self.output.read_text()
             assert self.process.poll() is None, self.output.read_text()
             threading.Event().wait(0.05)
@@ -85,7 +86,7 @@ def test_alarms_are_shown_and_written_until_it_is_ended_and_nothing_stays(demo, 
         holder.listen()
         taken = holder.getsockname()[1]
         running = demo("--port", str(taken), "--out", str(tmp_path / "t.jsonl"))
-        running.until("CLEARED")
+        running.until(r"CLEARED +safety .*Milling centre 1: Guard open")
         running.process.send_signal(signal.SIGINT)
         status, text = running.ended()
 
