@@ -22,7 +22,10 @@ WATCHED = (
     "tests/rules/test_answering.py",
     "tests/rules/test_overrides.py",
     "tests/rules/test_chart_limits_in_service.py",
+    "tests/rules/test_register.py",
     "tests/rules/test_charts.py::test_restarting_each_signal_is_an_occurrence_of_its_own",
+    "tests/rules/test_charts.py::test_a_clock_that_was_set_back_moves_what_is_remembered_with_it",
+    f"{EVERY}::test_a_clock_that_is_set_back_takes_all_that_it_remembers_along",
 )
 CHARTS = ("tests/rules/test_charts.py", "tests/rules/test_textbook_charts.py")
 LEARNING = ("tests/rules/test_learning_detectors.py",)

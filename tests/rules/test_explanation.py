@@ -74,6 +74,12 @@ def test_what_lets_everything_through_has_no_end() -> None:
     assert at(monitor, 20)[0].raised
 
 
+def test_a_rule_that_has_settled_says_since_when_it_is_armed() -> None:
+    monitor = told(seen(0, t=90, run=True), tick(70), more=", when: run == true, settle: 60s")
+    step = next(step for step in at(monitor, 70)[0].steps if step.name == "settle")
+    assert (step.answer, step.text) == (Answer.PASSES, "armed for 1m10s")
+
+
 def test_every_signal_of_a_rule_for_each_has_a_way_of_its_own() -> None:
     monitor = told(seen(0, a=90, b=10), tick(20), detect="{type: limits, each: [a, b], high: 80}")
     assert [(way.part, way.raised) for way in at(monitor, 20)] == [("a", True), ("b", False)]

@@ -72,3 +72,15 @@ def test_it_is_told_that_signals_can_be_trusted_again():
     assert [(t.event, t.reason["text"]) for t in m.handle(seen(1, x=3))] == [
         ("cleared", "the signals can be trusted again")
     ]
+
+
+def test_a_delay_that_ends_as_a_window_moves_on_is_seen_at_once():
+    m = watching("{type: condition, expression: 'count(t, 10s) > 0', on_delay: 10s}")
+    assert told(m, seen(0, t=9), seen(4, t=9), seen(8, t=9), seen(9, t=9)) == []
+    assert told(m, seen(30, t=9))[:1] == [("r", 10, "raised")]
+
+
+def test_what_a_window_saw_before_the_rule_was_armed_does_not_count():
+    m = watching("{type: condition, expression: 'count(t, 60s) >= 3'}", more=", when: 'run == true', when_false: clear")
+    assert told(m, seen(0, t=1, run=True), seen(1, t=2), seen(2, run=False), seen(10, run=True), seen(11, t=3)) == []
+    assert told(m, seen(12, t=4), seen(13, t=5)) == [("r", 13, "raised")]
