@@ -55,12 +55,16 @@ class _Saved(msgspec.Struct):
     watches: list[tuple[str, str | None, str, _Watch]] = []
 
 
-def differences(reader: AlarmReader, rules: RuleSet) -> list[Difference]:
-    """Every limit in force that is not that of these rules, by asset; overrides that say the same are left out."""
+def differences(reader: AlarmReader, rules: RuleSet, now: Instant) -> list[Difference]:
+    """Every limit in force at `now` that is not that of these rules, by asset.
+
+    Left out are overrides that say the same, and those whose time ended while the monitor did not run.
+    """
     return [
         difference
         for asset, body in reader.snapshots()
         for rule, part, override in _overrides(body)
+        if override.end > now
         for difference in _compared(rules, asset, rule, part, override)
     ]
 

@@ -54,8 +54,8 @@ def register(reader: AlarmReader, site: Site, received: Instant) -> Register:
             found.unreadable.append(asset)
             continue
         found.functions.extend(functions(monitor, received))
-        found.requests.extend(requests(monitor))
-        found.altered.extend(altered(monitor))
+        found.requests.extend(requests(monitor, received))
+        found.altered.extend(altered(monitor, received))
     return found
 
 

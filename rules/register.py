@@ -97,21 +97,23 @@ def functions(monitor: AssetMonitor, received: Instant) -> list[Function]:
     return [Function(monitor.asset, rule, heard=monitor.clock.heard, **parts) for rule, parts in found.items()]
 
 
-def requests(monitor: AssetMonitor) -> list[Asked]:
-    """What waits for a second person."""
+def requests(monitor: AssetMonitor, received: Instant) -> list[Asked]:
+    """What still waits for a second person at `received`."""
+    now = monitor.clock.reads(received)
     return [
         Asked(monitor.asset, *watch.key, one.action, one.hold.by, one.hold.comment, one.hold.end, one.expires)
         for watch in monitor.watches
-        if (one := watch.alarm.request) is not None
+        if (one := watch.alarm.request) is not None and one.expires > now
     ]
 
 
-def altered(monitor: AssetMonitor) -> list[Altered]:
-    """The limits of safety rules that are not those of the files."""
+def altered(monitor: AssetMonitor, received: Instant) -> list[Altered]:
+    """The limits of safety rules that are not those of the files, as far as they hold at `received`."""
+    now = monitor.clock.reads(received)
     return [
         Altered(monitor.asset, *watch.key, one.limits, one.by, one.comment, one.since, one.end)
         for watch in monitor.watches
-        if (one := watch.alarm.override) is not None and watch.rule.kind is Kind.SAFETY
+        if (one := watch.alarm.override) is not None and watch.rule.kind is Kind.SAFETY and one.end > now
     ]
 
 

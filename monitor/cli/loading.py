@@ -65,6 +65,7 @@ def _override_problems(site: Site | None) -> list[Problem]:
     from contextlib import closing
     from zoneinfo import ZoneInfo
 
+    from monitor import clock
     from monitor.database.migrate import AlarmDatabaseError
     from monitor.database.queries import AlarmReader
     from monitor.overrides import as_warnings, differences
@@ -72,7 +73,7 @@ def _override_problems(site: Site | None) -> list[Problem]:
 
     try:
         with closing(AlarmReader(path)) as reader:
-            found = differences(reader, site.ruleset)
+            found = differences(reader, site.ruleset, clock.now())
     except AlarmDatabaseError as error:
         return [Problem(path.name, 0, f"limits that people overrode are not known: {error}", severity="warning")]
     return list(as_warnings(found, site.texts, ZoneInfo(site.settings.timezone)))

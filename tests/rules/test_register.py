@@ -134,7 +134,7 @@ def test_a_proof_test_says_when_it_was_when_it_is_due_and_by_how_much_it_is_over
 
 def test_what_waits_for_a_second_person_and_other_limits_are_listed() -> None:
     m = curtain(Command(at(1), "shelve", "m", "m:curtain:demand", "kim", "permit 7", at(3601)))
-    (asked,) = requests(m)
+    (asked,) = requests(m, at(900))
     assert (asked.rule, asked.part, asked.action, asked.by, asked.comment) == (
         "curtain",
         "demand",
@@ -143,7 +143,9 @@ def test_what_waits_for_a_second_person_and_other_limits_are_listed() -> None:
         "permit 7",
     )
     assert asked.expires == at(901)
+    assert not requests(m, at(901))
     for second, by in ((2, "kim"), (3, "lee")):
         m.handle(Command(at(second), "override", "m", "m:pressure", by, "permit 8", at(3600), {"high": 7.0}))
-    (other,) = altered(m)
+    (other,) = altered(m, at(3599))
     assert (other.rule, other.limits, other.by, other.until) == ("pressure", {"high": 7.0}, "kim and lee", at(3600))
+    assert not altered(m, at(3600))

@@ -24,6 +24,7 @@ from monitor.line.commands import CommandDesk
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
 from monitor.linesocket import serving
+from monitor.overrides import differences
 from monitor.site import Site, load_site
 from monitor.stores.base import Point
 from monitor.stores.opening import open_store
@@ -308,6 +309,18 @@ def test_a_restored_limit_is_not_listed(site: Site) -> None:
 
     on(site, script)
     assert "oven:hot" not in andon("check", "--site", site.settings.data_dir.parent).stdout
+
+
+def test_a_limit_whose_time_ended_while_nothing_ran_is_not_listed(site: Site) -> None:
+    async def script(running: Line) -> None:
+        await running.see(10)
+        await running.ask("override", comment="trial", duration=HOUR, limits={"high": 90})
+
+    on(site, script)
+    with closing(AlarmReader(site.settings.data_dir / "alarms.db")) as reader:
+        (found,) = differences(reader, site.ruleset, clock.now())
+        assert (found.limit, found.filed) == (90, 80)
+        assert not differences(reader, site.ruleset, found.until)
 
 
 def test_why_nothing_came_knows_of_other_limits(site: Site) -> None:
