@@ -53,7 +53,10 @@ class States(Section):
 
 
 class AssetType(Section):
-    """A kind of machine. `counts` names the signals that count its good parts and its scrap."""
+    """A kind of machine. `counts` names the signals that count its good parts and its scrap.
+
+    The signals that `states` and `context` name are known by that, and may be numbers or texts unless declared.
+    """
 
     signals: dict[str, SignalSpec] = {}
     states: States | None = None
@@ -69,7 +72,7 @@ class AssetType(Section):
         for name in self.derived:
             self._check_derived(name)
         if self.known is not None:
-            for signal in (*self.context.values(), *self.counts.values()):
+            for signal in self.counts.values():
                 if signal not in self.known:
                     raise unknown("signal", signal, self.known)
         return self
@@ -84,12 +87,14 @@ class AssetType(Section):
             if signal in self.derived and signal not in above:
                 hint = "it may name only those that stand above it"
                 raise InputError(f"{quoted(name)} is computed from {quoted(signal)}, which comes later", hint)
-            if self.signals and signal not in {*self.signals, *above, *self._made}:
-                raise unknown("signal", signal, {*self.signals, *above, *self._made})
+            if self.signals and signal not in {*self.signals, *above, *self._named}:
+                raise unknown("signal", signal, {*self.signals, *above, *self._named})
 
     @property
-    def _made(self) -> frozenset[str]:
-        return frozenset({STATE, self.states.signal}) if self.states else frozenset()
+    def _named(self) -> frozenset[str]:
+        """The signals that need no declaration."""
+        states = {STATE, self.states.signal} if self.states else set()
+        return frozenset(states | set(self.context.values()))
 
     @cached_property
     def state_map(self) -> StateMap | None:
@@ -105,7 +110,7 @@ class AssetType(Section):
         """Every signal there is; None if no signals were declared."""
         if not self.signals:
             return None
-        return frozenset(self.signals) | frozenset(self.derived) | self._made
+        return frozenset(self.signals) | frozenset(self.derived) | self._named
 
 
 def _any_value(key: str) -> Value:

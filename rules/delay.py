@@ -15,9 +15,12 @@ def sooner(one: Instant | None, other: Instant | None) -> Instant | None:
 
 
 class Delay:
-    """`raw` is what the detector says now, `on` what has lasted long enough; `since` is when they began to differ."""
+    """`raw` is what the detector says now, `on` what has lasted long enough; `since` is when they began to differ.
 
-    __slots__ = ("off_delay", "on", "on_delay", "raw", "since")
+    While nobody can tell what holds, from `held` on, what is waiting to count waits: that time does not count.
+    """
+
+    __slots__ = ("held", "off_delay", "on", "on_delay", "raw", "since")
 
     def __init__(self, on_delay: Duration, off_delay: Duration) -> None:
         self.on_delay = on_delay
@@ -25,9 +28,17 @@ class Delay:
         self.raw = False
         self.on = False
         self.since: Instant = 0
+        self.held: Instant | None = None
 
-    def feed(self, raw: bool, at: Instant) -> None:
-        """The detector's word at `at`; takes effect at once where there is no delay."""
+    def feed(self, raw: bool | None, at: Instant) -> None:
+        """The detector's word at `at`, None if it cannot tell; takes effect at once where there is no delay."""
+        if raw is None:
+            if self.held is None and self.raw is not self.on:
+                self.held = at
+            return
+        if self.held is not None:
+            self.since += at - self.held
+            self.held = None
         if raw is not self.raw:
             self.raw, self.since = raw, at
         if raw is not self.on and not (self.on_delay if raw else self.off_delay):
@@ -35,12 +46,12 @@ class Delay:
 
     def drop(self) -> None:
         """Forget a condition that is waiting to count; what counts stays."""
-        self.raw = self.on
+        self.raw, self.held = self.on, None
 
     @property
     def deadline(self) -> Instant | None:
         """When `on` will follow `raw` if nothing changes."""
-        if self.raw is self.on:
+        if self.raw is self.on or self.held is not None:
             return None
         return self.since + (self.on_delay if self.raw else self.off_delay)
 
@@ -53,11 +64,15 @@ class Delay:
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
         self.since += delta
+        if self.held is not None:
+            self.held += delta
 
     def snapshot(self) -> list[Any]:
-        """Raw, on, since."""
-        return [self.raw, self.on, self.since]
+        """Raw, on, since, and held if it is."""
+        state: list[Any] = [self.raw, self.on, self.since]
+        return state if self.held is None else [*state, self.held]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        self.raw, self.on, self.since = data
+        self.raw, self.on, self.since, *held = data
+        self.held = held[0] if held else None

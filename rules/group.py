@@ -21,6 +21,7 @@ from rules.grouping.covering import Covering
 from rules.grouping.firstout import FirstOut
 from rules.grouping.nuisance import Nuisance, Nuisances
 from rules.grouping.tree import ACTIVE, WAIT, Cause, Tree, underneath
+from rules.roster import alarm_name
 from rules.ruleset import RuleSet
 
 Identity: TypeAlias = tuple[str, str, str | None]
@@ -116,6 +117,11 @@ class Group:
                 self._began(cause, t, received, out)
             else:
                 self._ended(cause, t, received, out)
+
+    def hiding(self, asset: str, alarm: str) -> Cause | None:
+        """What hides an alarm, by the id of its occurrence or by its name; None if it is not hidden."""
+        names = ((alarm_name(*identity), one) for identity, one in self._standing.items() if identity[0] == asset)
+        return next((one.cause for name, one in names if alarm in (name, one.last.alarm)), None)
 
     def adopt(self, rules: RuleSet, received: Instant, out: Outcome) -> None:
         """From here on these rules hold; what they do not hide is shown at once."""

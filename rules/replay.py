@@ -28,6 +28,7 @@ def replay(rules: RuleSet, events: Iterable[Event], refused: Refused | None = No
         yield from _deadlines(stages, event.received)
         if refused is not None and isinstance(event, Command) and (why := stages.refusal(event)) is not None:
             refused(event, why)
+            continue
         yield from stages.handle(event).shown
 
 

@@ -20,7 +20,7 @@ from rules.builtin import (
 from rules.clock import AssetClock
 from rules.derived import Derived
 from rules.detectors.base import Detector
-from rules.events import Duration, Value
+from rules.events import Duration, Quality, Value
 from rules.expressions import Expression
 from rules.gate import Gate
 from rules.ruleset import Rule, RuleSet, detection_key
@@ -33,18 +33,16 @@ class Roster:
     """`watches` are in the order in which they are asked; `vigil` are those that want to see every observation.
 
     `curious` are those that may want signals that no rule names. `metrics` are the signals by the names under which
-    they are delivered, `values` and `last_values` mirror them for expressions. `clock_flag` is told of stamps from the
-    future.
+    they are delivered; `values`, `certain` and `last_values` mirror them for expressions: without what is bad, without
+    what is uncertain either, and whatever its quality. `clock_flag` is told of stamps from the future.
     """
-
-    ignore_quality = False
-    """Gates judge by what can be trusted."""
 
     def __init__(self, asset: str, rules: RuleSet, clock: AssetClock) -> None:
         self.asset = asset
         self.rules = rules
         self.clock = clock
         self.values: dict[str, Value] = {}
+        self.certain: dict[str, Value] = {}
         self.last_values: dict[str, Value] = {}
         self.signals: dict[str, Signal] = {}
         self.metrics: dict[str, Signal] = {}
@@ -56,7 +54,7 @@ class Roster:
         self._faults: dict[tuple[str, str | None], Watch] = {}
         written = () if asset == OWN_ASSET else rules.for_asset(asset)
         for rule in written:
-            gate, suppressor = self._gate(rule.when), self._gate(rule.suppress_when)
+            gate, suppressor = self._gate(rule, rule.when), self._gate(rule, rule.suppress_when)
             for detector in rule.detect.build(_Bindings(self, rule)):
                 self._add(rule, detector, gate, suppressor)
         for rank, gate in enumerate(self.gates.values(), -len(self.gates)):
@@ -116,6 +114,7 @@ class Roster:
     def note(self, signal: Signal) -> None:
         """Mirror a signal's new value."""
         self.values[signal.name] = signal.value
+        self.certain[signal.name] = None if signal.quality is Quality.UNCERTAIN else signal.value
         self.last_values[signal.name] = signal.last
 
     def link(self, broker: str) -> tuple[Watch, Flag]:
@@ -168,11 +167,7 @@ class Roster:
 
     def restore(self, data: dict[str, Any]) -> None:
         """The reverse of `snapshot`, as far as the same things are watched in the same way."""
-        for name, saved in data["signals"].items():
-            if name in self.signals or self.curious:
-                signal = self.signal(name)
-                signal.restore(saved)
-                self.note(signal)
+        self._restore_signals(data["signals"])
         for text, saved in data["gates"].items():
             if (gate := self.gates.get(text)) is not None:
                 gate.restore(saved)
@@ -184,6 +179,15 @@ class Roster:
             self._wire()
         for watch in self.watches:
             self.looked(watch)
+
+    def _restore_signals(self, saved: dict[str, list[Any]]) -> None:
+        for name, state in saved.items():
+            if name in self.signals or self.curious:
+                self.signal(name).restore(state)
+        for signal in self.signals.values():
+            signal.map_anew()
+        for signal in self.signals.values():
+            self.note(signal)
 
     def _restore_watches(self, saved: list[list[Any]]) -> None:
         for rule, part, _, _ in saved:
@@ -199,12 +203,14 @@ class Roster:
             elif (heir := heirs.get((rule, part))) is not None:
                 heir.detector.inherit(state["detector"])
 
-    def _gate(self, expression: Expression | None) -> Gate | None:
+    def _gate(self, rule: Rule, expression: Expression | None) -> Gate | None:
+        """Shared by all rules that are as strict."""
         if expression is None:
             return None
-        gate = self.gates.get(expression.text)
+        name = f"{rule.kind}: {expression.text}" if rule.kind is Kind.SAFETY else expression.text
+        gate = self.gates.get(name)
         if gate is None:
-            gate = self.gates[expression.text] = Gate(Sight(expression, self))
+            gate = self.gates[name] = Gate(Sight(expression, _View(self, rule)))
         return gate
 
     def _add(self, rule: Rule, detector: Detector, gate: Gate | None = None, suppressor: Gate | None = None) -> Watch:
@@ -260,15 +266,24 @@ def _patience(
     return after
 
 
-class _Bindings:
+class _View:
+    """An asset as a rule's gates look at it: by what can be trusted, and for safety that is only what is certain."""
+
+    ignore_quality = False
+
+    def __init__(self, roster: Roster, rule: Rule) -> None:
+        self.values = roster.certain if rule.kind is Kind.SAFETY else roster.values
+        self.last_values = roster.last_values
+        self.signal = roster.signal
+
+
+class _Bindings(_View):
     """An asset as one rule's detectors may take hold of it."""
 
     def __init__(self, roster: Roster, rule: Rule) -> None:
+        super().__init__(roster, rule)
         self.asset = roster.asset
         self.clock = roster.clock
-        self.values = roster.values
-        self.last_values = roster.last_values
-        self.signal = roster.signal
         self._context = roster.rules.assets.context(roster.asset)
         self.ignore_quality = rule.on_bad_quality == "ignore"
         self._assets = roster.rules.assets

@@ -195,6 +195,10 @@ def check_site(entries: Iterable[SourcedRule]) -> Iterator[Problem]:
         if rule.kind is Kind.SAFETY and not rule.latch:
             message = f"the safety rule {name} does not latch: its alarm goes by itself"
             yield entry.problem(("latch",), message, "remove latch: false", "warning")
+        if rule.kind is Kind.SAFETY and rule.on_bad_quality != "alarm":
+            message = f"the safety rule {name} says nothing when its signals cannot be trusted any more"
+            hint = f"remove on_bad_quality: {rule.on_bad_quality}"
+            yield entry.problem(("on_bad_quality",), message, hint, "warning")
         if (
             getattr(rule.detect, "type", "") == "condition"
             and len(rule.detect.signals()) > 1

@@ -98,6 +98,13 @@ class Signal:
         target.at = at
         target.take(state, Quality.BAD if state is None else self.quality or Quality.GOOD)
 
+    def map_anew(self) -> None:
+        """Follow a table of states that says otherwise of the last reading than the one before did."""
+        if self.maps is not None and self.at is not None:
+            state, table = self.maps
+            if state.value != (None if self.value is None else table.get(self.value)):
+                self.map_state(self.at)
+
     def refresh(self) -> None:
         """Look again who watches, and at which values."""
         low, high = -LARGEST, LARGEST

@@ -17,6 +17,8 @@ SNAPSHOT_VERSION: Final = 1
 PLANT: Final = "plant"
 GROUP: Final = "group"
 """Names of snapshots."""
+ANSWERS: Final = frozenset({"acknowledge", "reset"})
+"""Commands by which somebody says to have seen an alarm: so nobody gives them to one that is hidden."""
 NOTHING: Final = Outcome()
 """What comes of most events. Nobody writes to it."""
 
@@ -86,6 +88,8 @@ class Stages:
 
     def refusal(self, command: Command) -> str | None:
         """Why a command would be refused now; None if it would not. Changes nothing."""
+        if command.action in ANSWERS and (cause := self._group.hiding(command.asset, command.alarm)) is not None:
+            return f"it is suppressed by design, {cause.text} is active: that has to end first"
         monitor = self._plant.monitor_of(command)
         return self.fleet.refusal(command) if monitor is None else monitor.refusal(command)
 

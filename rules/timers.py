@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from rules import overriding, suppression
-from rules.alarms import Act, State
+from rules.alarms import Act, Priority, State
 from rules.answering import answer
 from rules.durations import format_duration
 from rules.escalation import Step
@@ -36,6 +36,18 @@ def expire(watch: Watch, at: Instant, emit: Emit) -> None:
         _, happen = min(_running(watch), key=itemgetter(0))
         happen(watch, at, emit)
     answer(watch, at, emit)
+
+
+def stepped_up(watch: Watch, at: Instant) -> Priority:
+    """The priority to which having waited for an answer up to `at` has stepped the alarm up; the least if to none."""
+    if watch.alarm.state is not State.UNACKNOWLEDGED:
+        return Priority.LOW
+    reached = [step.priority for step in watch.rule.escalate if watch.alarm.annunciated + step.after <= at]
+    return max(reached, key=_rank, default=Priority.LOW)
+
+
+def _rank(priority: Priority) -> int:
+    return priority.rank
 
 
 def _running(watch: Watch) -> Iterator[tuple[Instant, Timer]]:

@@ -31,9 +31,9 @@ class Watch:
     """See the module. `rank` orders the watches of an asset: safety first, then as the rules stand in their files."""
 
     __slots__ = (
-        "_armed_since", "_bad_is_alarm", "_fed", "_settled", "_sights", "_slow", "_strict", "_timed", "alarm", "delays",
-        "detector", "every_reading", "gate", "last_band", "levels", "may_be_vigilant", "queued", "rank", "rule",
-        "suppressor",
+        "_armed_since", "_bad_is_alarm", "_doubted", "_doubts", "_fed", "_looked_through", "_settled", "_sights",
+        "_slow", "_strict", "_timed", "alarm", "delays", "detector", "every_reading", "gate", "last_band", "levels",
+        "may_be_vigilant", "queued", "rank", "rule", "suppressor",
     )  # fmt: skip
 
     def __init__(
@@ -47,12 +47,15 @@ class Watch:
         self._sights = tuple(sight for sight in detector.sights if sight.windows)
         self.every_reading = detector.every_reading or bool(self._sights)
         self._strict = rule.kind is Kind.SAFETY
+        self._looked_through = frozenset(signal.name for sight in detector.sights for signal in sight.inputs)
         self._bad_is_alarm = rule.on_bad_quality == "alarm"
+        self._doubts = self._strict and self._bad_is_alarm
         self.levels = (*detector.levels, BAD_QUALITY) if self._bad_is_alarm else detector.levels
         delays = rule.detect.delays
         self.delays = tuple([Delay(*delays) for _ in self.levels])
         self._slow = self.delays if any(delays) else ()
-        self._fed: tuple[bool, ...] | None = None
+        self._fed: tuple[bool | None, ...] | None = None
+        self._doubted: frozenset[str] = frozenset()
         self._timed = type(detector).deadline is not Detector.deadline or bool(self._sights)
         self.may_be_vigilant = type(detector).vigilant is not Detector.vigilant
         self.alarm = Alarm()
@@ -127,7 +130,7 @@ class Watch:
         if not self._settled:
             return
         flags = self._flags(at)
-        if flags is None or flags != self._fed or self.detector.renewed:
+        if flags != self._fed or self.detector.renewed or (self._doubts and flags[-1]):
             self._weigh(flags, at, why, emit)
         if self.detector.notice is not None:
             self.tell(at, why, emit)
@@ -143,18 +146,18 @@ class Watch:
         self._fed = None
         for delay in self.delays:
             delay.raw = delay.on = False
+            delay.drop()
         self._announce(at, why, emit)
 
-    def _weigh(self, flags: tuple[bool, ...] | None, at: Instant, why: str, emit: Emit) -> None:
+    def _weigh(self, flags: tuple[bool | None, ...], at: Instant, why: str, emit: Emit) -> None:
         """What the detector says is news: to the delays, and from them to the alarm."""
-        if flags is not None:
-            if self.detector.renewed:
-                self._feed((False,) * len(flags), at)
-                self._announce(at, why, emit)
-            self._feed(flags, at)
+        if self.detector.renewed and None not in flags:
+            self._feed((False,) * len(flags), at)
+            self._announce(at, why, emit)
+        self._feed(flags, at)
         self._announce(at, why, emit)
 
-    def _feed(self, flags: tuple[bool, ...], at: Instant) -> None:
+    def _feed(self, flags: tuple[bool | None, ...], at: Instant) -> None:
         self._fed = flags
         for delay, flag in zip(self.delays, flags, strict=True):
             delay.feed(flag, at)
@@ -175,21 +178,35 @@ class Watch:
         else:
             self._announce(at, "deadline", emit)
 
-    def _flags(self, at: Instant) -> tuple[bool, ...] | None:
-        """What holds, level by level; None: nothing can be told, keep what was."""
-        seen = self.detector.update(at)
-        if self._strict and self._has_input(Quality.UNCERTAIN):
+    def _flags(self, at: Instant) -> tuple[bool | None, ...]:
+        """What holds, level by level; None where it cannot be told: there it stays as it was."""
+        seen: tuple[bool | None, ...] | None = self.detector.update(at)
+        if self._strict and self._uncertain:
             seen = None
+        known = seen is not None
+        if seen is None:
+            seen = (None,) * len(self.detector.levels)
         if not self._bad_is_alarm:
             return seen
-        if seen is not None:
-            return (*seen, False)
-        if self._has_input(None):
-            return None
-        return (*(delay.raw for delay in self.delays[:-1]), True)
+        return (*seen, None if not known and self._waits else not known)
 
-    def _has_input(self, quality: Quality | None) -> bool:
-        return quality in [signal.quality for signal in self.detector.inputs]
+    @property
+    def _uncertain(self) -> bool:
+        """Whether an input is that is not looked at through an expression: those leave open what is not certain."""
+        inputs = self.detector.inputs
+        return any(s.quality is Quality.UNCERTAIN and s.name not in self._looked_through for s in inputs)
+
+    @property
+    def _waits(self) -> bool:
+        """Whether nothing can be told for the sole reason that a signal was not read yet."""
+        inputs = self.detector.inputs
+        return None in [signal.quality for signal in inputs] and not self._untrusted
+
+    @property
+    def _untrusted(self) -> frozenset[str]:
+        """The inputs whose last reading cannot be trusted, as strictly as the rule takes it."""
+        worst = Quality.GOOD if self._strict else Quality.UNCERTAIN
+        return frozenset(s.name for s in self.detector.inputs if s.quality is not None and s.quality > worst)
 
     # -- the gate ---------------------------------------------------------------------------------------------------
 
@@ -233,6 +250,8 @@ class Watch:
     def _announce(self, at: Instant, why: str, emit: Emit) -> None:
         level = self._foremost()
         was = self.alarm.level
+        if self._doubts:
+            self._doubt(at, was == level, emit)
         if level == was:
             return
         if was is None:
@@ -242,6 +261,15 @@ class Watch:
         else:
             self._change(was, level, at, why, emit)
         answer(self, at, emit)
+
+    def _doubt(self, at: Instant, unchanged: bool, emit: Emit) -> None:
+        """Each signal that is lost calls people anew, though they answered for one that was lost before."""
+        doubted = self._untrusted if self.delays[-1].on else frozenset()
+        lost, self._doubted = doubted - self._doubted, doubted
+        if unchanged and lost and self.alarm.state is State.ACKNOWLEDGED:
+            reason = self.present("bad_quality")
+            before, after = self.alarm.act(Act.RE_ALARM, at)
+            emit(self, "re_alarmed", before, after, at, reason | {"text": self._bad_quality_text(on=True)})
 
     def _foremost(self) -> str | None:
         on = [level for level, delay in zip(self.levels, self.delays, strict=True) if delay.on]
@@ -266,6 +294,8 @@ class Watch:
 
     def _return(self, level: str, at: Instant, why: str, emit: Emit) -> None:
         reason = self._reason(level, why, on=False)
+        if self.delays[self.levels.index(level)].on:
+            reason["text"] = f"{self._reason(level, why, on=True)['text']}: told as another level from here on"
         latching = self.rule.latch
         before, after = self.alarm.act(Act.RETURN_LATCHING if latching else Act.RETURN, at)
         self.alarm.level = None
@@ -280,14 +310,11 @@ class Watch:
             return
         alarm = self.alarm
         before = alarm.shown
-        priority = self.priority_at(level)
-        if new > old:
-            if alarm.state is State.ACKNOWLEDGED:
-                alarm.act(Act.RE_ALARM, at)
-            priority = max(priority, alarm.priority, key=PRIORITY_ORDER.__getitem__)
-        alarm.level, alarm.priority = level, priority
-        if alarm.state is State.UNACKNOWLEDGED:
-            alarm.annunciated = at
+        floor = alarm.priority if new > old else timers.stepped_up(self, at)
+        if new > old and alarm.state is State.ACKNOWLEDGED:
+            alarm.act(Act.RE_ALARM, at)
+        alarm.level = level
+        alarm.priority = max(self.priority_at(level), floor, key=PRIORITY_ORDER.__getitem__)
         event = "raised_priority" if new > old else "lowered_priority"
         emit(self, event, before, alarm.shown, at, self._reason(level, why, on=True))
 
@@ -360,6 +387,7 @@ class Watch:
             "delays": [delay.snapshot() for delay in self.delays],
             "detector": self.detector.snapshot(),
             **({"sights": [sight.snapshot() for sight in self._sights]} if self._sights else {}),
+            **({"doubted": sorted(self._doubted)} if self._doubted else {}),
         }
 
     def restore(self, data: dict[str, Any]) -> None:
@@ -369,6 +397,7 @@ class Watch:
         if self.alarm.override is not None:
             overriding.impose(self, self.alarm.override)
         self._armed_since, self._settled = data["armed_since"], data["settled"]
+        self._doubted = frozenset(data.get("doubted", ()))
         for delay, saved in zip(self.delays, data["delays"], strict=True):
             delay.restore(saved)
         self.detector.restore(data["detector"])

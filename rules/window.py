@@ -112,8 +112,9 @@ class Window:
         self.buckets = []
 
     def shift(self, delta: Duration) -> None:
-        """The asset's timeline has moved."""
-        self._origin += delta
+        """The asset's timeline has moved. An empty window stays: what it will hold has not moved."""
+        if self.buckets:
+            self._origin += delta
 
     def snapshot(self) -> list[Any]:
         """Origin and buckets, as JSON."""

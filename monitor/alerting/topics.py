@@ -227,7 +227,14 @@ class TopicPublisher:
 
 
 class _Client(aiomqtt.Client):
-    """Leaves a socket alone that was closed before the loop comes to it: its number may be another's by then."""
+    """Leaves a socket alone that was closed before the loop comes to it: its number may be another's by then.
+
+    A connection that a thread still made when its task was cancelled may close after the loop.
+    """
+
+    def _on_socket_close(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        if not self._loop.is_closed():
+            super()._on_socket_close(client, userdata, sock)
 
     def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
         del userdata

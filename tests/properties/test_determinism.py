@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from math import sin
+from random import Random
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +18,7 @@ from rules.fleet import Fleet
 from rules.replay import replay
 from tests.properties.hashseeds import agreed
 from tests.properties.streams import ASSETS, MACHINES, RULES, streams
-from tests.rules.plant import T0, rules_of
+from tests.rules.plant import T0, rules_of, seen
 
 RULESET = rules_of(RULES, MACHINES)
 
@@ -45,6 +48,29 @@ def test_a_restart_at_any_event_changes_nothing(events: list[Event], data: st.Da
         if offset in cuts:
             fleet = through_json(fleet, offset)
     assert out == undisturbed(events)
+
+
+LOOKING_BACK = (
+    "{type: condition, expression: 'mean(x, 10s) > 85'}",
+    "{type: condition, expression: 'rate(x, 10s) > 1'}",
+    "{type: condition, expression: 'max(x, 20s) - min(x, 20s) > 25'}",
+    "{type: rate_of_change, signal: x, rise: 1, over: 10s}",
+    "{type: forecast, signal: x, limit: 110, horizon: 30s, window: 20s}",
+)
+
+
+@pytest.mark.parametrize("detect", LOOKING_BACK)
+def test_how_long_a_message_was_on_its_way_changes_nothing_about_its_past(detect: str) -> None:
+    """A live reading is received later than its stamp, a recorded one is not: both give the same ids."""
+    rules = rules_of(f"  - {{id: r, kind: equipment, assets: m, detect: {detect}}}\n")
+    draw = Random(3)
+    stamps = list(accumulate(draw.randint(300, 1_200) for _ in range(600)))
+    rows = [(s, round(75 + 20 * sin(s / 20_000) + draw.gauss(0, 4), 3)) for s in stamps]
+    live, recorded = (
+        [t.id for t in replay(rules, [seen(s / 1000, late=late, x=x) for s, x in rows])] for late in (0.04, 0.0)
+    )
+    assert live == recorded
+    assert live
 
 
 @EXAMPLES
@@ -134,7 +160,7 @@ from rules.events import Observation, Reading
 from rules.replay import replay
 from tests.properties.hashseeds import agreed
 from tests.properties.streams import MACHINES, RULES
-from tests.rules.plant import T0, rules_of
+from tests.rules.plant import T0, rules_of, seen
 def stream():
     state = 12345
     for i in range(1000):

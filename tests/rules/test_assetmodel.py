@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.asset import AssetMonitor
 from rules.assetmodel import AssetModel, load_assets
+from rules.events import SECOND, Revision
+from tests.rules.plant import T0, rules_of, seen, told
 
 PLANT = """
 types:
@@ -107,7 +110,7 @@ def test_nothing_known_is_fine() -> None:
     ("text", "expected"),
     [
         ('calendar: {shifts: {early: "6-14"}}', "assets.yaml:1: error: `6-14` is no shift"),
-        ("types: {m: {signals: {a: {}}, context: {product: b}}}", "unknown signal `b`"),
+        ("types: {m: {signals: {a: {}}, counts: {good: b}}}", "unknown signal `b`"),
         ("types: {m: {signals: {a: {}}, derived: {b: 'a + c'}}}", "unknown signal `c`"),
         ("types: {m: {signals: {a: {}}, derived: {b: 'c + 1', c: a}}}", "`b` is computed from `c`, which comes later"),
         ("types: {m: {signals: {a: {}}, derived: {a: '1'}}}", "`a` is declared and computed"),
@@ -143,3 +146,32 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_any_text_is_understood_or_refused(text: str) -> None:
     loaded, found = load_assets("assets.yaml", text)
     assert (loaded is None) is bool(found)
+
+
+CONTRACT = """
+types:
+  mill:
+    signals: {spindle_temperature: {unit: degC, range: [0, 200], sentinels: [3276.7], report: periodic}}
+    states: {signal: mode, map: {3: running, 4: fault, 0: off}}
+    context: {product: recipe_no, tool: tool_no, lot: order_no, part: serial}
+assets:
+  line1/mill3: {type: mill, name: Mill 3, area: A, parent: line1, gateway: line1, expected: true,
+                bind: {spindle_temperature: TT_301}, values: {spindle_high: 85}}
+"""
+
+
+def test_the_signals_of_states_and_context_need_no_declaration_and_may_be_texts() -> None:
+    model, problems = load_assets("assets.yaml", CONTRACT)
+    assert not problems
+    assert model is not None
+    assert {"recipe_no", "mode", "state", "spindle_temperature"} <= (model.known_signals("line1/mill3") or frozenset())
+    assert not model.is_numeric("line1/mill3", "recipe_no")
+
+
+def test_what_a_mode_stands_for_changes_with_its_table_though_the_mode_stays() -> None:
+    rules = "  - {id: r, kind: equipment, when: state == 'running', detect: {type: limits, signal: t, high: 80}}\n"
+    machine = "types: {x: {states: {signal: mode, map: {%d: running}}}}\nassets: {m: {type: x}}\n"
+    m = AssetMonitor("m", rules_of(rules, machine % 2))
+    assert told(m, seen(0, mode=3, t=90)) == []
+    later = T0 + 10 * SECOND
+    assert told(m, Revision(later, rules_of(rules, machine % 3)), seen(11, mode=3, t=90)) == [("r", 10, "raised")]

@@ -139,6 +139,19 @@ def test_an_acknowledgement_underneath_is_kept() -> None:
     assert site.calls().count(("line1/a", "low")) == 1
 
 
+@pytest.mark.parametrize("by_name", [False, True])
+def test_nobody_answers_what_nobody_is_shown(by_name: bool) -> None:
+    site = Site(PRESS).feed(seen(0, asset="line1/a", x=1), tick(3), seen(4, asset="line1", x=9))
+    alarm = "line1/a:low" if by_name else site.shown("raised")[0].alarm
+    for action in ("acknowledge", "reset"):
+        assert "that has to end first" in str(
+            site.stages.refusal(Command(T0 + 5 * SECOND, action, "line1/a", alarm, "kim"))
+        )
+    assert site.stages.refusal(Command(T0 + 5 * SECOND, "comment", "line1/a", alarm, "kim", "seen")) is None
+    site.feed(seen(6, asset="line1", x=1), tick(9))
+    assert site.stages.refusal(Command(T0 + 9 * SECOND, "acknowledge", "line1/a", alarm, "kim")) is None
+
+
 @pytest.mark.parametrize("restart", [False, True])
 def test_what_is_shown_again_at_the_same_time_comes_in_the_same_order_whatever_it_did_meanwhile(restart: bool) -> None:
     rules = PRESS.replace("signal: x, low: 5", "each: [y, z], low: 5").replace("assets: line1,", 'assets: "line1*",')

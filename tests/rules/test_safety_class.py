@@ -44,6 +44,66 @@ def test_each_bad_signal_keeps_an_alarm_of_its_own() -> None:
     assert [(t.part, t.event) for t in over] == [("open", "cleared")], "the other one stands"
 
 
+GAS = "{type: condition, expression: 'gas1 > 20 or gas2 > 20'}"
+
+
+def doubtful(second: float, **values: float) -> Observation:
+    at = T0 + round(second * SECOND)
+    return Observation("m", at, at, tuple(reading(name, value, Quality.UNCERTAIN) for name, value in values.items()))
+
+
+def test_an_uncertain_signal_does_not_hide_what_a_certain_one_shows() -> None:
+    m = watching(GAS, kind="safety")
+    told(m, seen(0, gas1=1, gas2=1), doubtful(180, gas2=1), act(300, "acknowledge"))
+    shown = m.handle(seen(600, gas1=50))
+    assert [(t.event, t.to, t.reason["level"]) for t in shown][-1] == ("raised", "B", "on")
+
+
+def test_a_second_signal_that_is_lost_calls_again_though_the_first_was_answered() -> None:
+    m = watching(GAS, kind="safety")
+    told(m, seen(0, gas1=1, gas2=1), doubtful(10, gas2=1), act(20, "acknowledge"))
+    (again,) = (t for t in m.handle(doubtful(30, gas1=1)) if t.rule == "r")
+    assert (again.event, again.from_, again.to) == ("re_alarmed", "C", "B")
+    assert "gas1 is uncertain" in again.reason["text"]
+    assert told(m, doubtful(31, gas1=1), act(32, "acknowledge"), doubtful(33, gas2=1)) == [("r", 32, "acknowledged")]
+
+
+def test_losing_sight_of_an_alarm_that_was_answered_calls_again_each_time() -> None:
+    m = watching("{type: limits, signal: p, high: 80}", kind="safety")
+    told(m, seen(0, p=90), act(1, "acknowledge"))
+    assert told(m, doubtful(2, p=90), act(3, "acknowledge"), doubtful(4, p=91)) == [
+        ("r", 2, "re_alarmed"),
+        ("r", 3, "acknowledged"),
+    ]
+    assert told(m, seen(5, p=90), doubtful(6, p=90)) == [("r", 6, "re_alarmed")]
+
+
+def test_a_gate_that_is_not_certain_to_be_closed_leaves_it_armed() -> None:
+    m = watching("{type: limits, signal: gas, high: 20}", kind="safety", more=", when: enabled == true")
+    m.handle(seen(0, enabled=True, gas=1))
+    at = T0 + SECOND
+    m.handle(Observation("m", at, at, (reading("enabled", False, Quality.UNCERTAIN),)))
+    assert told(m, seen(2, gas=50)) == [("r", 2, "raised")]
+
+
+def test_a_gate_is_judged_as_strictly_as_each_of_its_rules_is() -> None:
+    rules = rules_of(
+        "  - {id: s, kind: safety, when: on == 1, detect: {type: limits, signal: t, high: 5}}\n"
+        "  - {id: e, kind: equipment, when: on == 1, detect: {type: limits, signal: t, high: 5}}\n"
+    )
+    m = AssetMonitor("m", rules)
+    told(m, seen(0, on=1, t=1), doubtful(1, on=0))
+    assert told(m, seen(2, t=9)) == [("s", 2, "raised")]
+
+
+@pytest.mark.parametrize("policy", ["hold", "ignore"])
+def test_a_rule_that_is_silent_about_bad_quality_is_named_when_the_files_are_read(policy: str) -> None:
+    text = f"version: 1\nrules:\n  - {{id: r, kind: safety, on_bad_quality: {policy}, detect: {DOOR}}}\n"
+    loaded = load_rules({"rules/a.yaml": text}, site=True)
+    (problem,) = (p for p in loaded.problems if "cannot be trusted" in p.message)
+    assert problem.severity == "warning"
+
+
 def test_the_silence_of_a_signal_is_an_alarm() -> None:
     m = watching("{type: silence, signal: open, after: 30s}", kind="safety")
     assert told(m, seen(0, open=False, running=True), seen(20, running=True), tick(40)) == [("r", 30, "raised")]

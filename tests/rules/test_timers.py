@@ -153,13 +153,29 @@ LEVELS = (
 )
 
 
-def test_a_rising_level_never_lowers_what_was_stepped_up_and_a_falling_one_begins_anew() -> None:
+def test_no_level_lowers_what_was_stepped_up_while_nobody_answers() -> None:
     m = AssetMonitor("m", rules_of(LEVELS))
     told(m, seen(0, t=85), tick(600))
     (up,) = m.handle(seen(700, t=95))
     (down,) = m.handle(seen(800, t=85))
-    assert [(t.event, t.priority) for t in (up, down)] == [("raised_priority", "critical"), ("lowered_priority", "low")]
-    assert told(m, tick(2000)) == [("r", 1400, "raised_priority")]
+    assert [(t.event, t.priority) for t in (up, down)] == [
+        ("raised_priority", "critical"),
+        ("lowered_priority", "critical"),
+    ]
+    assert told(m, tick(2000)) == []
+
+
+def test_a_falling_level_has_its_own_priority_once_somebody_answered() -> None:
+    m = AssetMonitor("m", rules_of(LEVELS))
+    told(m, seen(0, t=95), tick(600), act(610, "acknowledge"))
+    (down,) = m.handle(seen(700, t=85))
+    assert (down.event, down.priority) == ("lowered_priority", "low")
+
+
+def test_a_changing_level_does_not_put_off_what_a_missing_answer_brings() -> None:
+    m = AssetMonitor("m", rules_of(LEVELS))
+    told(m, seen(0, t=85), seen(200, t=95), seen(400, t=85), seen(599, t=95))
+    assert told(m, tick(601)) == [("r", 600, "raised_priority")]
 
 
 def test_timers_and_shelves_go_on_over_a_change_of_rules_that_decide_alike() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from rules.delay import Delay
 from rules.events import SECOND, Event, Observation, Quality, Reading
-from tests.rules.plant import T0, seen, told, watching
+from tests.rules.plant import T0, seen, tick, told, watching
 
 CONDITION = "{type: condition, expression: x > 5}"
 LIMITS = "{type: limits, signal: t, high: 5}"
@@ -38,6 +39,33 @@ def test_bad_quality_follows_the_policy_of_the_rule(policy: str, expected: list[
 def test_an_alarm_that_stands_is_not_ended_by_not_knowing(policy: str) -> None:
     m = watching(CONDITION, more=f", on_bad_quality: {policy}{PATIENT}")
     assert ("r", 1, "cleared") not in told(m, seen(0, x=9), bad(1, x=9))[1:]
+
+
+DELAYED = "{type: limits, signal: t, high: 5, on_delay: 10s, off_delay: 10s}"
+
+
+def test_a_delay_waits_while_nothing_can_be_told() -> None:
+    m = watching(DELAYED, more=PATIENT)
+    assert told(m, seen(0, t=9), bad(4, t=9), tick(60)) == [], "after four seconds of the ten"
+    assert told(m, seen(60, t=9), tick(70)) == [("r", 66, "raised")]
+    assert told(m, seen(80, t=1), bad(84, t=1), tick(200)) == [], "no more does it end"
+    assert told(m, seen(200, t=1), tick(210)) == [("r", 206, "cleared")]
+
+
+def test_what_is_otherwise_after_not_knowing_begins_anew() -> None:
+    m = watching(DELAYED, more=PATIENT)
+    assert told(m, seen(0, t=9), bad(4, t=9), seen(60, t=1), seen(61, t=9), tick(72)) == [("r", 71, "raised")]
+
+
+def test_a_delay_that_waits_is_kept_over_a_restart_and_moves_with_the_timeline() -> None:
+    delay = Delay(10, 10)
+    delay.feed(True, 0)
+    delay.feed(None, 4)
+    other = Delay(10, 10)
+    other.restore(delay.snapshot())
+    other.shift(100)
+    other.feed(True, 160)
+    assert (delay.deadline, other.deadline) == (None, 166)
 
 
 @pytest.mark.parametrize("policy", ["hold", "alarm", "ignore"])
@@ -94,6 +122,12 @@ def test_what_is_not_certain_suppresses_nothing() -> None:
         "raised",
         "unsuppressed",
     ]
+
+
+def test_what_is_lost_is_an_alarm_though_another_signal_never_came() -> None:
+    m = watching("{type: condition, expression: x > 5 or y > 5}", more=", on_bad_quality: alarm" + PATIENT)
+    assert told(m, seen(0, x=1)) == []
+    assert told(m, bad(1, x=1)) == [("r", 1, "raised")]
 
 
 def test_what_came_about_before_something_was_unknown_is_not_counted_twice() -> None:

@@ -166,10 +166,10 @@ def test_the_reason_says_what_it_is_back_below():
     assert m.handle(seen(4, v=2))[0].reason["text"] == "v 2 mm/s is in zone B (back below 2.8)"
 
 
-def test_what_is_over_while_the_signal_is_bad_is_told_with_the_last_value():
+def test_what_is_over_is_told_with_the_value_though_the_signal_was_bad_meanwhile():
     m = watching(MOTOR.replace("}", ", off_delay: 10s}"))
-    told(m, seen(0, v=3), seen(1, v=2), seen(5, v=None))
-    over = next(t for t in m.handle(tick(11)) if t.rule == "r")
+    told(m, seen(0, v=3), seen(1, v=2), seen(5, v=None), seen(8, v=2))
+    over = next(t for t in m.handle(tick(14)) if t.rule == "r")
     assert (over.reason["text"], over.value) == ("v 2 mm/s is in zone B (back below 2.8)", 2)
 
 
@@ -198,3 +198,12 @@ def test_an_asset_without_a_baseline_is_judged_by_its_zones_alone():
     rules = rules_of(f"  - {{id: r, kind: equipment, detect: {MOTOR.replace('}', ', baseline: new}')}}}\n", assets)
     assert told(AssetMonitor("m", rules), seen(0, v=2.5), seen(1, v=2.9)) == [("r", 1, "raised")]
     assert told(AssetMonitor("n", rules), seen(0, asset="n", v=2.5)) == [("r", 0, "raised")]
+
+
+def test_a_level_that_gives_way_to_an_equal_one_is_not_told_to_be_over():
+    m = watching("{type: vibration_zone, signal: v, machine_group: 2, support: rigid, baseline: 1, change: true}")
+    told(m, seen(0, v=1), seen(1, v=1.75))
+    over, _ = m.handle(seen(2, v=2.9))
+    assert over.event == "cleared"
+    assert "no longer" not in over.reason["text"]
+    assert "told as another level from here on" in over.reason["text"]
