@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from heapq import merge
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -15,11 +17,13 @@ from monitor.site import Site, ruleset_from_texts
 from monitor.stores.base import Point, Store, reading_of
 from rules.alarms import State, Transition
 from rules.asset import AssetMonitor
+from rules.builtin import BUILTIN
 from rules.escalation import LONGEST_OVERRIDE
-from rules.events import SECOND, Duration, Instant, Observation, Tick
+from rules.events import SECOND, Duration, Event, Instant, Observation, Tick
 from rules.explanation import Answer, Step, Way, ways
 from rules.life import Override
 from rules.overriding import impose
+from rules.plant import Plant
 from rules.problems import quoted, unknown
 from rules.rule import Rule
 from rules.ruleset import RuleSet
@@ -115,26 +119,35 @@ def silence(
         AndonError: the site has no such rule, or it does not watch the asset.
         StoreError: the store fails.
     """
-    _check(site.ruleset, rule, asset)
+    watched = _check(site.ruleset, rule, asset)
     since = at - look_back
-    monitor = AssetMonitor(asset, site.ruleset)
     overrides = [] if reader is None else _overrides(reader.between(asset, rule, since - LONGEST_OVERRIDE, at))
-    count = _decide(monitor, store.read(asset, None, since, at + 1), since, at, overrides)
+    plant = Plant(site.ruleset) if watched is not None and watched.plant_wide else None
+    monitor = AssetMonitor(asset, site.ruleset) if plant is None else plant.monitors[asset]
+    assets = [asset] if plant is None or watched is None else sorted({signal.asset for signal in watched.foreign})
+    points = merge(*(store.read(one, None, since, at + 1) for one in assets), key=attrgetter("at"))
+    count = _decide(monitor, monitor if plant is None else plant, points, since, at, overrides)
     found = ways(monitor, rule, at)
     near = [] if reader is None else [told for told, _ in reader.between(asset, rule, at - AROUND, at + AROUND)]
     before = [] if reader is None else reader.last_before(asset, rule, at)
     found = [_with_standing(way, before, at) for way in found]
-    return Silence(asset, rule, at, since, count, tuple(near), tuple(found), _answer(count, near, found))
+    return Silence(asset, rule, at, since, count, tuple(near), tuple(found), _answer(at, count, near, found))
 
 
-def _check(rules: RuleSet, name: str, asset: str) -> None:
+def _check(rules: RuleSet, name: str, asset: str) -> Rule | None:
+    """The rule, which watches the asset; None for one that nobody wrote."""
     rule = rules.rule(name)
+    if rule is None and name in BUILTIN:
+        return None
     if rule is None:
         mistake = unknown("rule", name, [rule.id for rule in rules.rules])
         raise AndonError(f"{mistake.message}{f'; {mistake.hint}' if mistake.hint else ''}")
-    if rule not in rules.for_asset(asset):
-        off = "its mode is off" if rule.mode == "off" else f"it is for {', '.join(rule.assets)}"
+    shown_under = rule.plant_wide and rule.mode != "off" and rule.host == asset
+    if not shown_under and rule not in rules.for_asset(asset):
+        where = f"its alarm is shown under {rule.host}" if rule.plant_wide else f"it is for {', '.join(rule.assets)}"
+        off = "its mode is off" if rule.mode == "off" else where
         raise AndonError(f"the rule {quoted(name)} does not watch {quoted(asset)}: {off}")
+    return rule
 
 
 class _Changed(NamedTuple):
@@ -162,19 +175,34 @@ def _override(transition: Transition) -> Override:
     return Override(limits, said.get("rows", {}), transition.at, said["until"], said["by"], said["comment"])
 
 
+class _Stage(Protocol):
+    """A machine by itself, or rules over several."""
+
+    def handle(self, event: Event) -> list[Transition]:
+        """Take an event in."""
+
+    def next_due(self) -> Instant | None:
+        """When a Tick would matter."""
+
+
 def _decide(
-    monitor: AssetMonitor, points: Iterable[Point], since: Instant, at: Instant, overrides: list[_Changed]
+    monitor: AssetMonitor,
+    stage: _Stage,
+    points: Iterable[Point],
+    since: Instant,
+    at: Instant,
+    overrides: list[_Changed],
 ) -> int:
-    monitor.handle(Tick(since))
+    stage.handle(Tick(since))
     count = 0
     for observation in _observations(points):
         _impose(monitor, overrides, observation.received)
-        _pass(monitor, observation.received)
-        monitor.handle(observation)
+        _pass(stage, observation.received)
+        stage.handle(observation)
         count += len(observation.readings)
     _impose(monitor, overrides, at)
-    _pass(monitor, at)
-    monitor.handle(Tick(at))
+    _pass(stage, at)
+    stage.handle(Tick(at))
     return count
 
 
@@ -188,13 +216,13 @@ def _impose(monitor: AssetMonitor, overrides: list[_Changed], until: Instant) ->
                     signal.refresh()
 
 
-def _pass(monitor: AssetMonitor, received: Instant) -> None:
-    while (due := monitor.next_due()) is not None and due <= received:
-        monitor.handle(Tick(due))
+def _pass(stage: _Stage, received: Instant) -> None:
+    while (due := stage.next_due()) is not None and due <= received:
+        stage.handle(Tick(due))
 
 
 def _observations(points: Iterable[Point]) -> Iterator[Observation]:
-    for at, together in groupby(points, key=lambda point: point.at):
+    for (at, _), together in groupby(points, key=attrgetter("at", "asset")):
         listed = list(together)
         yield Observation(listed[0].asset, at, at, tuple(reading_of(point) for point in listed))
 
@@ -221,10 +249,10 @@ def _hold(hold: Suppression) -> str:
     return f"the alarm was {hold.state.words} by {hold.by}: {hold.comment}"
 
 
-def _answer(count: int, near: Iterable[Transition], found: Iterable[Way]) -> str:
-    raised = [transition for transition in near if transition.event == "raised"]
+def _answer(at: Instant, count: int, near: Iterable[Transition], found: Iterable[Way]) -> str:
+    raised = sorted((t for t in near if t.event == "raised"), key=attrgetter("at"))
     if raised:
-        return f"it did come: {raised[0].id}"
+        return f"it did come: {([t for t in raised if t.at <= at] or raised[:1])[-1].id}"
     if not count:
         return "no reading of the asset was stored in that time: look at its gateway, or give more time with --back"
     ended = [way.ended for way in found]

@@ -9,7 +9,7 @@ import msgspec
 
 from monitor.alerting.messages import moment
 from monitor.database.queries import AlarmReader
-from monitor.site import RULES
+from monitor.site import rule_places
 from rules.asset import AssetMonitor
 from rules.detectors.base import shown
 from rules.events import Instant
@@ -17,9 +17,6 @@ from rules.life import Override
 from rules.problems import Problem
 from rules.roster import alarm_name
 from rules.ruleset import RuleSet
-from rules.tables import ENDING as TABLE
-from rules.yamltext import Document, read_yaml
-from rules.yamltext import Path as DataPath
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -71,14 +68,14 @@ def differences(reader: AlarmReader, rules: RuleSet, now: Instant) -> list[Diffe
 
 def as_warnings(found: Collection[Difference], texts: Mapping[str, str], zone: tzinfo) -> Iterator[Problem]:
     """Each as a warning at the place of its rule in the files."""
-    entries = dict(_entries(texts)) if found else {}
+    places = rule_places(texts) if found else {}
     for one in found:
         filed = "none" if one.filed is None else shown(one.filed)
         row = f" for {one.row}" if one.row else ""
         what = f"{alarm_name(one.asset, one.rule, one.part)}: {one.level}{row} is {shown(one.limit)} until"
         message = f"{what} {moment(one.until, zone)}, by {one.by} ({one.comment}); the files say {filed}"
         hint = "change the file if it is to stay so, or end it with `andon alarm restore`"
-        document, path = entries.get(one.rule, (None, ()))
+        document, path = places.get(one.rule, (None, ()))
         if document is None:
             yield Problem("rules", 0, f"{message}: the rule is not in the files", hint, "warning")
         else:
@@ -104,13 +101,3 @@ def _compared(rules: RuleSet, asset: str, rule: str, part: str | None, override:
         if filed != limit:
             about = (override.by, override.comment, override.since, override.end)
             yield Difference(asset, rule, part, level, limit, filed, override.rows.get(level), *about)
-
-
-def _entries(texts: Mapping[str, str]) -> Iterator[tuple[str, tuple[Document, DataPath]]]:
-    """Where each rule stands, by its id."""
-    for name in texts:
-        if name.startswith(f"{RULES}/") and not name.endswith(TABLE):
-            document, _ = read_yaml(name, texts[name])
-            items = document.data.get("rules") if isinstance(document.data, dict) else None
-            for number, item in enumerate(items or ()):
-                yield str(item.get("id")), (document, ("rules", number))

@@ -20,8 +20,10 @@ from rules.digest import digest
 from rules.events import Duration
 from rules.problems import Problem, errors
 from rules.ruleset import EMPTY, Loaded, RuleSet, load_rules
+from rules.tables import ENDING as TABLE
 from rules.validation import validated
 from rules.yamltext import MAX_SIZE, Document, read_yaml
+from rules.yamltext import Path as DataPath
 from rules.zone import UTC, Zone
 
 SITE_FILE: Final = "andon.yaml"
@@ -239,3 +241,15 @@ def _text(home: Path, name: str, problems: list[Problem]) -> str | None:
         reason = str(error)
     problems.append(Problem(name.encode(errors="replace").decode(), 0, reason, hint))
     return None
+
+
+def rule_places(texts: Mapping[str, str]) -> dict[str, tuple[Document, DataPath]]:
+    """Where each rule stands in the files of a site, by its id."""
+    found: dict[str, tuple[Document, DataPath]] = {}
+    for name in texts:
+        if name.startswith(f"{RULES}/") and not name.endswith(TABLE):
+            document, _ = read_yaml(name, texts[name])
+            items = document.data.get("rules") if isinstance(document.data, dict) else None
+            for number, item in enumerate(items or ()):
+                found[str(item.get("id"))] = document, ("rules", number)
+    return found

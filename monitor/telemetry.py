@@ -75,6 +75,12 @@ GATEWAY_MESSAGES: Final = Counter("andon_gateway_messages_total", "Messages of a
 TIME_ODDITIES: Final = Counter(
     "andon_time_oddities_total", "Readings late or ahead, clocks set back, steps of the host's clock.", ["what"]
 )
+RULES_LACKING: Final = Gauge(
+    "andon_rules_lacking",
+    "Rules, counted on each machine, that cannot decide: a signal was never seen, or their gate is not known.",
+    ["lack"],
+    multiprocess_mode="livemostrecent",
+)
 NOTIFICATIONS: Final = Counter("andon_notifications_total", "Attempts to tell a person.", ["outcome"])
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from math import isfinite
-from typing import ClassVar, Final, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from rules.calendar import Calendar
 from rules.events import Value
@@ -287,14 +287,43 @@ class AssetModel(Section):
 
 def load_assets(file: str, text: str | Document) -> tuple[AssetModel | None, list[Problem]]:
     """The model of a text, or None and every problem of it."""
+    model, problems = read_assets(file, text)
+    return (None if problems else model), problems
+
+
+def read_assets(file: str, text: str | Document) -> tuple[AssetModel | None, list[Problem]]:
+    """Every problem of a text, and the model: of a wrong text what rules can be checked by, None if that is nothing."""
     document, problems = read_yaml(file, text)
     if problems:
         return None, problems
-    model = validated(AssetModel, document, (), document.data, problems)
+    model = validated(AssetModel, document, (), document.data, problems) or _sketch(document.data)
     if model is not None:
         problems.extend(_unknown_types(model, document))
         problems.extend(_circles(model, document))
-    return (None if problems else model), problems
+    return model, problems
+
+
+def _sketch(data: Any) -> AssetModel | None:
+    """What is right of wrong data; types and machines that are not are there, and nothing is known of them."""
+    if not isinstance(data, dict):
+        return None
+    parts = {"types": _right(AssetType, data.get("types")), "assets": _right(AssetEntry, data.get("assets"))}
+    try:
+        return AssetModel.model_validate(parts)
+    except ValidationError:
+        return None
+
+
+def _right(kind: type[Section], entries: Any) -> dict[str, Any]:
+    return {str(name): _or_nothing(kind, entry) for name, entry in entries.items()} if isinstance(entries, dict) else {}
+
+
+def _or_nothing(kind: type[Section], entry: Any) -> Any:
+    try:
+        kind.model_validate(entry)
+    except ValidationError:
+        return {}
+    return entry
 
 
 def _unknown_types(model: AssetModel, document: Document) -> list[Problem]:

@@ -16,6 +16,7 @@ from rules.problems import quoted
 
 if TYPE_CHECKING:
     from rules.asset import AssetMonitor
+    from rules.delay import Delay
     from rules.signals import Signal
     from rules.watch import Watch
 
@@ -67,9 +68,14 @@ def _steps(watch: Watch, now: Instant) -> Iterator[Step]:
         yield _gate(watch)
         yield _settled(watch, now)
     for level, delay in zip(watch.levels, watch.delays, strict=True):
+        if not watch.settled:
+            yield Step(
+                f"condition {level}", Answer.UNKNOWN, f"not looked at{_kept(on=delay.on)}: the rule is not armed"
+            )
+            continue
         yield Step(f"condition {level}", Answer.PASSES if delay.raw else Answer.STOPS, watch.says(level, on=delay.raw))
         if delay.raw and (delay.on_delay or not delay.on):
-            yield _delay(level, delay.on, delay.since, delay.on_delay, now)
+            yield _delay(level, delay, now)
     if watch.suppressor is not None and watch.suppressor.open is True:
         yield Step("suppress_when", Answer.STOPS, f"suppressed by design: {watch.suppressor.text}")
     if watch.rule.mode != "live":
@@ -121,9 +127,15 @@ def _settled(watch: Watch, now: Instant) -> Step:
     return Step("settle", Answer.STOPS, f"armed for {_words(now - since)} of {_words(settle)}: {left} are left")
 
 
-def _delay(level: str, on: bool, since: Instant, length: Duration, now: Instant) -> Step:
-    text = f"has held for {_words(now - since)} of {_words(length)}"
-    return Step(f"on_delay {level}", Answer.PASSES if on else Answer.STOPS, text)
+def _kept(*, on: bool) -> str:
+    return ", it stays as it was when the rule was armed last" if on else ""
+
+
+def _delay(level: str, delay: Delay, now: Instant) -> Step:
+    until = now if delay.held is None else delay.held
+    waits = "" if delay.held is None else "; it waits while nothing can be told"
+    text = f"has held for {_words(until - delay.since)} of {_words(delay.on_delay)}{waits}"
+    return Step(f"on_delay {level}", Answer.PASSES if delay.on else Answer.STOPS, text)
 
 
 def _words(duration: Duration) -> str:

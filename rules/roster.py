@@ -60,7 +60,7 @@ class Roster:
         for rank, gate in enumerate(self.gates.values(), -len(self.gates)):
             gate.rank = rank
         self._context = {key: self.signal(name) for key, name in rules.assets.context(asset).items()}
-        used = [(rule.fault_after, rule.detect.signals()) for rule in written]
+        used = [(rule.fault_after, tuple(rule.signals)) for rule in written]
         used += [(patience, (name,)) for name, patience in rules.instruments.get(asset, {}).items()]
         for name, patience in _patience(used, self._delivered).items():
             self._add(instrument_fault(patience), InstrumentFault(self.signal(name)))

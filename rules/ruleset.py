@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 from pydantic import ValidationError
 
 from rules.alarms import Kind
-from rules.assetmodel import AssetModel, load_assets
+from rules.assetmodel import AssetModel, read_assets
 from rules.detectors import CONFIGS
 from rules.detectors.base import DetectorConfig
 from rules.digest import digest
@@ -155,7 +155,7 @@ def load_rules(
     What was read already may stand for its text. Files whose names end with `.csv` are tables that the rule files
     beside them may name. `site` adds warnings about what a plant in service should have. `zone` is the site's.
     """
-    model, problems = load_assets(*assets) if assets else (NOTHING_KNOWN, [])
+    model, problems = read_assets(*assets) if assets else (NOTHING_KNOWN, [])
     tables = {name: text for name, text in files.items() if isinstance(text, str) and name.endswith(TABLE)}
     found = [rule for name in sorted(files) if name not in tables for rule in _read_file(name, files, tables, problems)]
     problems.extend(_repeated(found))

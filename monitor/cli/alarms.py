@@ -38,22 +38,26 @@ def alarms(
     """Show the alarms that are active, latched, shelved, suppressed or out of service.
 
     The most urgent stand first. Each shows its state (a letter of ISA-18.2),
-    since when, what it is about, and the id that `andon alarm` takes. Also
-    while the monitor does not run: then as it was left.
+    since when, what it is about, and the id that `andon alarm` takes; it is
+    marked not evaluated where its rule holds it while `when` does not hold.
+    Also while the monitor does not run: then as it was left.
 
       andon alarms --site plant
       andon alarms --site plant --all --json
     """
     from monitor.database.queries import AlarmReader
+    from monitor.unevaluated import unevaluated
 
     settings = load(site).settings
     with closing(AlarmReader(settings.data_dir / "alarms.db")) as reader:
         found = sorted(reader.alarms() if everything else reader.active(), key=_urgency)
+        blind = unevaluated(reader) if found else set()
+    evaluated = [(alarm.asset, alarm.rule, alarm.part) not in blind for alarm in found]
     if as_json:
-        typer.echo(_json(found))
+        typer.echo(_json(found, evaluated))
         return
-    for alarm in found:
-        typer.echo(_shown(alarm, settings.timezone))
+    for alarm, looked_at in zip(found, evaluated, strict=True):
+        typer.echo(_shown(alarm, looked_at, settings.timezone))
     if not found:
         typer.echo("no alarms")
 
@@ -62,20 +66,20 @@ def _urgency(alarm: Alarm) -> tuple[bool, bool, int]:
     return bool(alarm.suppression), alarm.kind != "safety", -alarm.priority.rank
 
 
-def _json(found: list[Alarm]) -> str:
+def _json(found: list[Alarm], evaluated: list[bool]) -> str:
     import msgspec
 
     from monitor.codecs.timestamps import format_iso
 
-    def row(alarm: Alarm) -> dict[str, Any]:
+    def row(alarm: Alarm, looked_at: bool) -> dict[str, Any]:
         held = [{**msgspec.structs.asdict(s), "until": s.until and format_iso(s.until)} for s in alarm.suppression]
         times = {"since": format_iso(alarm.since), "at": format_iso(alarm.at), "suppression": held}
-        return {**msgspec.structs.asdict(alarm), **times}
+        return {**msgspec.structs.asdict(alarm), **times, "evaluated": looked_at}
 
-    return msgspec.json.format(msgspec.json.encode([row(alarm) for alarm in found])).decode()
+    return msgspec.json.format(msgspec.json.encode(list(map(row, found, evaluated)))).decode()
 
 
-def _shown(alarm: Alarm, timezone: str) -> str:
+def _shown(alarm: Alarm, looked_at: bool, timezone: str) -> str:
     from zoneinfo import ZoneInfo
 
     from monitor.alerting.messages import moment
@@ -90,6 +94,8 @@ def _shown(alarm: Alarm, timezone: str) -> str:
         until = "as long as it holds" if hold.until is None else f"until {moment(hold.until, zone)}"
         once = ", or normal again" if hold.once else ""
         lines.append(f"    {hold.state.words} {until}{once}, by {hold.by}: {hold.comment}")
+    if not looked_at:
+        lines.append("    not evaluated: its rule is not armed, the alarm stays as it was")
     if alarm.suppression:
         lines.append(f"    underneath: {alarm.underneath} {alarm.underneath.words}")
     return "\n".join(plain(line) for line in (*lines, f"    {alarm.alarm}"))

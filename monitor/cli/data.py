@@ -92,7 +92,7 @@ def export(
     """Write stored readings, ordered by time; also while the monitor runs.
 
     The ending of FILE says the format: .csv, .csv.gz or .parquet (needs
-    andon[export]). Times are in UTC; the end itself is not part of it.
+    andon\\[export]). Times are in UTC; the end itself is not part of it.
 
       andon export --site plant --out day.csv.gz --start 2026-03-02 --end 2026-03-03
       andon export --site plant --out oven.csv --asset line1/oven --metric zone1

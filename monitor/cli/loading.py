@@ -36,7 +36,7 @@ def check_site(directory: Path, *, connect: bool = False) -> int:
 
     loaded = _loaded(directory)
     problems = [*loaded.problems, *_journal_problems(directory, loaded.site), *_store_problems(directory, loaded.site)]
-    problems += _override_problems(loaded.site)
+    problems += _lasting_problems(loaded.site)
     if connect:
         problems += _broker_problems(directory, loaded.site)
     show(problems)
@@ -57,26 +57,27 @@ def _journal_problems(directory: Path, site: Site | None) -> list[Problem]:
     return [document.problem(("journal",), *finding) for finding in check_journal(site.settings)]
 
 
-def _override_problems(site: Site | None) -> list[Problem]:
-    """The limits that people overrode, where the monitor has run already."""
+def _lasting_problems(site: Site | None) -> list[Problem]:
+    """Limits that people overrode, and rules that lack something, where the monitor has run already."""
     path = None if site is None else site.settings.data_dir / "alarms.db"
     if site is None or path is None or not path.exists():
         return []
     from contextlib import closing
     from zoneinfo import ZoneInfo
 
-    from monitor import clock
+    from monitor import clock, diagnosing, overrides
     from monitor.database.migrate import AlarmDatabaseError
     from monitor.database.queries import AlarmReader
-    from monitor.overrides import as_warnings, differences
     from rules.problems import Problem
 
     try:
         with closing(AlarmReader(path)) as reader:
-            found = differences(reader, site.ruleset, clock.now())
+            found = overrides.differences(reader, site.ruleset, clock.now())
+            lacking = list(diagnosing.diagnosed(reader, site.ruleset, clock.now()))
     except AlarmDatabaseError as error:
         return [Problem(path.name, 0, f"limits that people overrode are not known: {error}", severity="warning")]
-    return list(as_warnings(found, site.texts, ZoneInfo(site.settings.timezone)))
+    told = overrides.as_warnings(found, site.texts, ZoneInfo(site.settings.timezone))
+    return [*told, *diagnosing.as_warnings(lacking, site.texts)]
 
 
 def _store_problems(directory: Path, site: Site | None) -> list[Problem]:

@@ -27,6 +27,12 @@ _DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]")
 _MINUTES: Final = {f"{minute // 60:02d}:{minute % 60:02d}": minute * 60 * SECOND for minute in range(24 * 60)}
 _SECONDS: Final = {f":{second:02d}": second * SECOND for second in range(61)}
 _REST: Final = re.compile(r"(?:[.,]([0-9]{1,9}))?(?:Z|z|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)?")
+_UNUSUAL: Final = re.compile(
+    r"(?P<year>[0-9]{4})(?P<dash>-?)(?P<month>0[1-9]|1[0-2])(?P=dash)(?P<day>[0-2][0-9]|3[01])[Tt ]"
+    r"(?P<hour>[01][0-9]|2[0-3])(?:(?P<colon>:)?(?P<minute>[0-5][0-9]))"
+    r"(?(colon)(?!:)|(?P<second>[0-5][0-9]|60)?)(?P<rest>(?:[.,][0-9]+)?(?:[Zz]|[+-][0-9:]+)?)"
+)
+"""Date and time without seconds, or without signs between the digits."""
 _EPOCH: Final = re.compile(r"-?[0-9]{1,19}(?:\.[0-9]{1,19})?")
 _SCALE: Final[tuple[int, ...]] = tuple(10 ** (9 - digits) for digits in range(10))
 _DAY_ZERO: Final = date(1970, 1, 1).toordinal()
@@ -35,13 +41,15 @@ _DAY_ZERO: Final = date(1970, 1, 1).toordinal()
 def parse_iso(text: str) -> Instant:
     """The instant of an ISO 8601 / RFC 3339 text such as `2026-03-01T06:00:00.123456789+01:00`; no zone means UTC.
 
+    Seconds may be absent, and so may all of `-` and `:`.
+
     Raises:
         ValueError: it is none, has more than nine digits, or lies outside the years 1678 to 2261.
     """
     try:
         base = _day(text[:11]) + _MINUTES[text[11:16]] + _SECONDS[text[16:19]]
     except KeyError:
-        raise ValueError(NO_STAMP) from None
+        return parse_iso(_as_usual(text))
     rest = text[19:]
     if rest == "Z" or not rest:
         return base
@@ -51,11 +59,21 @@ def parse_iso(text: str) -> Instant:
     return base + _fraction_and_zone(rest)
 
 
+def _as_usual(text: str) -> str:
+    """The same in full: without seconds, or without any `-` and `:`, it says as much."""
+    found = _UNUSUAL.fullmatch(text)
+    if not found:
+        raise ValueError(NO_STAMP)
+    year, month, day, hour, minute, rest = found.group("year", "month", "day", "hour", "minute", "rest")
+    second = found["second"] or "00"
+    return f"{year}-{month}-{day}T{hour}:{minute}:{second}{rest}"
+
+
 @lru_cache(maxsize=1024)
 def _day(text: str) -> Instant:
     found = _DATE.fullmatch(text)
     if not found:
-        raise ValueError(NO_STAMP)
+        raise KeyError(text)
     year, month, day = map(int, found.groups())
     if not 1678 <= year <= 2261:
         raise ValueError("outside the years 1678 to 2261")

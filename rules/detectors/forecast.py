@@ -29,13 +29,14 @@ class ForecastConfig(DetectorConfig):
     The line is Theil-Sen's, through the means of at most 48 stretches of the window, so single outliers do not turn
     it. Its slope has an interval of 90 %, wider where neighbouring values resemble each other; while that interval
     contains standing still there is no alarm. The reason gives the time to the limit with its earliest and latest
-    (null: never, as far as the data tell). `direction` says from which side the limit is reached.
+    (null: never, as far as the data tell). `direction` says from which side the limit is reached; without it, it is the
+    side on which the first line lies after the rule was armed.
     """
 
     type: Literal["forecast"]
     signal: str
     limit: Limit
-    direction: Literal["rising", "falling"] = "rising"
+    direction: Literal["rising", "falling"] | None = None
     horizon: DurationField
     window: DurationField
     on_delay: DurationField = 0
@@ -71,7 +72,9 @@ class Forecast(Detector):
     def __init__(self, signal: Signal, limit: float, config: ForecastConfig, ignore_quality: bool) -> None:
         self.inputs = (signal,)
         self._limit = limit
-        self._sign = 1.0 if config.direction == "rising" else -1.0
+        self._given = None if config.direction is None else 1.0 if config.direction == "rising" else -1.0
+        self._sign = self._given or 1.0
+        self._sided = self._given is not None
         self._horizon = config.horizon / SECOND
         self._length: Duration = config.window
         self._ignore = ignore_quality
@@ -100,6 +103,8 @@ class Forecast(Detector):
             self._trend = None
             return
         self._trend = trend(points)
+        if not self._sided:
+            self._sign, self._sided = (1.0 if self._trend.level <= self._limit else -1.0), True
         reached = self._times(self._trend)[0]
         sure = reached == 0 or self._sign * (self._trend.least if self._sign > 0 else self._trend.most) > 0
         near = reached <= self._horizon * (RELIEF if self._on else 1)
@@ -117,6 +122,7 @@ class Forecast(Detector):
         del at
         self._window.clear()
         self._trend, self._on = None, held[0]
+        self._sided = self._given is not None or self._on
 
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """The time to the limit, with its interval."""
@@ -140,9 +146,10 @@ class Forecast(Detector):
         self._taking.shift(delta)
 
     def snapshot(self) -> list[Any]:
-        """Window, last reading taken, line, on."""
+        """Window, last reading taken, line, on, and from which side the limit is reached where that was found out."""
         line = None if self._trend is None else list(self._trend)
-        return [self._window.snapshot(), self._taking.snapshot(), line, self._on]
+        side = [self._sign] if self._sided and self._given is None else []
+        return [self._window.snapshot(), self._taking.snapshot(), line, self._on, *side]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
@@ -150,6 +157,8 @@ class Forecast(Detector):
         self._taking.restore(data[1])
         self._trend = None if data[2] is None else Trend(*map(float, data[2]))
         self._on = data[3]
+        if self._given is None and len(data) > 4:
+            self._sign, self._sided = float(data[4]), True
 
 
 def _seconds(distance: float, slope: float) -> float:

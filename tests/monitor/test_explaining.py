@@ -138,6 +138,37 @@ def test_why_nothing_came_names_the_step_that_ended_it(plant: Plant, events: lis
     assert told.output.splitlines()[0].split(": ", 1)[1].startswith(answer)
 
 
+def test_a_rule_that_is_not_armed_is_not_said_to_have_looked(plant: Plant) -> None:
+    plant.run(seen(0, asset="oven", temperature=90, running=False))
+    told = plant.explain("--rule", "too-hot", "--asset", "oven", "--at", AT.format(40)).output
+    assert "condition high: not looked at: the rule is not armed" in told
+
+
+def test_of_several_alarms_nearby_the_last_one_before_is_named(plant: Plant) -> None:
+    values = [(0, 90), (12, 20), (13, 90), (30, 90)]
+    ids = plant.run(*[seen(second, asset="oven", temperature=t, running=True) for second, t in values], tick(31))
+    told = plant.explain("--rule", "too-hot", "--asset", "oven", "--at", AT.format(55)).output
+    assert f"it did come: {ids[-1]}" in told
+
+
+def test_why_nothing_came_of_a_rule_over_several_machines(plant: Plant) -> None:
+    plant.write(
+        "version: 1\nrules:\n  - {id: apart, kind: quality, response: Look., assets: hall, detect: {type: condition, "
+        'scope: plant, expression: \'asset("a").x - asset("b").x > 5\', on_delay: 10s}}\n'
+    )
+    plant.run(seen(0, asset="a", x=9), seen(0, asset="b", x=1))
+    told = plant.explain("--rule", "apart", "--asset", "hall", "--at", AT.format(25)).output
+    assert "on_delay on: has held for 5s of 10s" in told
+    refused = plant.explain("--rule", "apart", "--asset", "a", "--at", AT.format(25))
+    assert "its alarm is shown under hall" in " ".join(refused.output.split())
+
+
+def test_why_there_is_no_instrument_fault(plant: Plant) -> None:
+    plant.run(seen(0, asset="oven", temperature=90, running=True, bad=("temperature",)))
+    told = plant.explain("--rule", "system.instrument-fault", "--asset", "oven", "--at", AT.format(50)).output
+    assert "has held for 30s of 1m" in told
+
+
 def test_a_shelf_explains_the_silence(plant: Plant) -> None:
     second = seen(20, asset="oven", temperature=90, running=True)
     shelve = Command(T0 + 30 * SECOND, "shelve", "oven", "oven:too-hot", "kim", "sensor drifts", T0 + 3600 * SECOND)

@@ -374,3 +374,14 @@ def test_many_rules_load_and_are_found() -> None:
     assert loaded.ruleset is not None
     assert [r.id for r in loaded.ruleset.for_asset("line6/m2994")] == []
     assert [r.id for r in loaded.ruleset.for_asset(f"line{2995 % 7}/m2995")] == ["r2995"]
+
+
+def test_what_is_wrong_with_the_machines_hides_nothing_that_is_wrong_with_the_rules() -> None:
+    machines = "types: {a: {signals: {t: {}}}, b: {signalz: {}}}\nassets: {m: {type: a}, n: {type: c}}\n"
+    text = "version: 1\nrules:\n  - {id: r, kind: equipment, assets: m, detect: {type: limits, signal: tt, high: 1}}\n"
+    loaded = load_rules({"rules/a.yaml": text}, ("assets.yaml", machines))
+    assert loaded.ruleset is None
+    told = "\n".join(str(problem) for problem in loaded.problems)
+    assert "unknown key `signalz`" in told
+    assert "unknown type `c`" in told
+    assert "unknown signal `tt`" in told

@@ -17,6 +17,7 @@ from monitor import clock
 from monitor.alerting.topics import AlarmTable, _payload
 from monitor.cli import app
 from monitor.database.queries import AlarmReader
+from monitor.diagnosing import as_warnings, diagnosed
 from monitor.errors import RefusedError
 from monitor.journal.entries import Message
 from monitor.journal.reader import journal_end
@@ -63,11 +64,9 @@ class Line:
         self._intake = intake
         self._decider = decider
 
-    async def see(self, value: float) -> None:
-        now = self._intake.stamp()
-        await self._intake.messages(
-            [Message(now, "main", b"plant/oven", f'{{"x": {value}}}'.encode(), 1, False, False, 1)]
-        )
+    async def see(self, value: float, **more: object) -> None:
+        payload = json.dumps({"x": value, **more}).encode()
+        await self._intake.messages([Message(self._intake.stamp(), "main", b"plant/oven", payload, 1, False, False, 1)])
         async with asyncio.timeout(10):
             while self._decider._committed < self._intake.head:  # noqa: ASYNC110 - the decider tells nobody else
                 await asyncio.sleep(0.01)
@@ -339,3 +338,48 @@ def test_why_nothing_came_knows_of_other_limits(site: Site) -> None:
     told = andon("explain", "--site", directory, "--rule", "hot", "--asset", "oven").stdout
     assert "no longer above high limit 90" in told
     assert "overridden by kim: trial; the files say 80" in told
+
+
+# -- what is not looked at ------------------------------------------------------------------------------------------
+
+GATED = """\
+version: 1
+rules:
+  - {id: hot, kind: equipment, response: Cool it., when: running == true, detect: {type: limits, signal: x, high: 80}}
+  - {id: wrong, kind: equipment, response: Look., detect: {type: limits, signal: xx, high: 80}}
+"""
+
+
+def test_an_alarm_that_is_held_while_its_gate_is_closed_is_marked(site: Site) -> None:
+    directory = site.settings.data_dir.parent
+    (directory / "rules" / "a.yaml").write_text(GATED)
+    gated = load_site(directory, {}).site
+    assert gated is not None
+
+    async def script(running: Line) -> None:
+        await running.see(90, running=True)
+        await running.see(90, running=False)
+        await running.ask("override", comment="trial", duration=HOUR, limits={"high": 85})
+
+    on(gated, script)
+    (alarm,) = json.loads(andon("alarms", "--site", directory, "--json").stdout)
+    assert (alarm["rule"], alarm["evaluated"]) == ("hot", False)
+    assert "not evaluated: its rule is not armed" in andon("alarms", "--site", directory).stdout
+
+
+def test_a_rule_whose_signal_never_comes_is_named_by_check(site: Site) -> None:
+    directory = site.settings.data_dir.parent
+    (directory / "rules" / "a.yaml").write_text(GATED)
+    gated = load_site(directory, {}).site
+    assert gated is not None
+
+    async def script(running: Line) -> None:
+        await running.see(20, running=True)
+        await running.ask("override", comment="trial", duration=HOUR, limits={"high": 85})
+
+    on(gated, script)
+    with closing(AlarmReader(gated.settings.data_dir / "alarms.db")) as reader:
+        found = list(diagnosed(reader, gated.ruleset, clock.now() + HOUR))
+    assert [(one.rule, one.text) for one in found] == [("wrong", "the signal `xx` was never seen")]
+    (warning,) = as_warnings(found, gated.texts)
+    assert str(warning).startswith("rules/a.yaml:4: warning: `wrong` cannot decide on `oven`")

@@ -159,9 +159,9 @@ def test_what_takes_more_than_a_hundred_years_is_never():
     assert over.reason["forecast"] == {"in": None, "earliest": None, "latest": None}
 
 
-@pytest.mark.parametrize("start", [100, 105])
-def test_what_is_at_the_limit_already_has_reached_it_though_it_stands_still(start: float):
-    (raised,) = feed(watching(FILTER), rising(0, 6, start=start))
+@pytest.mark.parametrize(("start", "more"), [(100, ""), (105, ", direction: rising")])
+def test_what_is_at_the_limit_already_has_reached_it_though_it_stands_still(start: float, more: str):
+    (raised,) = feed(watching(FILTER.replace("}", f"{more}}}")), rising(0, 6, start=start))
     assert raised.reason["forecast"]["in"] == 0
     assert raised.reason["text"] == f"dp {start} reaches 100 in 0s (0s to 0s)"
 
@@ -235,3 +235,25 @@ def test_what_was_before_the_rule_was_armed_is_forgotten_though_the_clock_was_se
     again = {second: 40 + 15 * (second - 400) / HOUR for second in range(4300, 4300 + 7000, 300)}
     events = [seen(second, late=HOUR, dp=value) for second, value in again.items()]
     assert told(m, seen(415, late=HOUR, run=False), seen(4000, late=HOUR, run=True), *events) == []
+
+
+@pytest.mark.parametrize(("start", "slope", "raised"), [(100, -0.5, True), (-80, 0.5, True), (100, 0.5, False)])
+def test_without_a_direction_the_limit_is_reached_from_where_the_signal_is(start: float, slope: float, raised: bool):
+    m = watching("{type: forecast, signal: x, limit: 10, horizon: 2m, window: 1m}")
+    happened = told(m, *[seen(second, x=start + slope * second) for second in range(0, 130, 1)])
+    assert bool(happened) is raised
+
+
+def test_a_limit_that_is_hours_away_below_the_signal_is_no_alarm():
+    m = watching("{type: forecast, signal: x, limit: 10, horizon: 10m, window: 5m}")
+    assert told(m, *[seen(second, x=100 - 0.01 * second) for second in range(0, 600, 2)]) == []
+
+
+def test_the_side_of_the_limit_is_kept_over_a_restart():
+    m = watching("{type: forecast, signal: x, limit: 10, horizon: 2m, window: 1m}")
+    story = [seen(second, x=100 - 0.5 * second) for second in range(0, 200, 1)]
+    whole = told(watching("{type: forecast, signal: x, limit: 10, horizon: 2m, window: 1m}"), *story)
+    begun = told(m, *story[:90])
+    again = type(m).restore(m.rules, json.loads(json.dumps(m.snapshot())))
+    assert begun + told(again, *story[90:]) == whole
+    assert whole
