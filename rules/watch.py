@@ -186,7 +186,13 @@ class Watch:
             return (*seen, False)
         if self._has_input(None):
             return None
-        return (*(delay.raw for delay in self.delays[:-1]), True)
+        return (*(delay.raw for delay in self.delays[:-1]), not self._waits)
+
+    @property
+    def _waits(self) -> bool:
+        """Whether it cannot tell only because looking back has not gone on for long enough yet."""
+        bad = self._has_input(Quality.BAD) or (self._strict and self._has_input(Quality.UNCERTAIN))
+        return not bad and any(sight.waits for sight in self._sights)
 
     def _has_input(self, quality: Quality | None) -> bool:
         return quality in [signal.quality for signal in self.detector.inputs]
