@@ -61,9 +61,9 @@ required has the default given, or is simply absent.
 
 ## Expressions
 
-Numbers, `'text'`, `true`, `false` and `pi`; signals by name, in backquotes where that is no plain word; `and`, `or`,
-`not`, comparisons (also chained: `1 < x < 5`), `+ - * / // % **`, `x if c else y`; `abs`, `min`, `max`, `round`,
-`sqrt`, `exp`, `log`.
+Numbers, times as their seconds (`runtime > 2h`), `'text'`, `true`, `false` and `pi`; signals by name, in backquotes
+where that is no plain word; `and`, `or`, `not`, comparisons (also chained: `1 < x < 5`), `+ - * / // % **`,
+`x if c else y`; `abs`, `min`, `max`, `round`, `sqrt`, `exp`, `log`.
 
 What is not known is neither true nor false. A signal is unknown before its first reading, and while its quality is bad
 (uncertain counts as good, except in `detect` of a safety rule); so is what has no finite real result, such as a
@@ -90,10 +90,17 @@ A condition may look back on a signal, wherever it stands in a rule:
 | `changed(x, 5m)` | whether the value was another one; unknown before the first |
 | `age(x)` | seconds since the last reading, good or bad; unknown before the first |
 
+Until the whole time was looked through, `count` and `max` are at least, `min` is at most what was seen, and `changed`
+is true or unknown: `max(flow, 5m) > 90` is true with the first 95, `count(part, 10m) < 3` unknown for ten minutes.
+While a reading is bad, `count` and `changed` are unknown; after it, or after a break of our own link to the broker, the
+time begins anew. Bounds go through `+ - * /` by a number, `abs`, `min` and `max`; whatever else is made of them is
+unknown, while `mean` and `rate` go by what there is.
+
 A reading leaves a window up to a sixtieth of its length late. `age` stands by itself on one side of `<`, `<=`, `>` or
 `>=`: the instant at which it reaches the other side is exact, and from that instant on it exceeds it. It does not grow
 while our own link to the broker is down. In `detect` looking back begins when the rule is armed (with the value that
-holds then), in `when` and `suppress_when` with the asset's first reading.
+holds then), without `when` at the first reading of its signals; in `when` and `suppress_when` at the first reading of a
+signal named there. So `age(x) > 600` is true 600 seconds after arming at the soonest, however old the last reading was.
 
 ## A rule
 """

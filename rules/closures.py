@@ -1,6 +1,7 @@
 """The meaning of expressions: small functions over a mapping of values, put together from one another.
 
 None is unknown. Every closure made here is total: whatever the mapping holds, it gives a value and never raises.
+Only those made `bounded` look for values of which no more than bounds are known; to the others such a one is unknown.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from math import isfinite
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
-from rules.events import Value
+from rules.bounds import Bound, Known, carried, decided
 
-Closure: TypeAlias = Callable[[Mapping[str, Value]], Value]
-Truth: TypeAlias = Callable[[Mapping[str, Value]], bool | None]
+Closure: TypeAlias = Callable[[Mapping[str, Known]], Known]
+Truth: TypeAlias = Callable[[Mapping[str, Known]], bool | None]
 
 Compare: TypeAlias = Callable[[Any, Any], bool]
 
@@ -26,27 +27,39 @@ FAILURES: Final = (ArithmeticError, ValueError)
 def signal(name: str) -> Closure:
     """The value of a signal, unknown where it is missing."""
 
-    def read(values: Mapping[str, Value]) -> Value:
+    def read(values: Mapping[str, Known]) -> Known:
         return values.get(name)
 
     return read
 
 
-def constant(value: Value) -> Closure:
+def constant(value: Known) -> Closure:
     """Always this value."""
 
-    def same(_: Mapping[str, Value]) -> Value:
+    def same(_: Mapping[str, Known]) -> Known:
         return value
 
     return same
 
 
-def as_truth(value: Closure) -> Truth:
+def as_truth(value: Closure, *, bounded: bool = False) -> Truth:
     """A value as a condition: a number is true unless it is 0; text is unknown."""
+    if bounded:
+        return _as_truth_of_bounds(value)
 
-    def judge(values: Mapping[str, Value]) -> bool | None:
+    def judge(values: Mapping[str, Known]) -> bool | None:
         found = value(values)
         return None if found is None or isinstance(found, str) else found != 0
+
+    return judge
+
+
+def _as_truth_of_bounds(value: Closure) -> Truth:
+    exact = as_truth(itemgetter(0))
+
+    def judge(values: Mapping[str, Known]) -> bool | None:
+        found: Any = value(values)
+        return decided(operator.ne, found, 0.0) if type(found) is Bound else exact([found])  # type: ignore[arg-type]
 
     return judge
 
@@ -62,7 +75,7 @@ def disjunction(operands: Sequence[Truth]) -> Truth:
 
 
 def _both(left: Truth, right: Truth) -> Truth:
-    def run(values: Mapping[str, Value]) -> bool | None:
+    def run(values: Mapping[str, Known]) -> bool | None:
         first = left(values)
         if first is False:
             return False
@@ -73,7 +86,7 @@ def _both(left: Truth, right: Truth) -> Truth:
 
 
 def _fold(operands: Sequence[Truth], *, absorbing: bool) -> Truth:
-    def run(values: Mapping[str, Value]) -> bool | None:
+    def run(values: Mapping[str, Known]) -> bool | None:
         result: bool | None = not absorbing
         for operand in operands:
             found = operand(values)
@@ -89,7 +102,7 @@ def _fold(operands: Sequence[Truth], *, absorbing: bool) -> Truth:
 def negation(operand: Truth) -> Truth:
     """Kleene's `not`."""
 
-    def run(values: Mapping[str, Value]) -> bool | None:
+    def run(values: Mapping[str, Known]) -> bool | None:
         found = operand(values)
         return None if found is None else not found
 
@@ -99,7 +112,7 @@ def negation(operand: Truth) -> Truth:
 def choice(condition: Truth, then: Closure, otherwise: Closure) -> Closure:
     """`then if condition else otherwise`; under an unknown condition what both branches agree on, else unknown."""
 
-    def run(values: Mapping[str, Value]) -> Value:
+    def run(values: Mapping[str, Known]) -> Known:
         chosen = condition(values)
         if chosen is None:
             first, second = then(values), otherwise(values)
@@ -109,12 +122,14 @@ def choice(condition: Truth, then: Closure, otherwise: Closure) -> Closure:
     return run
 
 
-def comparison(compare: Compare, left: Closure, right: Closure) -> Truth:
+def comparison(compare: Compare, left: Closure, right: Closure, *, bounded: bool = False) -> Truth:
     """One comparison; unknown where an operand is, or where text is ordered against a number."""
+    if bounded:
+        return _among_bounds(compare, left, right)
     if compare in EQUALITIES:
         return _equality(compare, left, right)
 
-    def run(values: Mapping[str, Value]) -> bool | None:
+    def run(values: Mapping[str, Known]) -> bool | None:
         try:
             return compare(left(values), right(values))
         except TypeError:
@@ -124,18 +139,33 @@ def comparison(compare: Compare, left: Closure, right: Closure) -> Truth:
 
 
 def _equality(compare: Compare, left: Closure, right: Closure) -> Truth:
-    def run(values: Mapping[str, Value]) -> bool | None:
+    def run(values: Mapping[str, Known]) -> bool | None:
         first, second = left(values), right(values)
         return None if first is None or second is None else compare(first, second)
 
     return run
 
 
-def chain(compares: Sequence[Compare], operands: Sequence[Closure]) -> Truth:
-    """`a < b <= c`: Kleene's `and` of the neighbours' comparisons, each operand evaluated once."""
-    links = [comparison(compare, itemgetter(n), itemgetter(n + 1)) for n, compare in enumerate(compares)]
+def _among_bounds(compare: Compare, left: Closure, right: Closure) -> Truth:
+    exact = comparison(compare, itemgetter(0), itemgetter(1))
 
-    def run(values: Mapping[str, Value]) -> bool | None:
+    def run(values: Mapping[str, Known]) -> bool | None:
+        pair: Any = (left(values), right(values))
+        types = {type(one) for one in pair}
+        return decided(compare, *pair) if Bound in types and types <= _NUMBERS else exact(pair)
+
+    return run
+
+
+_NUMBERS: Final = frozenset({float, bool, Bound})
+
+
+def chain(compares: Sequence[Compare], operands: Sequence[Closure], *, bounded: bool = False) -> Truth:
+    """`a < b <= c`: Kleene's `and` of the neighbours' comparisons, each operand evaluated once."""
+    pairs = [(itemgetter(n), itemgetter(n + 1)) for n in range(len(compares))]
+    links = [comparison(compare, *pair, bounded=bounded) for compare, pair in zip(compares, pairs, strict=True)]
+
+    def run(values: Mapping[str, Known]) -> bool | None:
         found: Any = [operand(values) for operand in operands]
         truths = [link(found) for link in links]
         if False in truths:
@@ -145,13 +175,15 @@ def chain(compares: Sequence[Compare], operands: Sequence[Closure]) -> Truth:
     return run
 
 
-def calculation(calculate: Callable[..., Any], operands: Sequence[Closure]) -> Closure:
+def calculation(calculate: Callable[..., Any], operands: Sequence[Closure], *, bounded: bool = False) -> Closure:
     """A function of numbers; unknown where an operand is no number or the result is not finite and real."""
+    if bounded:
+        return _carrying(calculate, operands)
     return _binary(calculate, *operands) if len(operands) == 2 else _any_number(calculate, operands)
 
 
 def _binary(calculate: Callable[..., Any], left: Closure, right: Closure) -> Closure:
-    def run(values: Mapping[str, Value]) -> Value:
+    def run(values: Mapping[str, Known]) -> Known:
         first, second = left(values), right(values)
         if type(first) is not float or type(second) is not float:
             return None
@@ -165,7 +197,7 @@ def _binary(calculate: Callable[..., Any], left: Closure, right: Closure) -> Clo
 
 
 def _any_number(calculate: Callable[..., Any], operands: Sequence[Closure]) -> Closure:
-    def run(values: Mapping[str, Value]) -> Value:
+    def run(values: Mapping[str, Known]) -> Known:
         numbers: list[Any] = [operand(values) for operand in operands]
         if any(type(number) is not float for number in numbers):
             return None
@@ -174,6 +206,16 @@ def _any_number(calculate: Callable[..., Any], operands: Sequence[Closure]) -> C
         except FAILURES:
             return None
         return result if type(result) is float and isfinite(result) else None
+
+    return run
+
+
+def _carrying(calculate: Callable[..., Any], operands: Sequence[Closure]) -> Closure:
+    exact = calculation(calculate, [itemgetter(n) for n in range(len(operands))])
+
+    def run(values: Mapping[str, Known]) -> Known:
+        numbers: Any = [operand(values) for operand in operands]
+        return carried(calculate, numbers) if Bound in map(type, numbers) else exact(numbers)
 
     return run
 

@@ -19,9 +19,10 @@ from typing import Annotated, Any, Final, NamedTuple, TypeAlias, cast
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from rules import closures, windowed
+from rules.bounds import Known
 from rules.closures import Closure, Truth
 from rules.durations import parse_duration
-from rules.events import Value
+from rules.events import SECOND, Value
 from rules.problems import InputError, quoted, unknown
 from rules.windowed import AGE, WindowCall
 
@@ -78,16 +79,16 @@ class Crossing(NamedTuple):
 class Expression:
     """A compiled expression; equal and hashed by its text.
 
-    `evaluate(values)` gives its value and `holds(values)` its truth, None being unknown; neither ever raises. The
-    values of its `windows` are looked up by their keys, and so are the `foreign` signals of other assets, whose keys
-    stand among the `signals`. `crossings` are its comparisons with an age, `inexact` is the refusal of an age that
-    stands where no instant can be derived from it.
+    `evaluate(values)` gives its value and `holds(values)` its truth, None being unknown; neither ever raises. Of the
+    values that `holds` is given no more than bounds may be known. The values of its `windows` are looked up by their
+    keys, and so are the `foreign` signals of other assets, whose keys stand among the `signals`. `crossings` are its
+    comparisons with an age, `inexact` is the refusal of an age that stands where no instant can be derived from it.
     """
 
     text: str
     signals: frozenset[str] = field(compare=False, repr=False)
     evaluate: Callable[[Mapping[str, Value]], Value] = field(compare=False, repr=False)
-    holds: Callable[[Mapping[str, Value]], bool | None] = field(compare=False, repr=False)
+    holds: Callable[[Mapping[str, Known]], bool | None] = field(compare=False, repr=False)
     windows: tuple[WindowCall, ...] = field(default=(), compare=False, repr=False)
     foreign: tuple[ForeignSignal, ...] = field(default=(), compare=False, repr=False)
     crossings: tuple[Crossing, ...] = field(default=(), compare=False, repr=False)
@@ -120,8 +121,8 @@ def compile_expression(text: str) -> Expression:
     return Expression(
         text,
         frozenset(compiler.signals),
-        evaluate,
-        _truth(tree, evaluate),
+        cast("Callable[[Mapping[str, Value]], Value]", evaluate),
+        compiler.truth(tree, evaluate),
         windows,
         tuple(sorted(source.foreign)),
         tuple(compiler.crossings),
@@ -215,12 +216,10 @@ class Source:
 
     def _duration(self, text: str, column: int) -> str:
         try:
-            length = parse_duration(text)
+            parse_duration(text)
         except InputError:
             hint = "a name begins with a letter"
             raise ExpressionError(f"{quoted(text)} is not a number", hint, column) from None
-        if length <= 0:
-            raise ExpressionError(f"the time {quoted(text)} is too short", "write 5m", column)
         return self._placeholder("duration", text)
 
     def _placeholder(self, kind: str, meaning: str) -> str:
@@ -266,6 +265,7 @@ class _Compiler:
         self._nodes = 0
         self._turning: set[ast.expr] = set()
         self._keys: dict[ast.expr, str] = {}
+        self._bounding: set[ast.AST] = set()
 
     def value(self, node: ast.expr, depth: int) -> Closure:
         """The closure of a node `depth` levels down."""
@@ -277,8 +277,23 @@ class _Compiler:
             raise self._error(node, f"{type(node).__name__.lower()} is not part of an expression")
         return build(self, node, depth + 1)
 
+    def truth(self, node: ast.expr, value: Closure) -> Truth:
+        """The closure of a node as a condition."""
+        is_truth = isinstance(node, (ast.BoolOp, ast.Compare)) or (
+            isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+        )
+        return cast("Truth", value) if is_truth else closures.as_truth(value, bounded=self._bounded(node))
+
     def _condition(self, node: ast.expr, depth: int) -> Truth:
-        return _truth(node, self.value(node, depth))
+        return self.truth(node, self.value(node, depth))
+
+    def _bounded(self, *nodes: ast.expr) -> bool:
+        """Whether, in what was compiled of these, only bounds may be known of something."""
+        return bool(self._bounding) and any(part in self._bounding for node in nodes for part in ast.walk(node))
+
+    def _calculation(self, calculate: Callable[..., Any], nodes: list[ast.expr], depth: int) -> Closure:
+        operands = [self.value(node, depth) for node in nodes]
+        return closures.calculation(calculate, operands, bounded=self._bounded(*nodes))
 
     def _logic(self, node: Any, depth: int) -> Closure:
         operands = [self._condition(operand, depth) for operand in node.values]
@@ -297,8 +312,10 @@ class _Compiler:
                 self.crossings.append(Crossing(self._keys[nodes[n + age]], operands[n + 1 - age]))
         tables = (closures.COMPARISONS if age is None else closures.AGEING[age] for age in ages)
         compares = [table[type(op).__name__] for table, op in zip(tables, node.ops, strict=True)]
-        single = len(compares) == 1
-        return closures.comparison(compares[0], *operands) if single else closures.chain(compares, operands)
+        bounded = self._bounded(*nodes)
+        if len(compares) == 1:
+            return closures.comparison(compares[0], *operands, bounded=bounded)
+        return closures.chain(compares, operands, bounded=bounded)
 
     def _age_beside(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> int | None:
         """Which side of a comparison is an age (0 left, 1 right) whose turning can be foretold; None if none is."""
@@ -315,14 +332,12 @@ class _Compiler:
         return any(map(self._is_age, ast.walk(node)))
 
     def _binary(self, node: Any, depth: int) -> Closure:
-        operator = closures.ARITHMETIC[type(node.op).__name__]
-        return closures.calculation(operator, [self.value(node.left, depth), self.value(node.right, depth)])
+        return self._calculation(closures.ARITHMETIC[type(node.op).__name__], [node.left, node.right], depth)
 
     def _unary(self, node: Any, depth: int) -> Closure:
         if isinstance(node.op, ast.Not):
             return closures.negation(self._condition(node.operand, depth))
-        operand = self.value(node.operand, depth)
-        negated = closures.calculation(closures.ARITHMETIC[type(node.op).__name__], [operand])
+        negated = self._calculation(closures.ARITHMETIC[type(node.op).__name__], [node.operand], depth)
         return closures.constant(negated({})) if isinstance(node.operand, ast.Constant) else negated
 
     def _call(self, node: Any, depth: int) -> Closure:
@@ -335,7 +350,7 @@ class _Compiler:
         if not least <= len(node.args) <= most or node.keywords:
             takes = str(least) if least == most else f"{least} to {most}"
             raise self._error(node, f"{name}() takes {takes} value{'s' * (most > 1)}")
-        return closures.calculation(calculate, [self.value(argument, depth) for argument in node.args])
+        return self._calculation(calculate, node.args, depth)
 
     def _function_name(self, node: Any) -> str:
         kind, name = self._meaning(node.func)
@@ -356,8 +371,10 @@ class _Compiler:
         if name not in windowed.NAMES or node.keywords or kinds not in (["word", "duration"], ["signal", "duration"]):
             hint = f"for example: {name if name in windowed.NAMES else 'mean'}(speed, 5m)"
             raise self._error(node, f"{name}() over a window of time takes a signal and a time", hint)
-        (_, signal), (_, length) = meanings
-        return self._look_back(WindowCall(name, signal, parse_duration(length)))
+        (_, signal), (_, written) = meanings
+        if (length := parse_duration(written)) <= 0:
+            raise self._error(node.args[1], f"the time {quoted(written)} is too short", "write 5m")
+        return self._look_back(WindowCall(name, signal, length), node)
 
     def _age(self, node: Any) -> Closure:
         kinds = [self._meaning(argument) for argument in node.args]
@@ -368,9 +385,11 @@ class _Compiler:
         if node not in self._turning and self.inexact is None:
             hint = "write it by itself on one side of <, <=, > or >=, for example: age(level) > 60"
             self.inexact = self._error(node, "when an age would turn this true or false cannot be foretold", hint)
-        return self._look_back(call)
+        return self._look_back(call, node)
 
-    def _look_back(self, call: WindowCall) -> Closure:
+    def _look_back(self, call: WindowCall, node: ast.expr) -> Closure:
+        if call.function in windowed.BOUNDING:
+            self._bounding.add(node)
         self.windows.append(call)
         self.signals.add(call.signal)
         return closures.signal(call.key)
@@ -380,7 +399,7 @@ class _Compiler:
         if kind == "text":
             return closures.constant(name)
         if kind == "duration":
-            raise self._error(node, f"the time {name} does not belong here", "for example: mean(speed, 5m)")
+            return closures.constant(parse_duration(name) / SECOND)
         if kind == "word" and name in CONSTANTS:
             return closures.constant(CONSTANTS[name])
         if kind == "word" and name in closures.FUNCTIONS:
@@ -412,13 +431,6 @@ class _Compiler:
         ast.Name: _name,
         ast.Constant: _constant,
     }
-
-
-def _truth(node: ast.expr, value: Closure) -> Truth:
-    is_truth = isinstance(node, (ast.BoolOp, ast.Compare)) or (
-        isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
-    )
-    return cast("Truth", value) if is_truth else closures.as_truth(value)
 
 
 def _condition(value: Any) -> Expression:

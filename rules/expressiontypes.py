@@ -98,6 +98,8 @@ class _Typing:
         kind, name = self._meaning(node)
         if kind == "text":
             return TEXT
+        if kind == "duration":
+            return NUMBER
         if kind == "word" and name in CONSTANTS:
             return BOOLEAN if isinstance(CONSTANTS[name], bool) else NUMBER
         return self._types.get(name, UNKNOWN)

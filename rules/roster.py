@@ -25,7 +25,7 @@ from rules.expressions import Expression
 from rules.gate import Gate
 from rules.ruleset import Rule, RuleSet, detection_key
 from rules.sight import Sight
-from rules.signals import Signal
+from rules.signals import Reads, Signal, certain, delivered, usable
 from rules.watch import Watch
 
 
@@ -269,11 +269,10 @@ def _patience(
 class _View:
     """An asset as a rule's gates look at it: by what can be trusted, and for safety that is only what is certain."""
 
-    ignore_quality = False
-
     def __init__(self, roster: Roster, rule: Rule) -> None:
-        self.values = roster.certain if rule.kind is Kind.SAFETY else roster.values
-        self.last_values = roster.last_values
+        strict = rule.kind is Kind.SAFETY
+        self.values = roster.certain if strict else roster.values
+        self.reads: Reads = certain if strict else usable
         self.signal = roster.signal
 
 
@@ -286,6 +285,8 @@ class _Bindings(_View):
         self.clock = roster.clock
         self._context = roster.rules.assets.context(roster.asset)
         self.ignore_quality = rule.on_bad_quality == "ignore"
+        if self.ignore_quality:
+            self.values, self.reads = roster.last_values, delivered
         self._assets = roster.rules.assets
         self.working = roster.rules.working
         self._roster = roster

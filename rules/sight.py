@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from rules.bounds import Known
 from rules.delay import sooner
 from rules.events import Duration, Instant, Value
-from rules.signals import Signal
+from rules.signals import Reads, Signal
 from rules.windowed import look_back
 
 if TYPE_CHECKING:
@@ -16,17 +17,13 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """The asset that is looked at."""
+    """The asset that is looked at: the values that count by their names, and how they are read off a signal."""
 
     values: dict[str, Value]
-    last_values: dict[str, Value]
+    reads: Reads
 
     def signal(self, name: str) -> Signal:
         """The asset's signal of that name."""
-
-    @property
-    def ignore_quality(self) -> bool:
-        """Whether values count as delivered, whatever their quality."""
 
 
 class Sight:
@@ -39,13 +36,13 @@ class Sight:
     def __init__(self, expression: Expression, source: Source) -> None:
         self.text = expression.text
         self.inputs = tuple(source.signal(name) for name in sorted(expression.signals))
-        self.windows = tuple(
-            look_back(call, source.signal(call.signal), source.ignore_quality) for call in expression.windows
-        )
+        self.windows = tuple(look_back(call, source.signal(call.signal), source.reads) for call in expression.windows)
         self._expression = expression
-        self._past: dict[str, Value] = {}
-        values = source.last_values if source.ignore_quality else source.values
-        self._values: Mapping[str, Value] = ChainMap(self._past, values) if self.windows else values
+        self._past: dict[str, Known] = {}
+        self._present = source.values
+        self._values: Mapping[str, Known] = self._present
+        if self.windows:
+            self._values = ChainMap(self._past, cast("dict[str, Known]", self._present))
         self._by_key = {window.key: window for window in self.windows}
 
     def holds(self, at: Instant) -> bool | None:
@@ -65,14 +62,28 @@ class Sight:
         return self._expression.holds(self._values)
 
     @property
+    def so_far(self) -> bool | None:
+        """The truth of what was seen, likewise, as if there had been no more in what was not looked through."""
+        return self._expression.holds(self._seen)
+
+    @property
     def value(self) -> Value:
-        """The expression's value, likewise."""
-        return self._expression.evaluate(self._values)
+        """The value of what was seen, likewise."""
+        return self._expression.evaluate(self._seen)
 
     @property
     def past(self) -> dict[str, Value]:
-        """What looking back gave last, by the calls as written."""
-        return {window.text: window.now for window in self.windows}
+        """What looking back gave last, of what was seen, by the calls as written."""
+        return {window.text: window.seen for window in self.windows}
+
+    @property
+    def waits(self) -> bool:
+        """Whether looking back has not gone on for long enough yet."""
+        return any(window.waits for window in self.windows)
+
+    @property
+    def _seen(self) -> Mapping[str, Value]:
+        return ChainMap({window.key: window.seen for window in self.windows}, self._present)
 
     @property
     def deadline(self) -> Instant | None:
@@ -116,16 +127,21 @@ class Sight:
 
 
 class Edge:
-    """Tells when a truth comes about. What holds from the beginning has not come about."""
+    """Tells when a truth comes about. What holds from the beginning has not come about.
+
+    As long as nothing is known, because looking back has just begun, it is enough that it did not hold so far.
+    """
 
     __slots__ = ("known",)
 
     def __init__(self) -> None:
         self.known: bool | None = None
 
-    def rises(self, now: bool | None) -> bool:
-        """Whether it holds now and, as far as was known last, did not before."""
+    def rises(self, now: bool | None, sight: Sight) -> bool:
+        """Whether what is seen through `sight` holds now and, as far as was known last, did not before."""
         if now is None:
+            if self.known is None and sight.windows and sight.so_far is False:
+                self.known = False
             return False
         was, self.known = self.known, now
         return now and was is False

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf, isfinite, nextafter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rules.events import Duration, Instant, Quality, Reading, Value
 
@@ -13,6 +13,25 @@ if TYPE_CHECKING:
     from rules.derived import Derived
     from rules.gate import Gate
     from rules.watch import Watch
+
+
+Reads: TypeAlias = "Callable[[Signal], Value]"
+"""What counts as the value of a signal: `delivered`, `usable` or `certain`."""
+
+
+def delivered(signal: Signal) -> Value:
+    """The last value, whatever its quality."""
+    return signal.last
+
+
+def usable(signal: Signal) -> Value:
+    """The value unless it is bad."""
+    return signal.value
+
+
+def certain(signal: Signal) -> Value:
+    """The value if it is good."""
+    return None if signal.quality is Quality.UNCERTAIN else signal.value
 
 
 LARGEST: Final = nextafter(inf, 0)

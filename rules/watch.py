@@ -188,19 +188,25 @@ class Watch:
             seen = (None,) * len(self.detector.levels)
         if not self._bad_is_alarm:
             return seen
-        return (*seen, None if not known and self._waits else not known)
+        return (*seen, False if known else self._blind)
+
+    @property
+    def _blind(self) -> bool | None:
+        """Whether it cannot tell for a reason that people should know; None while a signal was not read yet.
+
+        That looking back has not gone on for long enough yet is no such reason.
+        """
+        if self._untrusted:
+            return True
+        if None in [signal.quality for signal in self.detector.inputs]:
+            return None
+        return not any(sight.waits for sight in self._sights)
 
     @property
     def _uncertain(self) -> bool:
         """Whether an input is that is not looked at through an expression: those leave open what is not certain."""
         inputs = self.detector.inputs
         return any(s.quality is Quality.UNCERTAIN and s.name not in self._looked_through for s in inputs)
-
-    @property
-    def _waits(self) -> bool:
-        """Whether nothing can be told for the sole reason that a signal was not read yet."""
-        inputs = self.detector.inputs
-        return None in [signal.quality for signal in inputs] and not self._untrusted
 
     @property
     def _untrusted(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import fsum
 from typing import Any, Final
 
@@ -131,6 +132,71 @@ class Window:
 
     def _end(self, bucket: Bucket) -> Instant:
         return self._origin + (bucket.number + 1) * self._width
+
+
+class Coverage:
+    """Whether all of the last `length` was looked through: `whole`. It begins with the first look.
+
+    What was not seen, because the reading was bad or our own link was down, is a hole: after it, it begins anew.
+    """
+
+    __slots__ = ("_blind", "_length", "_paused", "_since", "whole")
+
+    def __init__(self, length: Duration) -> None:
+        self.whole = False
+        self._length = length
+        self._since: Instant | None = None
+        self._blind = False
+        self._paused = False
+
+    def look(self, at: Instant, *, sees: bool) -> bool:
+        """Whether it is whole at `at`, where there is something to see or not."""
+        if self._since is None or self._blind:
+            self._since = at
+        self._blind = not sees
+        self.whole = sees and not self._paused and (self.whole or at >= self._since + self._length)
+        return self.whole
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing but time is missing."""
+        return self._since is not None and not self.whole and not self._blind
+
+    @property
+    def deadline(self) -> Instant | None:
+        """When it will be whole if there goes on to be something to see."""
+        return self._since + self._length if self.waits and not self._paused and self._since is not None else None
+
+    def clear(self) -> None:
+        """It begins anew with the next look."""
+        self.whole, self._since, self._blind = False, None, False
+
+    def pause(self) -> None:
+        """Our own link is down."""
+        self.whole, self._paused = False, True
+
+    def resume(self, at: Instant) -> None:
+        """Our own link is back."""
+        if self._paused and self._since is not None:
+            self._since = at
+        self._paused = False
+
+    def shift(self, delta: Duration) -> None:
+        """The asset's timeline has moved."""
+        if self._since is not None:
+            self._since += delta
+
+    def snapshot(self) -> list[Any]:
+        """Whole, since when, whether nothing was seen last, whether our link is down."""
+        return [self.whole, self._since, self._blind, self._paused]
+
+    def restore(self, data: Sequence[Any]) -> None:
+        """The reverse of `snapshot`."""
+        self.whole, self._since, self._blind, self._paused = data
+
+
+COVERED: Final = (True, None, False, False)
+"""The snapshot of one that is whole, for windows that were saved by a release that had none."""
 
 
 class Taking:

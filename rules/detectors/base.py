@@ -18,7 +18,7 @@ from rules.durations import DurationField
 from rules.events import Duration, Instant, Value
 from rules.limit_table import Choice, Levels, LimitTable
 from rules.sight import Sight
-from rules.signals import Signal
+from rules.signals import Reads, Signal
 from rules.thresholds import LEVELS, RISING
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Bindings(Protocol):
     asset: str
     clock: AssetClock
     values: dict[str, Value]
-    last_values: dict[str, Value]
+    reads: Reads
 
     def signal(self, name: str) -> Signal:
         """The asset's signal of that name."""

@@ -47,7 +47,7 @@ class Count(Detector):
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """Whether it was often enough; unknown while the expression is."""
         holds = self._sight.holds(at)
-        if self._edge.rises(holds):
+        if self._edge.rises(holds, self._sight):
             self._times.append(at)
         self._times = [time for time in self._times[-self._at_least :] if time > at - self._within]
         return None if holds is None else (self._enough,)

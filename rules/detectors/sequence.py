@@ -53,7 +53,7 @@ class Sequence(Detector):
         if self._since is not None and at >= self._since + self._within:
             self._since = None
             self._expired()
-        began, followed = self._edges[0].rises(first), self._edges[1].rises(then)
+        began, followed = self._edges[0].rises(first, self._first), self._edges[1].rises(then, self._then)
         if began:
             self._since = at
         self._look(began, followed, then)

@@ -90,7 +90,7 @@ class TimeUsed(Detector):
     def update(self, at: Instant) -> tuple[bool, ...]:
         """Due once it was used for long enough."""
         self._watch.feed(self._sight.holds(at), at)
-        if self._edge.rises(self._reset.holds(at)):
+        if self._edge.rises(self._reset.holds(at), self._reset):
             self._watch.total = 0
         return (self._watch.total >= self._every,)
 
@@ -147,7 +147,7 @@ class AmountUsed(Detector):
                 risen = value - self._last if value >= self._last else max(0.0, value)
                 self._used = min(self._used + risen, MOST)
             self._last = value
-        if self._edge.rises(self._reset.holds(at)):
+        if self._edge.rises(self._reset.holds(at), self._reset):
             self._used = 0.0
         return (self._used >= self._every,) if type(value) is float else None
 

@@ -33,6 +33,7 @@ rules:
   - {id: gated-back, kind: equipment, when: "age(guard) < 8 and mean(y, 8s) > 3", when_false: clear, settle: 1s, suppress_when: "changed(state, 5s)", detect: {type: limits, signal: x, high: 5}}
   - {id: often-back, kind: equipment, when: "age(y) < 6", detect: {type: count, expression: "age(x) >= 2 or rate(y, 6s) > 0", at_least: 2, within: 20s}}
   - {id: answered-back, kind: equipment, detect: {type: sequence, first: "min(x, 4s) > 2", then: "age(y) > 3", within: 9s, missing: true}}
+  - {id: bounded, kind: equipment, when: "count(force, 4s) < 2 or max(y, 3s) > 9", detect: {type: condition, expression: "max(x, 5s) - min(x, 5s) < 3 and abs(count(y, 4s) - 2) * 2 > 1 or age(guard) > max(x, 6s)", show: "min(y, 7s)", off_delay: 1s}}
   - {id: hours-back, kind: equipment, detect: {type: usage, while: "mean(x, 5s) > 3", every: 10s, reset_by: "count(force, 9s) > 2 or age(y) > 5"}}
   - {id: answered-by-itself, kind: quality, acknowledge: automatic, suppress_when: "force == true", detect: {type: limits, signal: x, high: 7, high_high: 9}}
   - {id: answered-on-return, kind: quality, acknowledge: on_return, latch: true, detect: {type: limits, signal: y, high: 7, off_delay: 1s}}

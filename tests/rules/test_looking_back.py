@@ -244,7 +244,7 @@ def test_over_several_machines_too() -> None:
     found = [t for event in events for t in stages.handle(event).shown]
     assert story(found) == []
     events = [seen(31, asset="b", x=2), *(seen(s, asset="a", on=1) for s in range(32, 60, 2))]
-    assert story([t for event in events for t in stages.handle(event).shown]) == [("r", 51, "raised")]
+    assert story([t for event in events for t in stages.handle(event).shown]) == [("r", 54, "raised")]
 
 
 def test_new_texts_of_a_rule_keep_what_it_looks_back_on() -> None:

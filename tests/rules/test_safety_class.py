@@ -165,3 +165,10 @@ def test_what_is_watched_is_watched_on_while_it_is_hidden() -> None:
 def test_an_unknown_gate_leaves_it_armed() -> None:
     m = AssetMonitor("m", rules_of(f"  - {{id: r, kind: safety, assets: m, when: mode == 1, detect: {DOOR}}}\n"))
     assert told(m, seen(0, open=True, running=True)) == [("r", 0, "raised")]
+
+
+def test_looking_back_sees_only_what_is_certain() -> None:
+    m = watching("{type: condition, expression: 'max(gas, 1m) > 20'}", kind="safety")
+    told(m, seen(0, gas=1), seen(61, gas=1))
+    (lost,) = m.handle(doubtful(62, gas=50))
+    assert lost.reason["level"] == "bad_quality"
