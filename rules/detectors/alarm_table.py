@@ -48,6 +48,7 @@ class AlarmTableConfig(DetectorConfig):
     `holds: codes`: the signal is the one code that is present; 0 and empty text mean none. `holds: bits`: the signal
     is a word, each of its bits a fault; negative words count as two's complement. `table` is a list of rows, or the
     name of a CSV file beside the rule file with the columns code, text, priority and response.
+    What is changed in a row, added or removed leaves the alarms of the other rows as they are.
     """
 
     type: Literal["alarm_table"]
@@ -71,6 +72,11 @@ class AlarmTableConfig(DetectorConfig):
     def signals(self) -> tuple[str, ...]:
         """The fault word."""
         return (self.signal,)
+
+    @property
+    def spoken(self) -> frozenset[str]:
+        """The rows: each is a part, and its texts and priority decide nothing."""
+        return frozenset({"table"})
 
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector per row, and one for the rest."""

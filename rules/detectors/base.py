@@ -195,6 +195,11 @@ class DetectorConfig(BaseModel):
         return tuple(level for level in LEVELS if getattr(self, level, None) is not None)
 
     @property
+    def spoken(self) -> frozenset[str]:
+        """Keys by which no part decides differently: they change what is said, or which parts there are."""
+        return frozenset()
+
+    @property
     def calendar_parts(self) -> tuple[str, ...]:
         """Shifts and days of the week outside which it rests; none if it never does."""
         return ()

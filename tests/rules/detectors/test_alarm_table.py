@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from rules.alarms import State
 from rules.asset import AssetMonitor
-from rules.ruleset import load_rules
-from tests.rules.plant import refused, seen, tick, watching
+from rules.events import SECOND, Command, Revision
+from rules.ruleset import RuleSet, load_rules
+from tests.rules.plant import T0, refused, seen, tick, told, watching
 
 BITS = """{type: alarm_table, signal: faults, holds: bits, table: [
     {code: 0, text: Emergency stop, priority: critical, response: Find out who pressed it.},
@@ -100,6 +102,67 @@ def test_a_changed_table_is_another_revision():
     assert one is not None
     assert two is not None
     assert one.revision != two.revision
+
+
+ROWS = "code,text,priority,response\n1,a,low,x\n2,b,low,x\n"
+
+
+def table(csv: str, more: str = "") -> RuleSet:
+    found = load_rules({"rules/a.yaml": RULE.replace("faults.csv}", f"faults.csv{more}}}"), "rules/faults.csv": csv})
+    assert found.ruleset is not None, found.problems
+    return found.ruleset
+
+
+def acknowledged_under(csv: str) -> AssetMonitor:
+    """Code 1 is there, and acknowledged."""
+    m = AssetMonitor("m", table(csv))
+    told(m, seen(0, fault=1), Command(T0 + SECOND, "acknowledge", "m", "m:r:1", "kim"))
+    return m
+
+
+@pytest.mark.parametrize(
+    "csv",
+    [
+        ROWS.replace("1,a,low,x", "1,another text,critical,Do something else."),
+        ROWS.replace("2,b,low,x\n", ""),
+        ROWS + "3,c,low,x\n",
+    ],
+)
+def test_what_is_changed_in_the_table_leaves_the_other_alarms_as_they_are(csv: str):
+    m = acknowledged_under(ROWS)
+    assert told(m, Revision(T0 + 2 * SECOND, table(csv))) == []
+    assert [watch.alarm.state for watch in m.watching("r")][0] is State.ACKNOWLEDGED
+    again = AssetMonitor.restore(table(csv), acknowledged_under(ROWS).snapshot())
+    assert again.watching("r")[0].alarm.state is State.ACKNOWLEDGED
+
+
+def test_a_row_that_is_removed_takes_its_own_alarm_with_it():
+    m = acknowledged_under(ROWS)
+    told_of = m.handle(Revision(T0 + 2 * SECOND, table(ROWS.replace("1,a,low,x\n", ""))))
+    assert [(t.part, t.event) for t in told_of] == [("1", "cleared"), ("unlisted", "raised")]
+    assert told_of[0].reason["why"] == "rule_changed"
+
+
+def test_a_row_for_what_was_unlisted_ends_that_alarm():
+    m = AssetMonitor("m", table(ROWS))
+    m.handle(seen(0, fault=3))
+    told_of = m.handle(Revision(T0 + SECOND, table(ROWS + "3,c,low,x\n")))
+    assert sorted((t.part, t.event) for t in told_of) == [("3", "raised"), ("unlisted", "cleared")]
+
+
+def test_what_decides_for_all_rows_withdraws_all_alarms():
+    m = acknowledged_under(ROWS)
+    assert told(m, Revision(T0 + 2 * SECOND, table(ROWS, ", on_delay: 5s"))) == [("r", 2, "cleared")]
+
+
+def test_a_snapshot_with_the_table_in_its_key_is_taken_over():
+    m = acknowledged_under(ROWS)
+    saved = m.snapshot()
+    key, former = m.rules.rules[0].detection_key, m.rules.rules[0].former_key
+    saved["watches"] = [[rule, part, former if of == key else of, state] for rule, part, of, state in saved["watches"]]
+    again = AssetMonitor.restore(m.rules, saved)
+    assert former != key
+    assert again.watching("r")[0].alarm.state is State.ACKNOWLEDGED
 
 
 def test_mistakes_in_a_csv_file_are_told_with_file_and_line():
