@@ -195,6 +195,8 @@ def check_site(entries: Iterable[SourcedRule]) -> Iterator[Problem]:
         if rule.kind is Kind.SAFETY and not rule.latch:
             message = f"the safety rule {name} does not latch: its alarm goes by itself"
             yield entry.problem(("latch",), message, "remove latch: false", "warning")
+        if (doubt := rule.detect.doubt) is not None:
+            yield entry.problem(("detect",), doubt.message, doubt.hint, "warning")
         if (
             getattr(rule.detect, "type", "") == "condition"
             and len(rule.detect.signals()) > 1

@@ -195,6 +195,11 @@ class DetectorConfig(BaseModel):
         return tuple(level for level in LEVELS if getattr(self, level, None) is not None)
 
     @property
+    def doubt(self) -> InputError | None:
+        """What is right as it is written and probably not what is meant; None if nothing."""
+        return None
+
+    @property
     def spoken(self) -> frozenset[str]:
         """Keys by which no part decides differently: they change what is said, or which parts there are."""
         return frozenset()

@@ -78,6 +78,42 @@ def test_tables_that_make_no_sense_are_refused():
     assert "there is no `faults.csv`" in refused("{type: alarm_table, signal: f, table: faults.csv}")
 
 
+@pytest.mark.parametrize("said", ["bits: true", "codes: false", "holds: bits, bits: true", "bits: true, codes: false"])
+def test_bits_may_be_spelled_by_their_name(said: str):
+    m = watching(BITS.replace("holds: bits", said))
+    assert parts(m, seen(0, faults=9)) == [("0", "raised"), ("3", "raised")]
+    assert m.rules.rules[0].detection_key == watching(BITS).rules.rules[0].detection_key
+
+
+def test_codes_may_be_spelled_by_their_name():
+    assert parts(watching(CODES.replace("signal", "codes: true, signal")), seen(0, fault=17)) == [("17", "raised")]
+
+
+@pytest.mark.parametrize("said", ["bits: true, codes: true", "holds: codes, bits: true", "bits: false, codes: false"])
+def test_spellings_that_contradict_each_other_are_refused(said: str):
+    assert "contradict each other" in refused(BITS.replace("holds: bits", said))
+
+
+@pytest.mark.parametrize(
+    ("said", "codes", "doubted"),
+    [
+        ("", ("0", "31"), True),
+        ("", ("1", "32"), False),
+        ("", ("1", "E4"), False),
+        ("holds: codes, ", ("1", "2"), False),
+        ("codes: true, ", ("1", "2"), False),
+        ("bits: true, ", ("1", "2"), False),
+    ],
+)
+def test_codes_that_look_like_bits_are_doubted_where_nothing_is_said(
+    said: str, codes: tuple[str, ...], doubted: bool
+):
+    rows = ", ".join(f"{{code: {code}, text: x}}" for code in codes)
+    rule = f"{{id: r, kind: equipment, response: x, detect: {{type: alarm_table, {said}signal: f, table: [{rows}]}}}}"
+    problems = load_rules({"rules/a.yaml": f"rules: [{rule}]"}, site=True).problems
+    assert [p.severity for p in problems if "look like bits" in p.message] == ["warning"] * doubted
+
+
 RULE = (
     "rules:\n  - {id: r, kind: equipment, assets: m, detect: {type: alarm_table, signal: fault, table: faults.csv}}\n"
 )
