@@ -13,8 +13,9 @@ from monitor.errors import AndonError
 from monitor.stores.base import Store, reading_of
 from rules.assetmodel import AssetModel, StateMap
 from rules.calendar import Calendar
-from rules.events import SECOND, Duration, Instant, Quality
+from rules.events import SECOND, Duration, Instant, Quality, Value
 from rules.problems import quoted
+from rules.signals import refused
 from rules.statetime import Stop, counted, stays, stops, times, within
 
 BEFORE: Final[Duration] = 24 * 3600 * SECOND
@@ -108,17 +109,27 @@ def _instant(day: date, minutes: int, zone: tzinfo) -> Instant:
 def _changes(
     store: Store, assets: AssetModel, asset: str, states: StateMap, start: Instant, end: Instant
 ) -> Iterator[tuple[Instant, str | None]]:
-    for point in store.read(asset, assets.metric(asset, states.signal), start - BEFORE, end):
-        reading = reading_of(point)
-        bad = reading.quality is Quality.BAD or reading.value is None
-        yield point.at, None if bad else states.table.get(reading.value)
+    for at, value in _read(store, assets, asset, states.signal, start, end):
+        yield at, None if value is None else states.table.get(value)
 
 
 def _count(
     store: Store, assets: AssetModel, asset: str, signal: str, start: Instant, end: Instant
 ) -> list[tuple[Instant, float]]:
-    points = store.read(asset, assets.metric(asset, signal), start - BEFORE, end)
-    return [(p.at, p.value) for p in points if p.value is not None and p.quality != Quality.BAD]
+    readings = _read(store, assets, asset, signal, start, end)
+    return [(at, float(value)) for at, value in readings if isinstance(value, float | bool)]
+
+
+def _read(
+    store: Store, assets: AssetModel, asset: str, signal: str, start: Instant, end: Instant
+) -> Iterator[tuple[Instant, Value]]:
+    """What was read of a signal, also in the time before the start; None where it is bad, as detectors judge it."""
+    spec = assets.signal(asset, signal)
+    for point in store.read(asset, assets.metric(asset, signal), start - BEFORE, end):
+        reading = reading_of(point)
+        value = None if reading.quality is Quality.BAD else reading.value
+        bad = spec is not None and type(value) is float and refused(spec, value)
+        yield point.at, None if bad else value
 
 
 def _counted(readings: list[tuple[Instant, float]] | None, period: Period) -> float | None:

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from rules.counters import risen
 from rules.events import SECOND, Duration, Instant
 
 UNKNOWN: Final = "unknown"
@@ -84,11 +85,11 @@ def times(listed: Iterable[Stay]) -> dict[str, Duration]:
 
 
 def counted(readings: Sequence[tuple[Instant, float]], start: Instant, end: Instant) -> float:
-    """What a counter that only rises counted from start to end; one that fell was reset and began again at 0.
+    """What a counter counted from start to end, step by step as `rules.counters` reads it.
 
     `readings` are in order, the last one before start among them: what it had counted then does not count.
     """
-    steps = ((at, after - before if after >= before else after) for (_, before), (at, after) in pairwise(readings))
+    steps = ((at, risen(before, after)) for (_, before), (at, after) in pairwise(readings))
     return sum(step for at, step in steps if start <= at < end)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
+from rules.counters import risen
 from rules.detectors.base import Bindings, Detector, DetectorConfig, shown
 from rules.durations import format_duration, parse_duration
 from rules.events import Duration, Instant
@@ -43,8 +44,9 @@ class UsageConfig(DetectorConfig):
     """Due once `every` has been used since `reset_by` last became true, and until it does again.
 
     `while` adds up the time for which an expression holds; `every` is then a duration. `counter` adds up by how much
-    a signal rises, and `every` is a number; a counter that falls has begun again at zero. Only what happens while the
-    rule is armed is added. What has been used is kept over restarts.
+    a signal rises, and `every` is a number; a counter that falls below half of its value has begun again at zero, a
+    smaller fall adds nothing. Only what happens while the rule is armed is added. What has been used is kept over
+    restarts.
     """
 
     type: Literal["usage"]
@@ -144,8 +146,7 @@ class AmountUsed(Detector):
         value = self._counter.last if self._ignore else self._counter.value
         if type(value) is float:
             if self._last is not None:
-                risen = value - self._last if value >= self._last else max(0.0, value)
-                self._used = min(self._used + risen, MOST)
+                self._used = min(self._used + risen(self._last, value), MOST)
             self._last = value
         if self._edge.rises(self._reset.holds(at)):
             self._used = 0.0

@@ -23,7 +23,7 @@ from tests.rules.plant import seen, tick
 ASSETS = """\
 types:
   oven:
-    signals: {temperature: {}, mode: {}, parts: {}, rejects: {}}
+    signals: {temperature: {}, mode: {range: [0, 9]}, parts: {sentinels: [65535]}, rejects: {range: [0, 1000]}}
     states: {signal: mode, map: {3: running, 4: fault, 0: off}}
     counts: {good: parts, scrap: rejects}
 assets: {oven: {type: oven, bind: {mode: MODE_W}}}
@@ -64,6 +64,18 @@ def test_time_in_states_counts_and_the_alarm_that_stopped_it(plant: Plant) -> No
     assert "running             42s  70.0 %" in told
     assert "fault               18s  30.0 %" in told
     assert "for 18s: Oven too hot (oven:too-hot:" in told
+
+
+def test_readings_that_no_rule_would_believe_count_nothing(plant: Plant) -> None:
+    plant.run(
+        seen(61, asset="oven", parts=65535, rejects=2000, MODE_W=99),
+        seen(62, asset="oven", parts=112, rejects=10, MODE_W=3),
+        seen(63, asset="oven", parts=500, bad=("parts",)),
+        seen(64, asset="oven", parts=113),
+    )
+    told = states(plant, "--asset", "oven", "--end", "2023-11-14T22:14:26Z")
+    assert "good 13, scrap 3" in told
+    assert "unknown              1s" in told
 
 
 def test_programs_get_json(plant: Plant) -> None:

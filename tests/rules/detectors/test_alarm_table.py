@@ -105,9 +105,7 @@ def test_spellings_that_contradict_each_other_are_refused(said: str):
         ("bits: true, ", ("1", "2"), False),
     ],
 )
-def test_codes_that_look_like_bits_are_doubted_where_nothing_is_said(
-    said: str, codes: tuple[str, ...], doubted: bool
-):
+def test_codes_that_look_like_bits_are_doubted_where_nothing_is_said(said: str, codes: tuple[str, ...], doubted: bool):
     rows = ", ".join(f"{{code: {code}, text: x}}" for code in codes)
     rule = f"{{id: r, kind: equipment, response: x, detect: {{type: alarm_table, {said}signal: f, table: [{rows}]}}}}"
     problems = load_rules({"rules/a.yaml": f"rules: [{rule}]"}, site=True).problems
@@ -167,7 +165,7 @@ def acknowledged_under(csv: str) -> AssetMonitor:
 def test_what_is_changed_in_the_table_leaves_the_other_alarms_as_they_are(csv: str):
     m = acknowledged_under(ROWS)
     assert told(m, Revision(T0 + 2 * SECOND, table(csv))) == []
-    assert [watch.alarm.state for watch in m.watching("r")][0] is State.ACKNOWLEDGED
+    assert m.watching("r")[0].alarm.state is State.ACKNOWLEDGED
     again = AssetMonitor.restore(table(csv), acknowledged_under(ROWS).snapshot())
     assert again.watching("r")[0].alarm.state is State.ACKNOWLEDGED
 

@@ -56,6 +56,20 @@ def test_a_counter_adds_up_over_its_own_resets():
     assert told(m, seen(7, strokes=139.5), seen(8, strokes=140)) == [("r", 8, "raised")]
 
 
+def test_a_counter_that_trembles_adds_no_more_than_it_rises():
+    m = watching(CYCLES)
+    events = (seen(0, strokes=5000.4), seen(1, strokes=5000.3), seen(2, strokes=5000.4), seen(3, strokes=5099.3))
+    assert told(m, *events) == []
+    (due,) = m.handle(seen(4, strokes=5100.3))
+    assert due.value == pytest.approx(100)
+
+
+def test_a_counter_that_fell_to_half_was_corrected_and_below_that_began_anew():
+    m = watching(CYCLES)
+    assert told(m, seen(0, strokes=1000), seen(1, strokes=500), seen(2, strokes=599)) == []
+    assert told(m, seen(3, strokes=1)) == [("r", 3, "raised")]
+
+
 def test_a_counter_that_is_not_known_for_a_while_loses_nothing():
     m = watching(CYCLES)
     assert told(m, seen(0, strokes=0), seen(1, strokes=None), seen(2, strokes=100)) == [("r", 2, "raised")]
