@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rules.events import SECOND, Event, Observation, Quality, Reading
-from tests.rules.plant import T0, seen, told, watching
+from tests.rules.plant import T0, seen, tick, told, watching
 
 CONDITION = "{type: condition, expression: x > 5}"
 LIMITS = "{type: limits, signal: t, high: 5}"
@@ -102,6 +102,7 @@ def test_what_came_about_before_something_was_unknown_is_not_counted_twice() -> 
     assert told(m, seen(4, x=1), seen(5, x=9)) == [("r", 5, "raised")]
 
 
-def test_time_in_use_goes_on_as_it_was_known_last() -> None:
+def test_time_in_use_is_not_counted_while_it_is_unknown() -> None:
     m = watching("{type: usage, while: run == 1, every: 10s, reset_by: serviced == 1}", more=PATIENT)
-    assert told(m, seen(0, run=1), bad(4, run=0), seen(12, run=1)) == [("r", 10, "raised")]
+    assert told(m, seen(0, run=1), bad(4, run=0), seen(12, run=1), tick(17)) == []
+    assert told(m, tick(18)) == [("r", 18, "raised")]
