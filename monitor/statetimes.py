@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
@@ -16,7 +16,7 @@ from rules.calendar import Calendar
 from rules.events import SECOND, Duration, Instant, Quality, Value
 from rules.problems import quoted
 from rules.signals import refused
-from rules.statetime import Stop, counted, stays, stops, times, within
+from rules.statetime import Span, Stop, blinded, counted, stays, stops, times, within
 
 BEFORE: Final[Duration] = 24 * 3600 * SECOND
 """How far back the state that held at the beginning is looked for."""
@@ -46,9 +46,18 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def accounts(
-    store: Store, reader: AlarmReader, assets: AssetModel, zone: tzinfo, asset: str, start: Instant, end: Instant
+    store: Store,
+    reader: AlarmReader,
+    assets: AssetModel,
+    zone: tzinfo,
+    asset: str,
+    start: Instant,
+    end: Instant,
+    unseen: Sequence[Span] = (),
 ) -> list[Account]:
     """The account of each shift that meets the time from start to end; a shift is cut where that begins or ends.
+
+    The state in `unseen`, spans in order and apart, is unknown.
 
     Raises:
         AndonError: the asset's type has no `states`, or there would be too many shifts.
@@ -60,7 +69,7 @@ def accounts(
             f"the states of {quoted(asset)} are not known; give its type `states` in assets.yaml: "
             "states: {signal: mode, map: {3: running, 4: fault}}"
         )
-    found = stays(_changes(store, assets, asset, states, start, end), start, end)
+    found = stays(blinded(_changes(store, assets, asset, states, start, end), unseen), start, end)
     counts = {sort: _count(store, assets, asset, name, start, end) for sort, name in assets.counts(asset).items()}
     down = stops(found, reader.raised(asset, start - BEFORE, end))
     return [

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -22,6 +22,12 @@ DOWN: Final = frozenset({"down", "fault", "faulted", "error", "failure", "stoppe
 """States that are a stop: the machine should run and does not."""
 GRACE: Final[Duration] = 5 * SECOND
 """An alarm may be raised so long after the stop that it explains: the mode is often the faster signal."""
+
+
+Span: TypeAlias = tuple[Instant, Instant]
+"""From the first to the second, which is not part of it."""
+Change: TypeAlias = tuple[Instant, str | None]
+"""A state from then on; None if it is not known."""
 
 
 class Stay(msgspec.Struct, frozen=True):
@@ -66,6 +72,35 @@ def stays(changes: Iterable[tuple[Instant, str | None]], start: Instant, end: In
         for state, group in groupby(cut, key=lambda stay: stay.state)
         if (same := list(group))
     ]
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Spans in order and apart: those that overlap or meet are one, empty ones are left out."""
+    found: list[Span] = []
+    for start, end in sorted(span for span in spans if span[0] < span[1]):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def common(one: Iterable[Span], other: Sequence[Span]) -> list[Span]:
+    """What two lists of spans have in common."""
+    return joined((max(a, c), min(b, d)) for a, b in one for c, d in other)
+
+
+def blinded(changes: Iterable[tuple[Instant, str | None]], unseen: Iterable[Span]) -> Iterator[Change]:
+    """The changes with the times that nobody saw as no state; behind each the last state known holds again.
+
+    `changes` are in order; a change within such a time does not end it.
+    """
+    edges = [(at, 1, name) for at, name in changes]
+    edges += [edge for since, until in unseen for edge in ((since, 2, None), (until, 0, None))]
+    state, blind = None, False
+    for at, kind, name in sorted(edges, key=lambda edge: edge[:2]):
+        state, blind = (name, blind) if kind == 1 else (state, kind == 2)
+        yield at, None if blind else state
 
 
 def within(listed: Iterable[Stay], start: Instant, end: Instant) -> Iterator[Stay]:
