@@ -48,7 +48,8 @@ class UsageConfig(DetectorConfig):
     a signal rises, and `every` is a number; a counter that falls below half of its value has begun again at zero, a
     smaller fall adds nothing. Only what happens while the rule is armed is added; time in which the expression is
     unknown, or our own link to the broker is down, is not. What has been used is kept over restarts, and where `every`
-    or another key is changed that leaves `while` or `counter` as it is.
+    or another key is changed that leaves `while` or `counter` as it is. A machine that falls silent goes on as it was
+    known last, for it may report on change alone; where it does not: `while: "mode == 3 and age(mode) < 60"`.
     """
 
     type: Literal["usage"]

@@ -47,6 +47,13 @@ def test_time_in_which_the_expression_is_unknown_is_not_counted():
     assert told(m, tick(21 * HOUR)) == [("r", 21 * HOUR, "raised")]
 
 
+def test_silence_ends_the_time_where_the_expression_says_so():
+    while_heard = GREASE.replace("state == 'run'", "state == 'run' and age(state) < 60").replace("2h", "90s")
+    m = watching(while_heard)
+    assert told(m, seen(0, state="run"), tick(HOUR), seen(HOUR, state="run"), tick(HOUR + 29)) == []
+    assert told(m, tick(HOUR + 30)) == [("r", HOUR + 30, "raised")]
+
+
 def test_time_in_which_our_link_is_down_is_not_counted():
     m = watching(GREASE)
     down = Link(T0 + HOUR * SECOND, "main", False, T0 + HOUR * SECOND)
