@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
@@ -13,9 +13,10 @@ from monitor.errors import AndonError
 from monitor.stores.base import Store, reading_of
 from rules.assetmodel import AssetModel, StateMap
 from rules.calendar import Calendar
-from rules.events import SECOND, Duration, Instant, Quality
+from rules.events import SECOND, Duration, Instant, Quality, Value
 from rules.problems import quoted
-from rules.statetime import Stop, counted, stays, stops, times, within
+from rules.signals import refused
+from rules.statetime import Span, Stop, blinded, counted, stays, stops, times, within
 
 BEFORE: Final[Duration] = 24 * 3600 * SECOND
 """How far back the state that held at the beginning is looked for."""
@@ -45,9 +46,18 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def accounts(
-    store: Store, reader: AlarmReader, assets: AssetModel, zone: tzinfo, asset: str, start: Instant, end: Instant
+    store: Store,
+    reader: AlarmReader,
+    assets: AssetModel,
+    zone: tzinfo,
+    asset: str,
+    start: Instant,
+    end: Instant,
+    unseen: Sequence[Span] = (),
 ) -> list[Account]:
     """The account of each shift that meets the time from start to end; a shift is cut where that begins or ends.
+
+    The state in `unseen`, spans in order and apart, is unknown.
 
     Raises:
         AndonError: the asset's type has no `states`, or there would be too many shifts.
@@ -59,7 +69,7 @@ def accounts(
             f"the states of {quoted(asset)} are not known; give its type `states` in assets.yaml: "
             "states: {signal: mode, map: {3: running, 4: fault}}"
         )
-    found = stays(_changes(store, assets, asset, states, start, end), start, end)
+    found = stays(blinded(_changes(store, assets, asset, states, start, end), unseen), start, end)
     counts = {sort: _count(store, assets, asset, name, start, end) for sort, name in assets.counts(asset).items()}
     down = stops(found, reader.raised(asset, start - BEFORE, end))
     return [
@@ -108,17 +118,27 @@ def _instant(day: date, minutes: int, zone: tzinfo) -> Instant:
 def _changes(
     store: Store, assets: AssetModel, asset: str, states: StateMap, start: Instant, end: Instant
 ) -> Iterator[tuple[Instant, str | None]]:
-    for point in store.read(asset, assets.metric(asset, states.signal), start - BEFORE, end):
-        reading = reading_of(point)
-        bad = reading.quality is Quality.BAD or reading.value is None
-        yield point.at, None if bad else states.table.get(reading.value)
+    for at, value in _read(store, assets, asset, states.signal, start, end):
+        yield at, None if value is None else states.table.get(value)
 
 
 def _count(
     store: Store, assets: AssetModel, asset: str, signal: str, start: Instant, end: Instant
 ) -> list[tuple[Instant, float]]:
-    points = store.read(asset, assets.metric(asset, signal), start - BEFORE, end)
-    return [(p.at, p.value) for p in points if p.value is not None and p.quality != Quality.BAD]
+    readings = _read(store, assets, asset, signal, start, end)
+    return [(at, float(value)) for at, value in readings if isinstance(value, float | bool)]
+
+
+def _read(
+    store: Store, assets: AssetModel, asset: str, signal: str, start: Instant, end: Instant
+) -> Iterator[tuple[Instant, Value]]:
+    """What was read of a signal, also in the time before the start; None where it is bad, as detectors judge it."""
+    spec = assets.signal(asset, signal)
+    for point in store.read(asset, assets.metric(asset, signal), start - BEFORE, end):
+        reading = reading_of(point)
+        value = None if reading.quality is Quality.BAD else reading.value
+        bad = spec is not None and type(value) is float and refused(spec, value)
+        yield point.at, None if bad else value
 
 
 def _counted(readings: list[tuple[Instant, float]] | None, period: Period) -> float | None:

@@ -413,11 +413,11 @@ class AssetMonitor:
     def _revise(self, rules: RuleSet, moment: Instant) -> None:
         """New rules: what decides as before keeps its state, the rest is withdrawn and begins anew."""
         before = self._roster
+        self.clock.now = moment
         self._watch_over(rules)
         self._roster.restore(before.snapshot())
         kept = {identity(watch) for watch in self._roster.watches}
         heirs = {watch.key: watch for watch in self._roster.watches}
-        self.clock.now = moment
         for watch in before.watches:
             if identity(watch) not in kept:
                 overriding.hand_over(watch, heirs.get(watch.key), moment, self._emit)
@@ -427,6 +427,8 @@ class AssetMonitor:
         for watch in self._roster.watches:
             watch.tell(moment, "rule_changed", self._emit)
             watch.gated(moment, self._emit)
+            if not watch.settled:
+                watch.detector.rest(moment)
             watch.evaluate(moment, "rule_changed", self._emit)
             self._looked(watch)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from math import inf, isfinite
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rules.events import Value
-from rules.problems import quoted
+from rules.patterns import is_literal
+from rules.problems import InputError, quoted
 from rules.signals import Signal
 from rules.thresholds import RISING, Thresholds
 
@@ -33,6 +35,14 @@ class LimitTable(BaseModel):
             return data
         known = {key: data[key] for key in ("by", "default") if key in data}
         return known | {"limits": {key: limit for key, limit in data.items() if key not in known}}
+
+    @model_validator(mode="after")
+    def _assets_are_named(self) -> Self:
+        pattern = next((key for key in self.limits if not is_literal(key)), None) if self.by == "asset" else None
+        if pattern is not None:
+            hint = "name the assets one by one, or give them `values` in assets.yaml and write the value's name"
+            raise InputError(f"{quoted(pattern)} is a pattern, and a table by asset names assets", hint)
+        return self
 
     def at(self, key: str) -> float | None:
         """The limit for an asset or a context's value; None where there is none."""
@@ -61,6 +71,13 @@ def written(value: Value) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def fall(limits: Iterable[tuple[str, float | None]]) -> str | None:
+    """Where limits, given by level in the order in which they must rise, do not: in words; None if they do."""
+    given = [(level, limit) for level, limit in limits if limit is not None]
+    broken = next(((one, two) for one, two in pairwise(given) if one[1] > two[1]), None)
+    return None if broken is None else "{} {:g} is above {} {:g}".format(*broken[0], *broken[1])
 
 
 class Levels:

@@ -23,6 +23,7 @@ from rules.detectors.base import Detector
 from rules.events import Duration, Quality, Value
 from rules.expressions import Expression
 from rules.gate import Gate
+from rules.rule import former_key
 from rules.ruleset import Rule, RuleSet, detection_key
 from rules.sight import Sight
 from rules.signals import Reads, Signal, certain, delivered, usable
@@ -195,7 +196,7 @@ class Roster:
                 self.link(part)
             elif rule in FAULTS:
                 self.fault(rule, part)
-        watches = {identity(watch): watch for watch in self.watches}
+        watches = {identity(watch, key): watch for key in (former_key, detection_key) for watch in self.watches}
         heirs = {watch.key: watch for watch in self.watches}
         for rule, part, key, state in saved:
             if (watch := watches.get((rule, part, key))) is not None:
@@ -248,11 +249,11 @@ def alarm_name(asset: str, rule: str, part: str | None) -> str:
     return ":".join(filter(None, (asset, rule, part)))
 
 
-def identity(watch: Watch) -> tuple[str, str | None, str]:
+def identity(watch: Watch, key: Callable[[Rule], str] = detection_key) -> tuple[str, str | None, str]:
     """Rule, part, and what the rule detects by: equal identities may hand their state on."""
     rule = watch.rule
     levels = f":{','.join(watch.detector.levels)}" if rule.varies else ""
-    return (*watch.key, "" if rule.kind is Kind.SYSTEM else detection_key(rule) + watch.detector.basis + levels)
+    return (*watch.key, "" if rule.kind is Kind.SYSTEM else key(rule) + watch.detector.basis + levels)
 
 
 def _patience(

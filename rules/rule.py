@@ -236,8 +236,18 @@ class Rule(Section):
     @cached_property
     def detection_key(self) -> str:
         """See the function of that name. What stands at its default counts as unwritten: new keys change nothing."""
+        decides = self._deciding()
+        spoken = self.detect.spoken
+        return digest(decides | {"detect": {k: v for k, v in decides["detect"].items() if k not in spoken}})
+
+    @cached_property
+    def former_key(self) -> str:
+        """The key as older snapshots have it, with the `spoken` keys of the detector in it."""
+        return digest(self._deciding())
+
+    def _deciding(self) -> dict[str, Any]:
         keys = {"kind", "when", "settle", "when_false", "detect", "on_bad_quality"}
-        return digest(self.model_dump(mode="json", include=keys, exclude_defaults=True))
+        return self.model_dump(mode="json", include=keys, exclude_defaults=True)
 
     @cached_property
     def varies(self) -> bool:
@@ -254,3 +264,8 @@ class Rule(Section):
 def detection_key(rule: Rule) -> str:
     """The same for two rules that detect alike, whatever their texts: state survives where it stays the same."""
     return rule.detection_key
+
+
+def former_key(rule: Rule) -> str:
+    """The same as older snapshots have it."""
+    return rule.former_key

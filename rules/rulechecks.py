@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
 from rules.alarms import Kind
 from rules.assetmodel import AssetModel
 from rules.calendar import SHIFTS, WEEK, days_of
+from rules.detectors.base import RISE, LevelledConfig, Limit
 from rules.expressiontypes import Type, mistake
+from rules.limit_table import LimitTable
 from rules.patterns import is_literal, matcher
 from rules.problems import Problem, closest, quoted, unknown
 from rules.rule import Rule
@@ -161,6 +164,40 @@ def _missing_values(
             yield entry.problem(entry.mentions(name), message, "add it to `values` in assets.yaml", "warning")
 
 
+def check_order(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:
+    """Limits that, with the `values` of an asset, do not rise from level to level there."""
+    scopes = _Scopes(model)
+    for entry in entries:
+        detect = entry.rule.detect
+        if not isinstance(detect, LevelledConfig) or not detect.value_names():
+            continue
+        for asset in scopes.assets(entry.rule):
+            if (broken := detect.fall(partial(_limit_on, model, asset))) is not None:
+                yield entry.problem(("detect",), f"on the asset {quoted(asset)} {broken}", RISE)
+
+
+def _limit_on(model: AssetModel, asset: str, limit: Limit | LimitTable) -> float | None:
+    if isinstance(limit, LimitTable):
+        return limit.at(asset) if limit.by == "asset" else None
+    return model.value(asset, limit) if isinstance(limit, str) else limit
+
+
+def check_rows(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:
+    """Warnings: rows of tables by asset for assets that assets.yaml, which names some, does not know."""
+    for entry in entries if model.assets else ():
+        known = {*model.assets, *filter(is_literal, entry.rule.assets)}
+        detect = entry.rule.detect
+        for name, field in type(detect).model_fields.items():
+            table = getattr(detect, name)
+            by_asset = isinstance(table, LimitTable) and table.by == "asset"
+            for row in table.limits if by_asset else ():
+                if row not in known:
+                    mistake = unknown("asset", row, known)
+                    yield entry.problem(
+                        ("detect", field.alias or name, row), mistake.message, "add it to assets.yaml", "warning"
+                    )
+
+
 def check_contexts(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:
     """Tables of limits that go by what no asset of the rule tells."""
     scopes = _Scopes(model)
@@ -199,6 +236,8 @@ def check_site(entries: Iterable[SourcedRule]) -> Iterator[Problem]:
             message = f"the safety rule {name} says nothing when its signals cannot be trusted any more"
             hint = f"remove on_bad_quality: {rule.on_bad_quality}"
             yield entry.problem(("on_bad_quality",), message, hint, "warning")
+        if (doubt := rule.detect.doubt) is not None:
+            yield entry.problem(("detect",), doubt.message, doubt.hint, "warning")
         if (
             getattr(rule.detect, "type", "") == "condition"
             and len(rule.detect.signals()) > 1

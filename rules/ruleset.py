@@ -25,6 +25,8 @@ from rules.rulechecks import (
     check_contexts,
     check_fits,
     check_heard,
+    check_order,
+    check_rows,
     check_signals,
     check_site,
     check_types,
@@ -164,6 +166,8 @@ def load_rules(
         by_asset = [entry for entry in found if not entry.rule.plant_wide]
         problems.extend(check_signals(by_asset, model))
         problems.extend(check_values(by_asset, model))
+        problems.extend(check_order(by_asset, model))
+        problems.extend(check_rows(by_asset, model))
         problems.extend(check_fits(by_asset, model))
         problems.extend(check_contexts(by_asset, model))
         problems.extend(check_calendar(by_asset, model))

@@ -148,13 +148,15 @@ class Edge:
 
 
 class Stopwatch:
-    """How long a truth has held, in all, as far as is known: what was known last goes on until something else is."""
+    """How long a truth has held, in all: time in which it is not known, or nobody can see it, is not added."""
 
-    __slots__ = ("_since", "total")
+    __slots__ = ("_blind", "_holds", "_since", "total")
 
     def __init__(self) -> None:
         self.total: Duration = 0
         self._since: Instant | None = None
+        self._holds = False
+        self._blind = False
 
     @property
     def running(self) -> bool:
@@ -162,16 +164,29 @@ class Stopwatch:
         return self._since is not None
 
     def feed(self, now: bool | None, at: Instant) -> None:
-        """What is known at `at`."""
-        if self._since is not None:
-            self.total += max(0, at - self._since)
-            self._since = at
-        if now is not None:
-            self._since = at if now else None
+        """What is known from `at` on; None if it is not."""
+        self.total = self.until(at)
+        self._holds = now is True
+        self._since = at if self._holds and not self._blind else None
 
     def stop(self, at: Instant) -> None:
         """Nobody looks from here on."""
         self.feed(False, at)
+
+    def pause(self, at: Instant) -> None:
+        """Nobody can see it from here on."""
+        self.total, self._since, self._blind = self.until(at), None, True
+
+    def resume(self, at: Instant) -> None:
+        """It can be seen again: what was known last goes on."""
+        if self._blind:
+            self._blind = False
+            self._since = at if self._holds else None
+
+    def take_over(self, data: list[Any], at: Instant) -> None:
+        """Have the total of a snapshot, as of `at`; what holds is for `feed` to say."""
+        self.restore(data)
+        self.stop(at)
 
     def reaches(self, total: Duration) -> Instant | None:
         """When it will have held for `total` if it goes on; None if it does not run."""
@@ -187,9 +202,10 @@ class Stopwatch:
             self._since += delta
 
     def snapshot(self) -> list[Any]:
-        """Total, running since."""
-        return [self.total, self._since]
+        """Total, running since, whether it holds, whether nobody can see it."""
+        return [self.total, self._since, self._holds, self._blind]
 
     def restore(self, data: list[Any]) -> None:
-        """The reverse of `snapshot`."""
-        self.total, self._since = data
+        """The reverse of `snapshot`, also of one that nobody was ever kept from seeing."""
+        self.total, self._since, *rest = data
+        self._holds, self._blind = rest or (self._since is not None, False)

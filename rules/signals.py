@@ -82,7 +82,7 @@ class Signal:
         if type(value) is float:
             if not isfinite(value):
                 value, quality = None, Quality.BAD
-            elif self.spec is not None and _refused(self.spec, value):
+            elif self.spec is not None and refused(self.spec, value):
                 quality = Quality.BAD
         elif value is None:
             quality = Quality.BAD
@@ -166,7 +166,8 @@ def _number(value: Any) -> Value:
     return float(value) if type(value) is int else value
 
 
-def _refused(spec: SignalSpec, value: float) -> bool:
+def refused(spec: SignalSpec, value: float) -> bool:
+    """Whether a number stands for none, or lies where the signal cannot be: it is bad whatever came with it."""
     return value in spec.sentinels or (spec.range is not None and not spec.range[0] <= value <= spec.range[1])
 
 

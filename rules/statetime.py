@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
+from rules.counters import risen
 from rules.events import SECOND, Duration, Instant
 
 UNKNOWN: Final = "unknown"
@@ -21,6 +22,12 @@ DOWN: Final = frozenset({"down", "fault", "faulted", "error", "failure", "stoppe
 """States that are a stop: the machine should run and does not."""
 GRACE: Final[Duration] = 5 * SECOND
 """An alarm may be raised so long after the stop that it explains: the mode is often the faster signal."""
+
+
+Span: TypeAlias = tuple[Instant, Instant]
+"""From the first to the second, which is not part of it."""
+Change: TypeAlias = tuple[Instant, str | None]
+"""A state from then on; None if it is not known."""
 
 
 class Stay(msgspec.Struct, frozen=True):
@@ -67,6 +74,35 @@ def stays(changes: Iterable[tuple[Instant, str | None]], start: Instant, end: In
     ]
 
 
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Spans in order and apart: those that overlap or meet are one, empty ones are left out."""
+    found: list[Span] = []
+    for start, end in sorted(span for span in spans if span[0] < span[1]):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def common(one: Iterable[Span], other: Sequence[Span]) -> list[Span]:
+    """What two lists of spans have in common."""
+    return joined((max(a, c), min(b, d)) for a, b in one for c, d in other)
+
+
+def blinded(changes: Iterable[tuple[Instant, str | None]], unseen: Iterable[Span]) -> Iterator[Change]:
+    """The changes with the times that nobody saw as no state; behind each the last state known holds again.
+
+    `changes` are in order; a change within such a time does not end it.
+    """
+    edges = [(at, 1, name) for at, name in changes]
+    edges += [edge for since, until in unseen for edge in ((since, 2, None), (until, 0, None))]
+    state, blind = None, False
+    for at, kind, name in sorted(edges, key=lambda edge: edge[:2]):
+        state, blind = (name, blind) if kind == 1 else (state, kind == 2)
+        yield at, None if blind else state
+
+
 def within(listed: Iterable[Stay], start: Instant, end: Instant) -> Iterator[Stay]:
     """The parts of stays that lie between start and end."""
     for stay in listed:
@@ -84,11 +120,11 @@ def times(listed: Iterable[Stay]) -> dict[str, Duration]:
 
 
 def counted(readings: Sequence[tuple[Instant, float]], start: Instant, end: Instant) -> float:
-    """What a counter that only rises counted from start to end; one that fell was reset and began again at 0.
+    """What a counter counted from start to end, step by step as `rules.counters` reads it.
 
     `readings` are in order, the last one before start among them: what it had counted then does not count.
     """
-    steps = ((at, after - before if after >= before else after) for (_, before), (at, after) in pairwise(readings))
+    steps = ((at, risen(before, after)) for (_, before), (at, after) in pairwise(readings))
     return sum(step for at, step in steps if start <= at < end)
 
 

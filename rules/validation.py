@@ -64,7 +64,7 @@ def validated(model: type[Model], document: Document, path: Path, data: Any, pro
 
 def _explained(model: type[BaseModel], document: Document, path: Path, error: ValidationError) -> Iterator[Problem]:
     seen: set[tuple[Path, str]] = set()
-    for detail in error.errors(include_url=False):
+    for detail in sorted(error.errors(include_url=False), key=_unexplained):
         place = (*path, *detail["loc"])
         found = document.place(place)
         subject = str(detail["loc"][-1]) if detail["type"] == "missing" and detail["loc"] else ""
@@ -72,6 +72,11 @@ def _explained(model: type[BaseModel], document: Document, path: Path, error: Va
             seen.add((found, subject))
             message, hint = _words(model, detail, found[len(path) :])
             yield document.problem(place, message, hint)
+
+
+def _unexplained(detail: ErrorDetails) -> bool:
+    """Where a value may be one of several things, what we say of it is worth more than that it is not another one."""
+    return not isinstance(detail.get("ctx", {}).get("error"), InputError)
 
 
 def _words(model: type[BaseModel], detail: ErrorDetails, found: Path) -> tuple[str, str]:

@@ -38,6 +38,7 @@ def states(*, site: options.Site, asset: Asset, start: Start, end: options.End =
     from monitor.database.queries import AlarmReader
     from monitor.statetimes import accounts
     from monitor.stores.opening import open_store
+    from monitor.unseen import unseen
 
     loaded = load(site)
     settings = loaded.settings
@@ -46,7 +47,8 @@ def states(*, site: options.Site, asset: Asset, start: Start, end: options.End =
         raise typer.BadParameter("--end lies before --start")
     path = settings.data_dir / "alarms.db"
     with closing(AlarmReader(path)) as reader, closing(open_store(settings, read_only=True)) as store:
-        found = accounts(store, reader, loaded.ruleset.assets, zone, asset, start, until)
+        blind = unseen(settings, store, reader, loaded.ruleset, asset, start, until)
+        found = accounts(store, reader, loaded.ruleset.assets, zone, asset, start, until, blind)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
         return

@@ -1,4 +1,4 @@
-"""What is missing from the stored readings, and why: written with the decisions, read by whoever asks what is lost."""
+"""What is missing from the stored readings, and why; when nobody listened: written with the decisions."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ class Why(enum.StrEnum):
     """The disk was full: the messages were decided on and not kept."""
     UNREADABLE = "unreadable"
     """The journal was damaged: whether they were decided on and stored before is not known."""
+    AWAY = "away"
+    """Nobody listened to a broker: Andon did not run, or the link was down. What the broker kept came afterwards."""
 
 
 class Gap(msgspec.Struct, frozen=True):
     """Messages of a gateway that are missing, received from `since` to `until`; `start` is where the journal says so.
 
-    `gateway` is empty where the journal cannot tell it any more.
+    `gateway` is empty where the journal cannot tell it any more. For `AWAY` it is the broker,
+    and no message needs to be missing.
     """
 
     why: Why

@@ -27,7 +27,7 @@ from monitor.database.schema import (
 from monitor.journal.entries import Offset
 from rules.alarms import Kind, Priority, State, Transition
 from rules.events import Instant
-from rules.statetime import Raised
+from rules.statetime import Raised, Span
 
 MOST_REVISIONS: Final = 100
 """So many sets of rules are looked through for the one that an alarm was decided by."""
@@ -149,6 +149,19 @@ class AlarmReader(Reader):
         found = [(msgspec.json.decode(row.body, type=Transition), row.over) for row in self._rows(wanted)]
         return [Raised(t.alarm, t.rule, t.title, t.at, over) for t, over in found]
 
+    def spans(self, asset: str, rule: str, start: Instant, end: Instant, part: str = "") -> list[Span]:
+        """When the alarm of a part of a rule was up, as far as that meets the time from start to end."""
+        over = transitions.alias()
+        gone = (
+            select(func.min(over.c.at))
+            .where(over.c.alarm == transitions.c.alarm, over.c.event.in_(("cleared", "latched")))
+            .scalar_subquery()
+        )
+        of = (transitions.c.asset == asset, transitions.c.rule == rule, transitions.c.part == part)
+        raised = select(transitions.c.at, gone.label("over")).where(*of, transitions.c.event == "raised")
+        rows = self._rows(raised.where(transitions.c.at < end).order_by(transitions.c.at))
+        return [(row.at, end if row.over is None else row.over) for row in rows if row.over is None or row.over > start]
+
     def last_before(self, asset: str, rule: str, at: Instant) -> list[Transition]:
         """The last transition of each part of a rule on an asset up to `at`."""
         newest = (
@@ -214,8 +227,15 @@ class AlarmReader(Reader):
 
     def gaps(self, limit: int = 100) -> list[Gap]:
         """What is missing from the stored readings, newest first."""
-        rows = self._rows(select(gaps).order_by(gaps.c.until.desc(), gaps.c.gateway).limit(limit))
+        wanted = select(gaps).where(gaps.c.why != Why.AWAY.value)
+        rows = self._rows(wanted.order_by(gaps.c.until.desc(), gaps.c.gateway).limit(limit))
         return [Gap(Why(r.why), r.gateway, r.start, r.since, r.until, r.messages) for r in rows]
+
+    def absences(self, start: Instant, end: Instant) -> list[tuple[str, Span]]:
+        """When nobody listened to a broker, by its name, as far as that meets the time from start to end."""
+        wanted = select(gaps.c.gateway, gaps.c.since, gaps.c.until).where(gaps.c.why == Why.AWAY.value)
+        rows = self._rows(wanted.where(gaps.c.since < end, gaps.c.until > start).order_by(gaps.c.since))
+        return [(row.gateway, (row.since, row.until)) for row in rows]
 
     def outbox_counts(self) -> dict[tuple[str, str], int]:
         """How many notifications there are, by channel and state (pending, sent, given_up)."""

@@ -16,6 +16,7 @@ from monitor.alerting.backlog import Backlog
 from monitor.alerting.floods import FloodControl
 from monitor.alerting.policy import AssetFacts, RuleFacts, Why
 from monitor.database.gaps import Gap
+from monitor.database.gaps import Why as LostBy
 from monitor.database.ledger import Ledger, Step
 from monitor.database.migrate import AlarmDatabaseFullError
 from monitor.database.quarantine import Fed, rows_of
@@ -270,6 +271,8 @@ class Decider:
         if isinstance(entry, RevisionEntry):
             self._decoder = self._revisions.of(entry.hash, entry.texts).decoder()
             self._undone.revision = (offset, entry.hash, entry.texts)
+        if isinstance(entry, LinkEntry) and entry.up and entry.received > entry.since:
+            self.lost([Gap(LostBy.AWAY, entry.broker, offset, entry.since, entry.received, 0)])
         event = self._event(entry)
         decided = self.stages.handle(event, offset)
         self._emit(offset, decided)

@@ -141,11 +141,16 @@ class ByTime(BySize):
 
 
 class ByParts(BySize):
-    """The last value of each of so many parts; a part ends when `counter` reads another number."""
+    """The last value of each of so many parts; a part ends when `counter` reads something else.
 
-    def __init__(self, size: int, counter: Signal) -> None:
+    It tells parts apart and is not counted with: serial numbers and numbers that run down do as well. What it reads
+    while it is bad ends no part, unless `ignore_quality`.
+    """
+
+    def __init__(self, size: int, counter: Signal, ignore_quality: bool = False) -> None:
         super().__init__(size)
         self.inputs = (counter,)
+        self._ignore = ignore_quality
         self._part: Value = None
         self._value: tuple[Instant, Any] | None = None
 
@@ -157,8 +162,9 @@ class ByParts(BySize):
     def close(self, at: Instant) -> Group | None:
         """See `Single`."""
         del at
-        part = self.inputs[0].last
-        if part == self._part:
+        counter = self.inputs[0]
+        part = counter.last if self._ignore else counter.value
+        if part is None or part == self._part:
             return None
         self._part, value, self._value = part, self._value, None
         return None if value is None else super().add(*value)
@@ -192,10 +198,10 @@ class ByParts(BySize):
             self._value = (at, tuple(item) if isinstance(item, list) else item)
 
 
-def grouping(subgroup: Subgroup | None, signal: Callable[[str], Signal]) -> Single:
+def grouping(subgroup: Subgroup | None, signal: Callable[[str], Signal], ignore_quality: bool = False) -> Single:
     """What the rule asks for; `signal` gives the asset's signal of a name."""
     if subgroup is None:
         return Single()
     if subgroup.counter is not None:
-        return ByParts(subgroup.size or MOST, signal(subgroup.counter))
+        return ByParts(subgroup.size or MOST, signal(subgroup.counter), ignore_quality)
     return ByTime(subgroup.every) if subgroup.every else BySize(subgroup.size or MOST)

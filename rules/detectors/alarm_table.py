@@ -19,6 +19,8 @@ UNLISTED: Final = "unlisted"
 """The part of the alarm over what is not in the table."""
 WHOLE_BITS: Final = 53
 """Bits that a number keeps."""
+LAST_BIT: Final = 31
+"""Of the words that controllers have for faults as a rule."""
 MOST_CODES: Final = 2_000
 NO_FAULT: Final = frozenset({"0", ""})
 """Codes that mean that all is well, unless the table lists them."""
@@ -46,16 +48,32 @@ class AlarmTableConfig(DetectorConfig):
     """Each listed bit or code is an alarm of its own; whatever is not listed shares one, named by its numbers.
 
     `holds: codes`: the signal is the one code that is present; 0 and empty text mean none. `holds: bits`: the signal
-    is a word, each of its bits a fault; negative words count as two's complement. `table` is a list of rows, or the
-    name of a CSV file beside the rule file with the columns code, text, priority and response.
+    is a word, each of its bits a fault; negative words count as two's complement. `codes: true` and `bits: true` say
+    the same. `table` is a list of rows, or the name of a CSV file beside the rule file with the columns code, text,
+    priority and response. A row that is changed, added or removed leaves the alarms of the others as they are.
     """
 
     type: Literal["alarm_table"]
     signal: str
     holds: Literal["bits", "codes"] = "codes"
+    bits: bool | None = Field(default=None, exclude=True)
+    codes: bool | None = Field(default=None, exclude=True)
     table: tuple[FaultCode, ...] = Field(min_length=1, max_length=MOST_CODES)
     on_delay: DurationField = 0
     off_delay: DurationField = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_meaning(cls, data: Any) -> Any:
+        """`holds` as the other spellings have it; contradictions are refused."""
+        if not isinstance(data, dict):
+            return data
+        said = {data["holds"]} if isinstance(data.get("holds"), str) else set()
+        said |= {name for name in ("bits", "codes") if data.get(name) is True}
+        said |= {other for name, other in (("bits", "codes"), ("codes", "bits")) if data.get(name) is False}
+        if len(said) > 1:
+            raise InputError("`holds`, `bits` and `codes` contradict each other", "keep one of them: bits: true")
+        return data | ({"holds": said.pop()} if said else {})
 
     @model_validator(mode="after")
     def _codes_fit(self) -> Self:
@@ -71,6 +89,20 @@ class AlarmTableConfig(DetectorConfig):
     def signals(self) -> tuple[str, ...]:
         """The fault word."""
         return (self.signal,)
+
+    @property
+    def doubt(self) -> InputError | None:
+        """A table that could be one of bits, where nothing says what it is of."""
+        numbers = all(re.fullmatch("[0-9]{1,2}", row.code) and int(row.code) <= LAST_BIT for row in self.table)
+        if "holds" in self.model_fields_set or not numbers:
+            return None
+        message = f"the codes of the table look like bits from 0 to {LAST_BIT}, and are taken for codes"
+        return InputError(message, "say what the signal holds: bits: true or codes: true")
+
+    @property
+    def spoken(self) -> frozenset[str]:
+        """The rows: each is a part, and its texts and priority decide nothing."""
+        return frozenset({"table"})
 
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector per row, and one for the rest."""

@@ -6,17 +6,18 @@ A detector says what it sees now, level by level. Gates, delays, quality policy 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, partial
 from math import inf
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Protocol, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rules.clock import AssetClock
 from rules.durations import DurationField
 from rules.events import Duration, Instant, Value
-from rules.limit_table import Choice, Levels, LimitTable
+from rules.limit_table import Choice, Levels, LimitTable, fall
+from rules.problems import InputError, quoted
 from rules.sight import Sight
 from rules.signals import Reads, Signal
 from rules.thresholds import LEVELS, RISING
@@ -24,12 +25,12 @@ from rules.thresholds import LEVELS, RISING
 if TYPE_CHECKING:
     from rules.alarms import Priority
     from rules.assetmodel import SignalSpec
-    from rules.problems import InputError
     from rules.workingtime import Working
 
 Limit: TypeAlias = Annotated[float, Field(allow_inf_nan=False)] | str
 """A number, or the name of one of the asset's `values`."""
 NEVER_QUIET: tuple[float, float] = (inf, -inf)
+RISE: Final = f"limits must rise in the order {', '.join(RISING)}"
 ALWAYS_QUIET: tuple[float, float] = (-inf, inf)
 
 
@@ -195,6 +196,16 @@ class DetectorConfig(BaseModel):
         return tuple(level for level in LEVELS if getattr(self, level, None) is not None)
 
     @property
+    def doubt(self) -> InputError | None:
+        """What is right as it is written and probably not what is meant; None if nothing."""
+        return None
+
+    @property
+    def spoken(self) -> frozenset[str]:
+        """Keys by which no part decides differently: they change what is said, or which parts there are."""
+        return frozenset()
+
+    @property
     def calendar_parts(self) -> tuple[str, ...]:
         """Shifts and days of the week outside which it rests; none if it never does."""
         return ()
@@ -213,7 +224,8 @@ class LevelledConfig(DetectorConfig):
     """Up to four limits of one number. A level is exceeded by more than (high) or less than (low) its limit.
 
     A limit is a number, the name of one of the asset's values, or a table: `{by: asset, line1/mill3: 85, default: 80}`,
-    or `{by: product, A7: 85}` with a key of the type's `context`. What a table leaves out has no limit.
+    or `{by: product, A7: 85}` with a key of the type's `context`. What a table leaves out has no limit. A table by
+    asset names assets, not patterns.
     """
 
     high_high: Limit | LimitTable | None = None
@@ -230,8 +242,22 @@ class LevelledConfig(DetectorConfig):
             raise ValueError("give at least one of high_high, high, low, low_low")
         numbers = [v for level in RISING if isinstance(v := getattr(self, level), float)]
         if numbers != sorted(numbers):
-            raise ValueError(f"limits must rise in the order {', '.join(RISING)}")
+            raise ValueError(RISE)
+        for by, row in self._rows():
+            if (broken := self.fall(partial(_in_row, by, row))) is not None:
+                named = f"{by} {quoted('default' if row is None else row)}"
+                raise InputError(f"in the row of {named} {broken}", RISE)
         return self
+
+    def fall(self, number: Callable[[Limit | LimitTable], float | None]) -> str | None:
+        """Where the limits do not rise from level to level, in words; `number` reads one, None leaves it out."""
+        given = ((level, limit) for level in RISING if (limit := getattr(self, level)) is not None)
+        return fall((level, number(limit)) for level, limit in given)
+
+    def _rows(self) -> Iterator[tuple[str, str | None]]:
+        """What tables go by, with each of their rows; None stands for what they do not name."""
+        for table in (limit for _, limit in self._given if isinstance(limit, LimitTable)):
+            yield from ((table.by, row) for row in (*table.limits, None))
 
     def value_names(self) -> tuple[str, ...]:
         """Names of the asset's `values` that stand for limits."""
@@ -259,6 +285,13 @@ def _resolved(limit: Limit | LimitTable | None, bindings: Bindings) -> float | C
         return limit.at(bindings.asset)
     signal = bindings.context(limit.by)
     return limit.default if signal is None else Choice(limit, signal)
+
+
+def _in_row(by: str, row: str | None, limit: Limit | LimitTable) -> float | None:
+    """What a limit is in a row; None if it goes by something else."""
+    if isinstance(limit, LimitTable):
+        return None if limit.by != by else limit.default if row is None else limit.at(row)
+    return None if isinstance(limit, str) else limit
 
 
 def limit_of(limit: Limit | None, bindings: Bindings) -> float | None:

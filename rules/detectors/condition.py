@@ -30,6 +30,11 @@ class ConditionConfig(DetectorConfig):
         """The signals that the expressions name."""
         return tuple(sorted(self.expression.signals | (self.show.signals if self.show else frozenset())))
 
+    @property
+    def spoken(self) -> frozenset[str]:
+        """What is only shown; not if it looks back, for then it has a past of its own."""
+        return frozenset() if self.show is not None and self.show.windows else frozenset({"show"})
+
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector."""
         return [Condition(self.expression, bindings, self.show)]

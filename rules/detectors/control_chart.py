@@ -106,7 +106,7 @@ class ControlChartConfig(DetectorConfig, ChartKeys):
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector."""
         inspected = bindings.signal(self.inspected) if isinstance(self.inspected, str) else self.inspected
-        groups = grouping(self.subgroup, bindings.signal)
+        groups = grouping(self.subgroup, bindings.signal, bindings.ignore_quality)
         return [ControlChart(bindings, self, self._recipe(), bindings.signal(self.signal), groups, inspected)]
 
     def _recipe(self) -> Recipe:

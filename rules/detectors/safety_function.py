@@ -24,6 +24,8 @@ class SafetyFunctionConfig(DetectorConfig):
     longer than `max_bypass` (at once if that is not given). `proof_test`: that much time has passed since the last
     test, which is when `tested` held, or `demand` if there is no `tested`, or else since the asset was first watched.
     `discrepancy`: what must never hold for longer than `max_discrepancy`, such as two channels that disagree.
+    Time in which an expression is unknown, or our own link to the broker is down, is added to no total. Counts, totals
+    and the last test outlive a change of the rule that leaves their expression as it is.
     """
 
     type: Literal["safety_function"]
@@ -53,19 +55,20 @@ class SafetyFunctionConfig(DetectorConfig):
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector per thing watched."""
         found: list[Detector] = []
-        demand = None
+        demand, clock = None, bindings.clock
         if self.demand is not None:
-            demand = Lasting("demand", "was demanded", Sight(self.demand, bindings), 0)
+            demand = Lasting("demand", "was demanded", Sight(self.demand, bindings), 0, clock)
             found.append(demand)
         if self.bypass is not None:
-            found.append(Lasting("bypass", "is bypassed", Sight(self.bypass, bindings), self.max_bypass, demand))
+            sight = Sight(self.bypass, bindings)
+            found.append(Lasting("bypass", "is bypassed", sight, self.max_bypass, clock, demand))
         if self.proof_test is not None:
             tested = self.tested or self.demand
             assert tested is not None
-            found.append(ProofTest(Sight(tested, bindings), self.proof_test, bindings.clock))
+            found.append(ProofTest(Sight(tested, bindings), self.proof_test, clock))
         if self.discrepancy is not None:
             sight = Sight(self.discrepancy, bindings)
-            found.append(Lasting("discrepancy", "contradicts itself", sight, self.max_discrepancy))
+            found.append(Lasting("discrepancy", "contradicts itself", sight, self.max_discrepancy, clock))
         return found
 
 
@@ -75,7 +78,15 @@ class Lasting(Detector):
     `count` is how often it came about, `since` when it did if it holds. `demand`, if given, is counted meanwhile.
     """
 
-    def __init__(self, part: str, words: str, sight: Sight, longest: Duration, demand: Lasting | None = None) -> None:
+    def __init__(
+        self,
+        part: str,
+        words: str,
+        sight: Sight,
+        longest: Duration,
+        clock: AssetClock,
+        demand: Lasting | None = None,
+    ) -> None:
         self.part = part
         self.inputs, self.sights = sight.inputs, (sight,)
         self.longest = longest
@@ -83,6 +94,7 @@ class Lasting(Detector):
         self.since: Instant | None = None
         self._words = words
         self._sight = sight
+        self._clock = clock
         self._watch = Stopwatch()
         self._on = False
         self._demand = demand
@@ -142,10 +154,20 @@ class Lasting(Detector):
         self._watch.stop(at)
         self._end()
 
+    def pause(self, at: Instant) -> None:
+        """Nobody sees whether it holds: that is added to no total, and how long it may last goes on."""
+        self._watch.pause(at)
+
+    def resume(self, at: Instant) -> None:
+        """What held last goes on."""
+        self._watch.resume(at)
+
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
-        """What was too long remains so, if it still holds; its demands are counted on."""
-        self.since = at - self.longest if held[0] else None
-        if held[0] and self._demand is not None:
+        """What was too long remains so, if it still holds; its demands are counted on. What was inherited goes on."""
+        if not held[0]:
+            return
+        self.since = at - self.longest
+        if self._demand is not None:
             self._demands = self._demand.count - self._demands
 
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
@@ -170,14 +192,29 @@ class Lasting(Detector):
             self.since += delta
 
     def snapshot(self) -> list[Any]:
-        """Time in all, count, since, on, demands."""
-        return [self._watch.snapshot(), self.count, self.since, self._on, self._demands]
+        """Time in all, count, since, on, demands, the expression, and that of the demands."""
+        state = [self._watch.snapshot(), self.count, self.since, self._on, self._demands]
+        return [*state, self.text, self._demanded]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`, also of one that counted no demands."""
-        watch, self.count, self.since, self._on, *demands = data
+        watch, self.count, self.since, self._on, *demands = data[:5]
         self._demands = demands[0] if demands else 0
         self._watch.restore(watch)
+
+    def inherit(self, data: Any) -> None:
+        """The same thing is counted on, however long it may last now; older snapshots do not tell what it was."""
+        if not isinstance(data, list) or data[5:6] != [self.text]:
+            return
+        self.restore(data)
+        self._watch.take_over(data[0], self._clock.now)
+        self._on = False
+        if data[6] != self._demanded:
+            self._demands = 0
+
+    @property
+    def _demanded(self) -> str | None:
+        return None if self._demand is None else self._demand.text
 
 
 class ProofTest(Detector):
@@ -230,9 +267,14 @@ class ProofTest(Detector):
             self.last += delta
 
     def snapshot(self) -> list[Any]:
-        """Last test, due."""
-        return [self.last, self._due]
+        """Last test, due, and what tells of a test."""
+        return [self.last, self._due, self.text]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        self.last, self._due = data
+        self.last, self._due = data[:2]
+
+    def inherit(self, data: Any) -> None:
+        """A test that was told of in the same way counts, whatever the interval is now."""
+        if isinstance(data, list) and data[2:3] == [self.text]:
+            self.last = data[0]

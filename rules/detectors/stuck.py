@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 
 class StuckConfig(DetectorConfig):
-    """The signal stayed within `tolerance` of one value for the whole of `for`.
+    """The signal stayed within `tolerance` of one value for the whole of `for`, and went on being reported.
 
+    It went on if its last reading is not older than half of `for` when that has passed; else the next reading decides.
     Bad quality stops the count, and so does the loss of our own link to the broker. A signal that is reported on
     change alone cannot be told from a stuck one: it is refused.
     """
@@ -45,7 +46,12 @@ class StuckConfig(DetectorConfig):
 
 
 class Stuck(Detector):
-    """Waits until the value has not left its anchor for long enough."""
+    """Waits until the value has not left its anchor for long enough.
+
+    `_overdue`: that time has passed, but nothing was reported of late: the next reading decides.
+    """
+
+    every_reading = True
 
     def __init__(self, signal: Signal, patience: Duration, tolerance: float, ignore_quality: bool) -> None:
         self.inputs = (signal,)
@@ -56,6 +62,7 @@ class Stuck(Detector):
         self._since: Instant = 0
         self._paused: Instant | None = None
         self._stuck = False
+        self._overdue = False
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """Stuck once the value has stayed for `for`."""
@@ -63,13 +70,19 @@ class Stuck(Detector):
         value = signal.last if self._ignore else signal.value
         if value is None:
             if not self._stuck:
-                self._anchor = None
+                self._anchor, self._overdue = None, False
             return None
         if self._moved(value):
-            self._anchor, self._since, self._stuck = value, at, False
-        elif self._paused is None:
-            self._stuck = at >= self._since + self._for
+            self._anchor, self._since, self._stuck, self._overdue = value, at, False, False
+        elif self._paused is None and not self._stuck:
+            passed = at >= self._since + self._for
+            self._stuck = passed and self._reported(at)
+            self._overdue = passed and not self._stuck
         return (self._stuck,)
+
+    def _reported(self, at: Instant) -> bool:
+        read = self.inputs[0].at
+        return read is not None and read >= at - self._for // 2
 
     def _moved(self, value: Value) -> bool:
         anchor = self._anchor
@@ -80,19 +93,21 @@ class Stuck(Detector):
     def band(self, signal: Signal) -> tuple[float, float]:
         """At the anchor nothing changes but by time; next to it, it is asked (for rounding's sake)."""
         del signal
-        return (self._anchor, self._anchor) if isinstance(self._anchor, float) else NEVER_QUIET
+        if not isinstance(self._anchor, float) or self._overdue:
+            return NEVER_QUIET
+        return self._anchor, self._anchor
 
     @property
     def deadline(self) -> Instant | None:
         """The end of the patience."""
-        if self._anchor is None or self._stuck or self._paused is not None:
+        if self._anchor is None or self._stuck or self._overdue or self._paused is not None:
             return None
         return self._since + self._for
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
         """Patience begins when the rule is armed; what was stuck before and is held remains so until it moves."""
         del at
-        self._stuck = held[0]
+        self._stuck, self._overdue = held[0], False
         if not self._stuck:
             self._anchor = None
 
@@ -123,10 +138,11 @@ class Stuck(Detector):
             self._paused += delta
 
     def snapshot(self) -> list[Any]:
-        """Anchor, since, paused since, stuck."""
-        return [self._anchor, self._since, self._paused, self._stuck]
+        """Anchor, since, paused since, stuck, overdue."""
+        return [self._anchor, self._since, self._paused, self._stuck, self._overdue]
 
     def restore(self, data: list[Any]) -> None:
-        """The reverse of `snapshot`."""
-        anchor, self._since, self._paused, self._stuck = data
+        """The reverse of `snapshot`, also of one in which nothing could be overdue."""
+        anchor, self._since, self._paused, self._stuck, *overdue = data
+        self._overdue = bool(overdue and overdue[0])
         self._anchor = float(anchor) if type(anchor) is int else anchor

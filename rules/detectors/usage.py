@@ -6,6 +6,8 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
+from rules.clock import AssetClock
+from rules.counters import risen
 from rules.detectors.base import Bindings, Detector, DetectorConfig, shown
 from rules.durations import format_duration, parse_duration
 from rules.events import Duration, Instant
@@ -43,8 +45,11 @@ class UsageConfig(DetectorConfig):
     """Due once `every` has been used since `reset_by` last became true, and until it does again.
 
     `while` adds up the time for which an expression holds; `every` is then a duration. `counter` adds up by how much
-    a signal rises, and `every` is a number; a counter that falls has begun again at zero. Only what happens while the
-    rule is armed is added. What has been used is kept over restarts.
+    a signal rises, and `every` is a number; a counter that falls below half of its value has begun again at zero, a
+    smaller fall adds nothing. Only what happens while the rule is armed is added; time in which the expression is
+    unknown, or our own link to the broker is down, is not. What has been used is kept over restarts, and where `every`
+    or another key is changed that leaves `while` or `counter` as it is. A machine that falls silent goes on as it was
+    known last, for it may report on change alone; where it does not: `while: "mode == 3 and age(mode) < 60"`.
     """
 
     type: Literal["usage"]
@@ -70,7 +75,7 @@ class UsageConfig(DetectorConfig):
         """One detector."""
         reset = Sight(self.reset_by, bindings)
         if self.while_ is not None:
-            return [TimeUsed(Sight(self.while_, bindings), reset, int(self.every))]
+            return [TimeUsed(Sight(self.while_, bindings), reset, int(self.every), bindings.clock)]
         assert self.counter is not None
         return [AmountUsed(bindings.signal(self.counter), reset, float(self.every), bindings.ignore_quality)]
 
@@ -78,7 +83,7 @@ class UsageConfig(DetectorConfig):
 class TimeUsed(Detector):
     """The time for which an expression held."""
 
-    def __init__(self, sight: Sight, reset: Sight, every: Duration) -> None:
+    def __init__(self, sight: Sight, reset: Sight, every: Duration, clock: AssetClock) -> None:
         self.inputs = tuple(dict.fromkeys((*sight.inputs, *reset.inputs)))
         self.sights = (sight, reset)
         self._sight = sight
@@ -86,6 +91,7 @@ class TimeUsed(Detector):
         self._every = every
         self._edge = Edge()
         self._watch = Stopwatch()
+        self._clock = clock
 
     def update(self, at: Instant) -> tuple[bool, ...]:
         """Due once it was used for long enough."""
@@ -103,6 +109,14 @@ class TimeUsed(Detector):
         """What it does now is not counted."""
         self._watch.stop(at)
 
+    def pause(self, at: Instant) -> None:
+        """Nobody sees what it does now."""
+        self._watch.pause(at)
+
+    def resume(self, at: Instant) -> None:
+        """What it did last goes on."""
+        self._watch.resume(at)
+
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:
         """The hours used."""
         del level
@@ -116,13 +130,24 @@ class TimeUsed(Detector):
         self._watch.shift(delta)
 
     def snapshot(self) -> list[Any]:
-        """What was known last of the reset, and the time used."""
-        return [self._edge.known, self._watch.snapshot()]
+        """What was known last of the reset, the time used, of what, and the reset."""
+        return [self._edge.known, self._watch.snapshot(), self._counted, self._reset.text]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
         self._edge.known = data[0]
         self._watch.restore(data[1])
+
+    def inherit(self, data: Any) -> None:
+        """The same time is counted on, whatever it is due after now."""
+        if not _counts(self._counted, data, 2):
+            return
+        self._watch.take_over(data[1], self._clock.now)
+        self._edge.known = data[0] if data[3] == self._reset.text else None
+
+    @property
+    def _counted(self) -> list[str]:
+        return ["while", self._sight.text]
 
 
 class AmountUsed(Detector):
@@ -144,8 +169,7 @@ class AmountUsed(Detector):
         value = self._counter.last if self._ignore else self._counter.value
         if type(value) is float:
             if self._last is not None:
-                risen = value - self._last if value >= self._last else max(0.0, value)
-                self._used = min(self._used + risen, MOST)
+                self._used = min(self._used + risen(self._last, value), MOST)
             self._last = value
         if self._edge.rises(self._reset.holds(at), self._reset):
             self._used = 0.0
@@ -165,10 +189,26 @@ class AmountUsed(Detector):
         return {"text": text, "value": self._used, "limit": self._every, "values": {name: self._counter.last}}
 
     def snapshot(self) -> list[Any]:
-        """What was known last of the reset, the last count, the amount used."""
-        return [self._edge.known, self._last, self._used]
+        """What was known last of the reset, the last count, the amount used, of what, and the reset."""
+        return [self._edge.known, self._last, self._used, self._counted, self._reset.text]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        self._edge.known, last, used = data
+        self._edge.known, last, used = data[:3]
         self._last, self._used = None if last is None else float(last), float(used)
+
+    def inherit(self, data: Any) -> None:
+        """The same counter is counted on, whatever it is due after now."""
+        if not _counts(self._counted, data, 3):
+            return
+        self.restore(data)
+        self._edge.known = data[0] if data[4] == self._reset.text else None
+
+    @property
+    def _counted(self) -> list[str]:
+        return ["counter", self._counter.name]
+
+
+def _counts(counted: list[str], data: Any, place: int) -> bool:
+    """Whether a snapshot is of a detector that counted the same; older ones do not tell what they counted."""
+    return isinstance(data, list) and data[place : place + 1] == [counted]

@@ -25,8 +25,8 @@ GIVEN = "type: control_chart, signal: x, rules: [nelson_1, nelson_2], spread: fa
 class Line:
     """A filler, one reading a second; every step may restart the monitor."""
 
-    def __init__(self, detect: str, *, more: str = "", restart: bool = False) -> None:
-        self.rules = ruled(detect, more)
+    def __init__(self, detect: str, *, more: str = "", restart: bool = False, keys: str = "") -> None:
+        self.rules = ruled(detect, more, keys)
         self.monitor = AssetMonitor("m", self.rules)
         self.second = 0
         self.restart = restart
@@ -241,6 +241,16 @@ def test_single_parts_may_be_charted(restart: bool) -> None:
     line = Line(f"{GIVEN}, subgroup: {{size: 1, counter: count}}", restart=restart)
     assert events(line.make([9.0, 9.0, 0.0], count=1) + line.make([1.0, 9.0], count=2)) == []
     assert events(line.told(count=3)) == ["raised"]
+
+
+def test_a_counter_that_is_bad_for_a_while_ends_no_part(restart: bool) -> None:
+    line = Line(f"{GIVEN}, subgroup: {{size: 1, counter: count}}", restart=restart)
+    line.make(0.0, count=1)
+    line.second += 1
+    line.handle(seen(line.second, x=9.0, count=65535, bad=("count",)))
+    assert events(line.make(0.0, count=1) + line.told(count=2)) == []
+    ignoring = Line(f"{GIVEN}, subgroup: {{size: 1, counter: count}}", keys=", on_bad_quality: ignore")
+    assert events(ignoring.make(9.0, count=1) + ignoring.handle(seen(9, count=2, bad=("count",)))) == ["raised"]
 
 
 def wandering(count: int, phi: float, seed: int) -> list[float]:

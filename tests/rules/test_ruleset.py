@@ -324,6 +324,16 @@ def test_only_what_influences_detection_changes_the_detection_key(change: dict[s
     assert (detection_key(one.rules[0]) == detection_key(two.rules[0])) is same
 
 
+def key_of(detect: str) -> str:
+    return detection_key(ruleset(f"id: a, kind: quality, detect: {detect}").rules[0])
+
+
+def test_what_is_only_shown_is_no_part_of_the_detection_key() -> None:
+    plain, shown = "{type: condition, expression: t > 1}", "{type: condition, expression: t > 1, show: t - 1}"
+    assert key_of(plain) == key_of(shown)
+    assert key_of(plain) != key_of(shown.replace("t - 1", "'mean(t, 5m)'")), "it has a past of its own"
+
+
 def test_the_revision_follows_meaning_not_spelling() -> None:
     plain = ruleset(f"id: a, kind: quality, settle: 60s, detect: {LIMITS}")
     spelled = ruleset(f"kind: quality, id: a, settle: 1m, detect: {LIMITS}")

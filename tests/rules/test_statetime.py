@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rules.assetmodel import load_assets
 from rules.events import SECOND
-from rules.statetime import Raised, Stay, counted, stays, stops, times, within
+from rules.statetime import Raised, Stay, blinded, common, counted, joined, stays, stops, times, within
 
 CHANGES = [(0, "running"), (60, "fault"), (70, "stopped"), (100, "running"), (130, None)]
 
@@ -40,11 +40,43 @@ def test_all_the_time_is_in_some_state(changes: list[tuple[int, str | None]], st
     assert times(halves) == times(found)
 
 
+def test_time_that_nobody_saw_is_in_no_state_and_the_last_one_holds_again_behind_it() -> None:
+    changes = [(0, "running"), (20, "fault"), (25, "running"), (50, "idle")]
+    found = stays(blinded(changes, [(10, 15), (22, 40), (60, 100)]), 5, 80)
+    assert [(stay.state, stay.start, stay.end) for stay in found] == [
+        ("running", 5, 10), ("unknown", 10, 15), ("running", 15, 20), ("fault", 20, 22), ("unknown", 22, 40),
+        ("running", 40, 50), ("idle", 50, 60), ("unknown", 60, 80),
+    ]  # fmt: skip
+
+
+def test_a_reading_at_the_edge_of_time_that_nobody_saw_counts_behind_it() -> None:
+    found = stays(blinded([(0, "running"), (10, "idle"), (20, "fault")], [(10, 20), (20, 30)]), 0, 40)
+    assert [(stay.state, stay.start) for stay in found] == [("running", 0), ("unknown", 10), ("fault", 30)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30))),
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30))),
+)
+def test_spans_are_joined_and_cut_as_sets_of_moments_are(
+    one: list[tuple[int, int]], two: list[tuple[int, int]]
+) -> None:
+    def moments(spans: list[tuple[int, int]]) -> set[int]:
+        return {moment for start, end in spans for moment in range(start, end)}
+
+    assert moments(joined(one)) == moments(one)
+    assert all(before[1] < after[0] for before, after in pairwise(joined(one)))
+    assert moments(common(joined(one), joined(two))) == moments(one) & moments(two)
+
+
 @pytest.mark.parametrize(
     ("readings", "made"),
     [
         ([(0, 100.0), (15, 104.0), (25, 110.0)], 10),
         ([(0, 100.0), (15, 3.0), (25, 5.0)], 5),
+        ([(0, 100.0), (15, 99.5), (25, 101.0)], 1.5),
+        ([(0, 100.0), (15, 50.0), (25, 51.0)], 1),
+        ([(0, 100.0), (15, 49.0), (25, 51.0)], 51),
         ([(15, 7.0), (25, 9.0)], 2),
         ([(0, 100.0), (15, 101.0), (30, 150.0)], 1),
         ([], 0),

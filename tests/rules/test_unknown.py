@@ -136,6 +136,7 @@ def test_what_came_about_before_something_was_unknown_is_not_counted_twice() -> 
     assert told(m, seen(4, x=1), seen(5, x=9)) == [("r", 5, "raised")]
 
 
-def test_time_in_use_goes_on_as_it_was_known_last() -> None:
+def test_time_in_use_is_not_counted_while_it_is_unknown() -> None:
     m = watching("{type: usage, while: run == 1, every: 10s, reset_by: serviced == 1}", more=PATIENT)
-    assert told(m, seen(0, run=1), bad(4, run=0), seen(12, run=1)) == [("r", 10, "raised")]
+    assert told(m, seen(0, run=1), bad(4, run=0), seen(12, run=1), tick(17)) == []
+    assert told(m, tick(18)) == [("r", 18, "raised")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from monitor import clock
 from monitor.alerting import backlog
 from monitor.alerting.policy import Why
+from monitor.database.queries import AlarmReader
 from monitor.journal.entries import Entry, RevisionEntry
 from monitor.site import Site
 from rules.events import SECOND, Instant
@@ -113,6 +115,18 @@ def test_a_link_that_was_down_for_a_moment_makes_nothing_late(site: Site) -> Non
         assert line.told() == [("alert", "oven", "hot")]
 
     on(site, script)
+
+
+def test_when_nobody_listened_is_kept_and_is_no_loss_of_messages(site: Site) -> None:
+    now = clock.now()
+
+    async def script(line: Line) -> None:
+        await line.feed(link(now, False, now - HOUR), link(now + 1, True, now - HOUR), link(now + 2, True, now + 2))
+
+    on(site, script)
+    with closing(AlarmReader(site.settings.data_dir / "alarms.db")) as reader:
+        assert reader.absences(now, now + 9) == [("main", (now - HOUR, now + 1))]
+        assert reader.absences(now - 9 * HOUR, now - HOUR) == reader.absences(now + 1, now + 9) == reader.gaps() == []
 
 
 @pytest.mark.usefixtures("patient")

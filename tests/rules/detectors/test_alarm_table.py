@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from rules.alarms import State
 from rules.asset import AssetMonitor
-from rules.ruleset import load_rules
-from tests.rules.plant import refused, seen, tick, watching
+from rules.events import SECOND, Command, Revision
+from rules.ruleset import RuleSet, load_rules
+from tests.rules.plant import T0, refused, seen, tick, told, watching
 
 BITS = """{type: alarm_table, signal: faults, holds: bits, table: [
     {code: 0, text: Emergency stop, priority: critical, response: Find out who pressed it.},
@@ -76,6 +78,40 @@ def test_tables_that_make_no_sense_are_refused():
     assert "there is no `faults.csv`" in refused("{type: alarm_table, signal: f, table: faults.csv}")
 
 
+@pytest.mark.parametrize("said", ["bits: true", "codes: false", "holds: bits, bits: true", "bits: true, codes: false"])
+def test_bits_may_be_spelled_by_their_name(said: str):
+    m = watching(BITS.replace("holds: bits", said))
+    assert parts(m, seen(0, faults=9)) == [("0", "raised"), ("3", "raised")]
+    assert m.rules.rules[0].detection_key == watching(BITS).rules.rules[0].detection_key
+
+
+def test_codes_may_be_spelled_by_their_name():
+    assert parts(watching(CODES.replace("signal", "codes: true, signal")), seen(0, fault=17)) == [("17", "raised")]
+
+
+@pytest.mark.parametrize("said", ["bits: true, codes: true", "holds: codes, bits: true", "bits: false, codes: false"])
+def test_spellings_that_contradict_each_other_are_refused(said: str):
+    assert "contradict each other" in refused(BITS.replace("holds: bits", said))
+
+
+@pytest.mark.parametrize(
+    ("said", "codes", "doubted"),
+    [
+        ("", ("0", "31"), True),
+        ("", ("1", "32"), False),
+        ("", ("1", "E4"), False),
+        ("holds: codes, ", ("1", "2"), False),
+        ("codes: true, ", ("1", "2"), False),
+        ("bits: true, ", ("1", "2"), False),
+    ],
+)
+def test_codes_that_look_like_bits_are_doubted_where_nothing_is_said(said: str, codes: tuple[str, ...], doubted: bool):
+    rows = ", ".join(f"{{code: {code}, text: x}}" for code in codes)
+    rule = f"{{id: r, kind: equipment, response: x, detect: {{type: alarm_table, {said}signal: f, table: [{rows}]}}}}"
+    problems = load_rules({"rules/a.yaml": f"rules: [{rule}]"}, site=True).problems
+    assert [p.severity for p in problems if "look like bits" in p.message] == ["warning"] * doubted
+
+
 RULE = (
     "rules:\n  - {id: r, kind: equipment, assets: m, detect: {type: alarm_table, signal: fault, table: faults.csv}}\n"
 )
@@ -100,6 +136,67 @@ def test_a_changed_table_is_another_revision():
     assert one is not None
     assert two is not None
     assert one.revision != two.revision
+
+
+ROWS = "code,text,priority,response\n1,a,low,x\n2,b,low,x\n"
+
+
+def table(csv: str, more: str = "") -> RuleSet:
+    found = load_rules({"rules/a.yaml": RULE.replace("faults.csv}", f"faults.csv{more}}}"), "rules/faults.csv": csv})
+    assert found.ruleset is not None, found.problems
+    return found.ruleset
+
+
+def acknowledged_under(csv: str) -> AssetMonitor:
+    """Code 1 is there, and acknowledged."""
+    m = AssetMonitor("m", table(csv))
+    told(m, seen(0, fault=1), Command(T0 + SECOND, "acknowledge", "m", "m:r:1", "kim"))
+    return m
+
+
+@pytest.mark.parametrize(
+    "csv",
+    [
+        ROWS.replace("1,a,low,x", "1,another text,critical,Do something else."),
+        ROWS.replace("2,b,low,x\n", ""),
+        ROWS + "3,c,low,x\n",
+    ],
+)
+def test_what_is_changed_in_the_table_leaves_the_other_alarms_as_they_are(csv: str):
+    m = acknowledged_under(ROWS)
+    assert told(m, Revision(T0 + 2 * SECOND, table(csv))) == []
+    assert m.watching("r")[0].alarm.state is State.ACKNOWLEDGED
+    again = AssetMonitor.restore(table(csv), acknowledged_under(ROWS).snapshot())
+    assert again.watching("r")[0].alarm.state is State.ACKNOWLEDGED
+
+
+def test_a_row_that_is_removed_takes_its_own_alarm_with_it():
+    m = acknowledged_under(ROWS)
+    told_of = m.handle(Revision(T0 + 2 * SECOND, table(ROWS.replace("1,a,low,x\n", ""))))
+    assert [(t.part, t.event) for t in told_of] == [("1", "cleared"), ("unlisted", "raised")]
+    assert told_of[0].reason["why"] == "rule_changed"
+
+
+def test_a_row_for_what_was_unlisted_ends_that_alarm():
+    m = AssetMonitor("m", table(ROWS))
+    m.handle(seen(0, fault=3))
+    told_of = m.handle(Revision(T0 + SECOND, table(ROWS + "3,c,low,x\n")))
+    assert sorted((t.part, t.event) for t in told_of) == [("3", "raised"), ("unlisted", "cleared")]
+
+
+def test_what_decides_for_all_rows_withdraws_all_alarms():
+    m = acknowledged_under(ROWS)
+    assert told(m, Revision(T0 + 2 * SECOND, table(ROWS, ", on_delay: 5s"))) == [("r", 2, "cleared")]
+
+
+def test_a_snapshot_with_the_table_in_its_key_is_taken_over():
+    m = acknowledged_under(ROWS)
+    saved = m.snapshot()
+    key, former = m.rules.rules[0].detection_key, m.rules.rules[0].former_key
+    saved["watches"] = [[rule, part, former if of == key else of, state] for rule, part, of, state in saved["watches"]]
+    again = AssetMonitor.restore(m.rules, saved)
+    assert former != key
+    assert again.watching("r")[0].alarm.state is State.ACKNOWLEDGED
 
 
 def test_mistakes_in_a_csv_file_are_told_with_file_and_line():

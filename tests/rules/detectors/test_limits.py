@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rules.asset import AssetMonitor
+from rules.ruleset import load_rules
 from tests.rules.plant import refused, rules_of, seen, tick, told, watching
 
 FILLER = (
@@ -89,3 +92,65 @@ def test_what_is_said_while_the_signal_is_bad_goes_by_the_last_value():
     (risen,) = m.handle(tick(10))
     assert (risen.value, risen.reason["values"]) == (85, {"t": 85})
     assert risen.reason["text"].endswith("t 85 above high limit 80")
+
+
+def asked(detect: str, assets: str | None = None) -> list[str]:
+    """Every problem of a rule, as `check` tells it, but that nobody told of a context."""
+    text = f'version: 1\nrules:\n  - {{id: r, kind: equipment, assets: "line1/*", detect: {detect}}}\n'
+    loaded = load_rules({"rules/test.yaml": text}, None if assets is None else ("assets.yaml", assets))
+    return [text for problem in loaded.problems if "unknown context" not in (text := str(problem))]
+
+
+MILLS = "assets: {line1/mill3: {values: {own: 100}}, line1/mill4: {values: {own: 80}}}"
+
+
+def test_a_table_by_asset_names_no_patterns():
+    (problem,) = asked("{type: limits, signal: t, high: {by: asset, 'line1/*': 85}}")
+    assert "error: `line1/*` is a pattern, and a table by asset names assets" in problem
+    assert "`values` in assets.yaml" in problem
+    assert asked("{type: limits, signal: t, high: {by: product, 'A*': 85}}") == []
+
+
+def test_a_row_of_an_asset_that_nobody_knows_is_doubted():
+    table = "{type: limits, signal: t, high: {by: asset, line1/mil3: 85, line1/mill4: 80}}"
+    (problem,) = asked(table, MILLS)
+    assert "warning: unknown asset `line1/mil3`, did you mean `line1/mill3`?" in problem
+    assert asked(table) == []
+    assert asked(table, "types: {x: {}}") == []
+    assert "unknown asset" in asked("{type: capability, signal: t, upper_spec: {by: asset, line1/mil3: 8}}", MILLS)[0]
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ("high: {by: asset, a: 90, b: 80}, high_high: {by: asset, a: 85, b: 85}", "asset `a` high 90 is above high_high 85"),
+        ("high: {by: asset, a: 90, b: 80}, high_high: 85", "asset `a` high 90 is above high_high 85"),
+        ("low: 10, high: {by: product, A7: 5, default: 80}", "product `A7` low 10 is above high 5"),
+        ("low: 10, high: {by: product, A7: 50, default: 8}", "product `default` low 10 is above high 8"),
+        ("low: {by: product, A7: 9}, high_high: {by: product, B2: 50, default: 8}", "product `A7` low 9 is above high_high 8"),
+    ],
+)  # fmt: skip
+def test_rows_in_which_limits_do_not_rise_are_refused(limits: str, told: str):
+    (problem,) = asked(f"{{type: limits, signal: t, {limits}}}")
+    assert f"error: in the row of {told} (hint: limits must rise in the order low_low" in problem
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        "high: {by: asset, a: 85, b: 80}, high_high: {by: asset, a: 85}",
+        "high: {by: asset, a: 85}, high_high: {by: asset, b: 80}",
+        "high: {by: asset, a: 85}, high_high: {by: product, a: 80}",
+        "low: 10, high: {by: product, A7: 50}, high_high: 60",
+    ],
+)
+def test_rows_in_which_limits_rise_or_do_not_meet_are_right(limits: str):
+    assert asked(f"{{type: limits, signal: t, {limits}}}") == []
+
+
+def test_limits_that_do_not_rise_with_the_values_of_an_asset_are_refused():
+    (problem,) = asked("{type: limits, signal: t, high: own, high_high: 95}", MILLS)
+    assert "error: on the asset `line1/mill3` high 100 is above high_high 95" in problem
+    table = "{type: limits, signal: t, high: own, high_high: {by: asset, line1/mill3: 100, line1/mill4: 79}}"
+    (problem,) = asked(table, MILLS)
+    assert "on the asset `line1/mill4` high 80 is above high_high 79" in problem

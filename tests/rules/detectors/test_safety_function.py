@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rules.asset import AssetMonitor
-from rules.events import SECOND, Command
+from rules.events import SECOND, Command, Link, Revision
+from rules.register import Function, functions
 from tests.rules.plant import T0, refused, seen, set_back, tick, watching
 
 CURTAIN = (
@@ -144,3 +145,73 @@ def test_a_bypass_and_a_proof_test_last_as_long_though_the_clock_is_set_back():
     assert (bypass.part, bypass.at, bypass.reason["total"]) == ("bypass", T0 + 470 * SECOND, 60)
     assert parts(m, tick(30 * DAY + 3999)) == []
     assert parts(m, tick(30 * DAY + 4000)) == [("proof_test", 30 * DAY + 400, "raised")]
+
+
+def revised(m: AssetMonitor, second: float, *change: str) -> list[tuple[str | None, float, str]]:
+    rules = watching(CURTAIN.replace(*change), kind="safety").rules
+    return parts(m, Revision(T0 + round(second * SECOND), rules))
+
+
+def figures(m: AssetMonitor, second: float) -> Function:
+    (found,) = functions(m, T0 + round(second * SECOND))
+    return found
+
+
+def test_another_longest_time_or_interval_keeps_the_counts_and_the_last_test():
+    m = curtain()
+    parts(m, seen(10, beam=False), seen(11, beam=True, test=True), seen(12, test=False))
+    parts(m, seen(20, muted=True), seen(30, muted=False), seen(40, muted=True), seen(41, beam=False))
+    before = figures(m, 50)
+    revised(m, 50, "max_bypass: 60s", "max_bypass: 90s")
+    after = figures(m, 50)
+    assert after.bypass
+    assert before.bypass
+    assert after.proof_test
+    assert after.demand
+    assert (after.bypass.count, after.bypass.total, after.bypass.demands) == (2, 20 * SECOND, 1)
+    assert (after.bypass.since, after.demand.count) == (before.bypass.since, 2)
+    assert after.proof_test.last == T0 + 11 * SECOND
+    assert parts(m, tick(129)) == []
+    assert parts(m, tick(130)) == [("bypass", 130, "raised")]
+    revised(m, 131, "30d", "20d")
+    (due,) = parts(m, tick(20 * DAY + 11))
+    assert due == ("proof_test", 20 * DAY + 11, "raised")
+
+
+def test_a_bypass_that_already_lasts_too_long_for_the_new_rule_is_told_at_once():
+    m = curtain()
+    parts(m, seen(10, muted=True))
+    assert revised(m, 40, "max_bypass: 60s", "max_bypass: 20s") == [("bypass", 40, "raised")]
+
+
+def test_what_is_watched_by_another_expression_begins_anew():
+    m = curtain()
+    parts(m, seen(10, muted=True, beam=False), seen(20, test=True), seen(21, test=False))
+    revised(m, 30, "beam == false", "light == false")
+    changed = figures(m, 30)
+    assert changed.demand
+    assert changed.bypass
+    assert (changed.demand.count, changed.bypass.count, changed.bypass.demands) == (0, 1, 0)
+    revised(m, 31, "test == true", "tried == true")
+    begun = figures(m, 31)
+    assert begun.proof_test
+    assert begun.proof_test.last is None
+
+
+def test_a_rule_that_is_not_armed_when_it_changes_holds_nothing():
+    bypass = "{type: safety_function, bypass: 'muted == true', max_bypass: 10s}"
+    m = watching(bypass)
+    parts(m, seen(0, run=False, muted=True))
+    rules = watching(bypass, more=", when: 'run == true'").rules
+    assert parts(m, Revision(T0 + 5 * SECOND, rules), tick(100), seen(101, run=True), tick(110)) == []
+    (raised,) = m.handle(tick(111))
+    assert (raised.reason["count"], raised.reason["total"]) == (2, 15)
+
+
+def test_time_in_which_nobody_sees_it_is_in_no_total_and_still_part_of_how_long_it_may_last():
+    m = curtain()
+    parts(m, seen(10, muted=True), seen(20, muted=None), seen(40, muted=True))
+    down, up = (Link(T0 + second * SECOND, "main", up, T0 + 45 * SECOND) for second, up in ((45, False), (60, True)))
+    parts(m, down, up)
+    (raised,) = [t for t in m.handle(tick(70)) if t.part == "bypass"]
+    assert (raised.at, raised.reason["total"]) == (T0 + 70 * SECOND, 10 + 5 + 10)

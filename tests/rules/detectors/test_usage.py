@@ -7,7 +7,8 @@ import json
 import pytest
 
 from rules.asset import AssetMonitor
-from tests.rules.plant import refused, seen, set_back, tick, told, watching
+from rules.events import SECOND, Link, Revision
+from tests.rules.plant import T0, refused, seen, set_back, tick, told, watching
 
 GREASE = "{type: usage, while: \"state == 'run'\", every: 2h, reset_by: 'greased == true'}"
 CYCLES = "{type: usage, counter: strokes, every: 100, reset_by: 'serviced == true'}"
@@ -34,6 +35,103 @@ def test_it_stays_due_until_it_is_done():
     assert told(m, seen(6 * HOUR, state="run"), tick(9 * HOUR)) == [("r", 8 * HOUR, "raised")]
 
 
+def revised(m: AssetMonitor, second: float, detect: str, more: str = "") -> list[tuple[str, float, str]]:
+    """What comes of another rule from a second of the test on."""
+    return told(m, Revision(T0 + round(second * SECOND), watching(detect, more=more).rules))
+
+
+def test_time_in_which_the_expression_is_unknown_is_not_counted():
+    m = watching(GREASE)
+    events = (seen(0, state="run"), seen(HOUR, state=None), tick(10 * HOUR), seen(20 * HOUR, state="run"))
+    assert {rule for rule, *_ in told(m, *events)} == {"system.instrument-fault"}
+    assert told(m, tick(21 * HOUR)) == [("r", 21 * HOUR, "raised")]
+
+
+def test_silence_ends_the_time_where_the_expression_says_so():
+    while_heard = GREASE.replace("state == 'run'", "state == 'run' and age(state) < 60").replace("2h", "90s")
+    m = watching(while_heard)
+    assert told(m, seen(0, state="run"), tick(HOUR), seen(HOUR, state="run"), tick(HOUR + 29)) == []
+    assert told(m, tick(HOUR + 30)) == [("r", HOUR + 30, "raised")]
+
+
+def test_time_in_which_our_link_is_down_is_not_counted():
+    m = watching(GREASE)
+    down = Link(T0 + HOUR * SECOND, "main", False, T0 + HOUR * SECOND)
+    assert told(m, seen(0, state="run"), down, tick(10 * HOUR)) == []
+    m = AssetMonitor.restore(m.rules, json.loads(json.dumps(m.snapshot())))
+    assert told(m, Link(T0 + 20 * HOUR * SECOND, "main", True, T0 + HOUR * SECOND), tick(21 * HOUR - 1)) == []
+    assert told(m, tick(21 * HOUR)) == [("r", 21 * HOUR, "raised")]
+
+
+def test_a_link_that_comes_back_counts_nothing_that_stands():
+    m = watching(GREASE)
+    down = Link(T0 + HOUR * SECOND, "main", False, T0 + HOUR * SECOND)
+    up = Link(T0 + 2 * HOUR * SECOND, "main", True, T0 + HOUR * SECOND)
+    assert told(m, seen(0, state="run"), seen(HOUR / 2, state="idle"), down, up, up, tick(30 * HOUR)) == []
+
+
+def test_another_interval_keeps_the_hours():
+    m = watching(GREASE)
+    told(m, seen(0, state="run"), seen(1.5 * HOUR, other=1))
+    assert revised(m, 1.5 * HOUR, GREASE.replace("2h", "3h")) == []
+    assert told(m, tick(3 * HOUR - 1)) == []
+    assert told(m, tick(3 * HOUR)) == [("r", 3 * HOUR, "raised")]
+
+
+def test_an_interval_that_is_over_already_is_due_at_once():
+    m = watching(GREASE)
+    told(m, seen(0, state="run"), tick(2 * HOUR))
+    assert revised(m, 2.5 * HOUR, GREASE.replace("2h", "1h")) == [
+        ("r", 2.5 * HOUR, "cleared"), ("r", 2.5 * HOUR, "raised"),
+    ]  # fmt: skip
+
+
+def test_another_expression_or_detector_begins_anew():
+    for other in (GREASE.replace("'run'", "'work'"), CYCLES, "{type: condition, expression: a > 1}"):
+        m = watching(GREASE)
+        told(m, seen(0, state="run", strokes=0), seen(HOUR, state="run"))
+        assert revised(m, HOUR, other) == []
+        assert told(m, seen(HOUR, state="work", strokes=0), tick(3 * HOUR - 1)) == []
+        assert revised(m, 3 * HOUR - 1, GREASE) == [], "what was counted by another rule is not taken over"
+
+
+def test_hours_that_an_older_snapshot_names_no_expression_for_begin_anew():
+    m = watching(GREASE)
+    told(m, seen(0, state="run"), seen(HOUR, state="run"))
+    saved = m.snapshot()
+    for *_, state in (watch for watch in saved["watches"] if watch[0] == "r"):
+        state["detector"] = [state["detector"][0], state["detector"][1][:2]]
+    same = AssetMonitor.restore(m.rules, json.loads(json.dumps(saved)))
+    assert told(same, tick(2 * HOUR)) == [("r", 2 * HOUR, "raised")]
+    other = AssetMonitor.restore(watching(GREASE.replace("2h", "119m")).rules, json.loads(json.dumps(saved)))
+    assert told(other, seen(HOUR, state="run"), tick(2 * HOUR)) == []
+
+
+def test_another_reset_keeps_the_hours_and_has_not_come_about_yet():
+    m = watching(GREASE)
+    told(m, seen(0, state="run", greased=False, oiled=True), tick(HOUR))
+    assert revised(m, HOUR, GREASE.replace("greased", "oiled")) == []
+    assert told(m, tick(2 * HOUR)) == [("r", 2 * HOUR, "raised")]
+
+
+def test_a_rule_that_is_not_armed_when_it_changes_counts_no_further():
+    m = watching(GREASE)
+    told(m, seen(0, state="run", auto=False), seen(HOUR, state="run"))
+    assert revised(m, HOUR, GREASE, ", when: 'auto == true'") == []
+    assert told(m, tick(9 * HOUR), seen(10 * HOUR, auto=True), tick(11 * HOUR)) == [("r", 11 * HOUR, "raised")]
+
+
+def test_another_amount_keeps_what_was_counted():
+    m = watching(CYCLES)
+    told(m, seen(0, strokes=1000, auto=False), seen(1, strokes=1060))
+    assert revised(m, 2, CYCLES.replace("100", "70")) == []
+    assert told(m, seen(3, strokes=1070)) == [("r", 3, "raised")]
+    assert revised(m, 4, CYCLES, ", when: 'auto == true'") == [("r", 4, "cleared")]
+    assert told(m, seen(5, strokes=5000), seen(6, auto=True), seen(7, strokes=5029)) == []
+    assert told(m, seen(8, strokes=5030)) == [("r", 8, "raised")]
+    assert revised(m, 9, CYCLES.replace("counter: strokes", "counter: pieces")) == [("r", 9, "cleared")]
+
+
 def test_the_hours_survive_a_restart():
     m = watching(GREASE)
     told(m, seen(0, state="run"), seen(1.5 * HOUR, state="idle"))
@@ -54,6 +152,20 @@ def test_a_counter_adds_up_over_its_own_resets():
     assert due.value == 100
     assert told(m, seen(5, serviced=False), seen(6, serviced=True)) == [("r", 6, "cleared")]
     assert told(m, seen(7, strokes=139.5), seen(8, strokes=140)) == [("r", 8, "raised")]
+
+
+def test_a_counter_that_trembles_adds_no_more_than_it_rises():
+    m = watching(CYCLES)
+    events = (seen(0, strokes=5000.4), seen(1, strokes=5000.3), seen(2, strokes=5000.4), seen(3, strokes=5099.3))
+    assert told(m, *events) == []
+    (due,) = m.handle(seen(4, strokes=5100.3))
+    assert due.value == pytest.approx(100)
+
+
+def test_a_counter_that_fell_to_half_was_corrected_and_below_that_began_anew():
+    m = watching(CYCLES)
+    assert told(m, seen(0, strokes=1000), seen(1, strokes=500), seen(2, strokes=599)) == []
+    assert told(m, seen(3, strokes=1)) == [("r", 3, "raised")]
 
 
 def test_a_counter_that_is_not_known_for_a_while_loses_nothing():
