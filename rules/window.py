@@ -51,6 +51,7 @@ class Window:
         self._width = max(1, -(-length // buckets))
         self._least = least
         self._origin: Instant = 0
+        self._used = False
         self.buckets: list[Bucket] = []
 
     def begins(self, at: Instant) -> bool:
@@ -64,6 +65,7 @@ class Window:
         """
         if abs(value) > LARGEST:
             return
+        self._used = True
         number, since_start = divmod(at - self._origin, self._width)
         if self.begins(at):
             self.buckets.append(Bucket(number, 1, value, since_start, value, value))
@@ -113,17 +115,19 @@ class Window:
         self.buckets = []
 
     def shift(self, delta: Duration) -> None:
-        """The asset's timeline has moved. An empty window stays: what it will hold has not moved."""
-        if self.buckets:
+        """The asset's timeline has moved. What never held a reading stays: the first will be on the new timeline."""
+        if self._used:
             self._origin += delta
 
     def snapshot(self) -> list[Any]:
-        """Origin and buckets, as JSON."""
-        return [self._origin, [bucket.snapshot() for bucket in self.buckets]]
+        """Origin and buckets, as JSON, and that it held a reading where they do not tell."""
+        emptied = [True] if self._used and not self.buckets else []
+        return [self._origin, [bucket.snapshot() for bucket in self.buckets], *emptied]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
         self._origin = data[0]
+        self._used = bool(data[1]) or len(data) > 2
         self.buckets = [Bucket(n, count, float(total), times, float(low), float(high))
                         for n, count, total, times, low, high in data[1]]  # fmt: skip
 
