@@ -183,6 +183,10 @@ class Stopwatch:
             self._blind = False
             self._since = at if self._holds else None
 
+    def begin_anew(self, at: Instant) -> None:
+        """Nothing is counted yet at `at`."""
+        self.total, self._since = 0, None if self._since is None else at
+
     def take_over(self, data: list[Any], at: Instant) -> None:
         """Have the total of a snapshot, as of `at`; what holds is for `feed` to say."""
         self.restore(data)

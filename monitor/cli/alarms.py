@@ -171,7 +171,10 @@ Let a chart propose limits anew from what comes next, with the reason.
 
     Those in force stay until the new ones are frozen."""
 DISPOSE: Final = """\
-Close a chart's alarm with its cause and what was done; the chart begins anew."""
+Close a chart's alarm with its cause and what was done; the chart begins anew.
+
+    Of a usage rule: the maintenance is done, and counting begins anew; also
+    before it is due."""
 
 ACTIONS: Final[dict[str, tuple[Callable[[str], Callable[..., None]], str, str]]] = {
     "acknowledge": (_acting, "Say that you know of it and see to it.", ' --comment "on my way"'),

@@ -42,8 +42,9 @@ Amount: TypeAlias = Annotated[
 
 
 class UsageConfig(DetectorConfig):
-    """Due once `every` has been used since `reset_by` last became true, and until it does again.
+    """Due once `every` has been used since the work was last done, and until it is done again.
 
+    It is done when `reset_by` becomes true, or when a person says so: `andon alarm dispose`, also before it is due.
     `while` adds up the time for which an expression holds; `every` is then a duration. `counter` adds up by how much
     a signal rises, and `every` is a number; a counter that falls below half of its value has begun again at zero, a
     smaller fall adds nothing. Only what happens while the rule is armed is added; time in which the expression is
@@ -56,7 +57,7 @@ class UsageConfig(DetectorConfig):
     counter: str | None = None
     while_: ExpressionField | None = Field(default=None, alias="while")
     every: Amount
-    reset_by: ExpressionField
+    reset_by: ExpressionField | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -69,36 +70,80 @@ class UsageConfig(DetectorConfig):
     def signals(self) -> tuple[str, ...]:
         """The counter or the signals of `while`, and those of `reset_by`."""
         used = {self.counter} if self.counter is not None else self.while_.signals if self.while_ else set()
-        return tuple(sorted(used | self.reset_by.signals))
+        return tuple(sorted(used | (self.reset_by.signals if self.reset_by else frozenset())))
 
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector."""
-        reset = Sight(self.reset_by, bindings)
+        reset = None if self.reset_by is None else Sight(self.reset_by, bindings)
         if self.while_ is not None:
             return [TimeUsed(Sight(self.while_, bindings), reset, int(self.every), bindings.clock)]
         assert self.counter is not None
         return [AmountUsed(bindings.signal(self.counter), reset, float(self.every), bindings.ignore_quality)]
 
 
-class TimeUsed(Detector):
+class Used(Detector):
+    """What both have in common: that the work is done."""
+
+    def __init__(self, reset: Sight | None) -> None:
+        self._reset = reset
+        self._edge = Edge()
+        self._done = ""
+
+    def _is_done(self, at: Instant) -> bool:
+        """Whether the work is done just now, by what the signals say."""
+        done = self._reset is not None and self._edge.rises(self._reset.holds(at), self._reset)
+        if done:
+            self._done = ""
+        return done
+
+    def _began_anew(self) -> None:
+        raise NotImplementedError
+
+    def objection(self, action: str) -> str | None:
+        """A person may say at any time that the work is done."""
+        return None if action == "dispose" else super().objection(action)
+
+    def order(self, action: str, by: str, comment: str) -> dict[str, Any]:
+        """The work is done: counting begins anew."""
+        del action
+        self._began_anew()
+        self._done = f"by {by}: {comment}"
+        return {"done": {"by": by, "comment": comment}}
+
+    @property
+    def _reset_text(self) -> str:
+        return "" if self._reset is None else self._reset.text
+
+    @property
+    def _since(self) -> str:
+        return f"since {self._reset_text or 'it was done last'}"
+
+    @property
+    def _ended(self) -> str:
+        return f"done {self._done}" if self._done else f"done: {self._reset_text}"
+
+
+class TimeUsed(Used):
     """The time for which an expression held."""
 
-    def __init__(self, sight: Sight, reset: Sight, every: Duration, clock: AssetClock) -> None:
-        self.inputs = tuple(dict.fromkeys((*sight.inputs, *reset.inputs)))
-        self.sights = (sight, reset)
+    def __init__(self, sight: Sight, reset: Sight | None, every: Duration, clock: AssetClock) -> None:
+        super().__init__(reset)
+        self.sights = (sight,) if reset is None else (sight, reset)
+        self.inputs = tuple(dict.fromkeys(signal for one in self.sights for signal in one.inputs))
         self._sight = sight
-        self._reset = reset
         self._every = every
-        self._edge = Edge()
         self._watch = Stopwatch()
         self._clock = clock
 
     def update(self, at: Instant) -> tuple[bool, ...]:
         """Due once it was used for long enough."""
         self._watch.feed(self._sight.holds(at), at)
-        if self._edge.rises(self._reset.holds(at), self._reset):
-            self._watch.total = 0
+        if self._is_done(at):
+            self._began_anew()
         return (self._watch.total >= self._every,)
+
+    def _began_anew(self) -> None:
+        self._watch.begin_anew(self._clock.now)
 
     @property
     def deadline(self) -> Instant | None:
@@ -121,8 +166,8 @@ class TimeUsed(Detector):
         """The hours used."""
         del level
         used, every = self._watch.total / 3.6e12, self._every / 3.6e12
-        words = f"{self._sight.text} for {shown(used)} h since {self._reset.text}"
-        text = f"due: {words}, every {every:g} h" if on else f"done: {self._reset.text}"
+        words = f"{self._sight.text} for {shown(used)} h {self._since}"
+        text = f"due: {words}, every {every:g} h" if on else self._ended
         return {"text": text, "value": used, "limit": every}
 
     def shift(self, delta: Duration) -> None:
@@ -131,7 +176,7 @@ class TimeUsed(Detector):
 
     def snapshot(self) -> list[Any]:
         """What was known last of the reset, the time used, of what, and the reset."""
-        return [self._edge.known, self._watch.snapshot(), self._counted, self._reset.text]
+        return [self._edge.known, self._watch.snapshot(), self._counted, self._reset_text]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
@@ -143,24 +188,23 @@ class TimeUsed(Detector):
         if not _counts(self._counted, data, 2):
             return
         self._watch.take_over(data[1], self._clock.now)
-        self._edge.known = data[0] if data[3] == self._reset.text else None
+        self._edge.known = data[0] if data[3] == self._reset_text else None
 
     @property
     def _counted(self) -> list[str]:
         return ["while", self._sight.text]
 
 
-class AmountUsed(Detector):
+class AmountUsed(Used):
     """By how much a counter has risen."""
 
-    def __init__(self, counter: Signal, reset: Sight, every: float, ignore_quality: bool) -> None:
-        self.inputs = tuple(dict.fromkeys((counter, *reset.inputs)))
-        self.sights = (reset,)
+    def __init__(self, counter: Signal, reset: Sight | None, every: float, ignore_quality: bool) -> None:
+        super().__init__(reset)
+        self.inputs = tuple(dict.fromkeys((counter, *(() if reset is None else reset.inputs))))
+        self.sights = () if reset is None else (reset,)
         self._counter = counter
-        self._reset = reset
         self._every = every
         self._ignore = ignore_quality
-        self._edge = Edge()
         self._last: float | None = None
         self._used = 0.0
 
@@ -171,9 +215,12 @@ class AmountUsed(Detector):
             if self._last is not None:
                 self._used = min(self._used + risen(self._last, value), MOST)
             self._last = value
-        if self._edge.rises(self._reset.holds(at), self._reset):
-            self._used = 0.0
+        if self._is_done(at):
+            self._began_anew()
         return (self._used >= self._every,) if type(value) is float else None
+
+    def _began_anew(self) -> None:
+        self._used = 0.0
 
     def rest(self, at: Instant) -> None:
         """What it counts now is not added."""
@@ -184,13 +231,13 @@ class AmountUsed(Detector):
         """The amount used."""
         del level
         unit, name = self._counter.unit, self._counter.name
-        words = f"{name} rose by {shown(self._used)}{unit} since {self._reset.text}"
-        text = f"due: {words}, every {self._every:g}{unit}" if on else f"done: {self._reset.text}"
+        words = f"{name} rose by {shown(self._used)}{unit} {self._since}"
+        text = f"due: {words}, every {self._every:g}{unit}" if on else self._ended
         return {"text": text, "value": self._used, "limit": self._every, "values": {name: self._counter.last}}
 
     def snapshot(self) -> list[Any]:
         """What was known last of the reset, the last count, the amount used, of what, and the reset."""
-        return [self._edge.known, self._last, self._used, self._counted, self._reset.text]
+        return [self._edge.known, self._last, self._used, self._counted, self._reset_text]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
@@ -202,7 +249,7 @@ class AmountUsed(Detector):
         if not _counts(self._counted, data, 3):
             return
         self.restore(data)
-        self._edge.known = data[0] if data[4] == self._reset.text else None
+        self._edge.known = data[0] if data[4] == self._reset_text else None
 
     @property
     def _counted(self) -> list[str]:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from rules.asset import AssetMonitor
-from rules.events import SECOND, Link, Revision
+from rules.events import SECOND, Command, Link, Revision
 from tests.rules.plant import T0, refused, seen, set_back, tick, told, watching
 
 GREASE = "{type: usage, while: \"state == 'run'\", every: 2h, reset_by: 'greased == true'}"
@@ -241,3 +241,25 @@ def test_a_counter_that_stands_still_while_something_else_is_read_adds_nothing()
 def test_a_counter_may_be_reset_by_time_alone():
     m = watching(CYCLES.replace("serviced == true", "age(strokes) > 60"))
     assert told(m, seen(0, strokes=0), seen(10, strokes=100), tick(70)) == [("r", 10, "raised"), ("r", 70, "cleared")]
+
+
+@pytest.mark.parametrize(
+    "detect", ["{type: usage, while: run == 1, every: 10s}", "{type: usage, counter: km, every: 10}"]
+)
+def test_a_person_may_say_that_the_work_is_done_before_or_after_it_is_due(detect: str) -> None:
+    m = watching(detect)
+    done = [Command(T0 + second * SECOND, "dispose", "m", "m:r", "kim", "greased") for second in (6, 20)]
+    happened = [m.handle(seen(second, run=1, km=second)) for second in range(7)]
+    (early,) = m.handle(done[0])
+    assert (early.event, early.to, early.reason["done"]["by"]) == ("commented", "A", "kim")
+    happened = [t for second in range(7, 20) for t in m.handle(seen(second, run=1, km=second))]
+    assert [(t.event, (t.at - T0) // SECOND) for t in happened] == [("raised", 16)]
+    _, over = m.handle(done[1])
+    assert (over.event, over.reason["text"]) == ("cleared", "done by kim: greased")
+    assert told(m, *[seen(second, run=1, km=second) for second in range(20, 29)]) == []
+
+
+def test_without_a_signal_for_it_only_a_person_says_that_it_is_done() -> None:
+    m = watching("{type: usage, counter: km, every: 10}")
+    (due,) = m.handle(seen(0, km=0)) + m.handle(seen(1, km=12))
+    assert due.reason["text"] == "due: km rose by 12 since it was done last, every 10"
