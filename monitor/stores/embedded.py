@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, repeat
 from operator import lt
@@ -18,6 +18,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Final
 
+from monitor import clock
 from monitor.codecs.timestamps import EARLIEST, LATEST
 from monitor.journal.entries import Offset
 from monitor.settings import Keep
@@ -66,13 +67,15 @@ FOREVER: Final = Keep(raw=None, minutes=None, hours=None)
 class EmbeddedStore:
     """A `Store` in `<data_dir>/store.db`. With `read_only` the file must exist and `write` fails.
 
-    What is older than `keep` says, counted from a series' newest reading, goes when later readings are written.
+    What is older than `keep` says, counted from a series' newest hours, goes when later readings are written.
 
     Raises:
         StoreError: the file is missing, is no store, or was written by a newer version.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, keep: Keep = FOREVER) -> None:
+    def __init__(
+        self, path: Path, *, read_only: bool = False, keep: Keep = FOREVER, now: Callable[[], Instant] = clock.now
+    ) -> None:
         self._path = path
         self._ids: dict[tuple[str, str], int] = {}
         self._newest: dict[int, Instant] = {}
@@ -87,7 +90,7 @@ class EmbeddedStore:
                 isolation_level=None,
                 check_same_thread=False,
             )
-            self._ladder = Ladder(self._db, keep)
+            self._ladder = Ladder(self._db, keep, now)
             self._prepare(read_only)
 
     def offset(self) -> Offset:
