@@ -22,6 +22,7 @@ import msgspec
 from monitor import clock
 from monitor.codecs.timestamps import format_iso
 from monitor.errors import AndonError
+from monitor.journal.beginning import FILE as BEGINS
 from monitor.journal.entries import Offset
 from monitor.journal.segments import SUFFIX, segment_offsets, segment_path, sync_directory
 from monitor.site import configuration_files
@@ -101,7 +102,8 @@ class _Writer:
             self._part.chmod(0o600)
             with tarfile.open(fileobj=file, mode="w:gz", compresslevel=LEVEL, format=tarfile.PAX_FORMAT) as self._tar:
                 segments = segment_offsets(data_dir / JOURNAL)
-                for path in chain(_others(data_dir), _segments(data_dir)):
+                begins = data_dir / JOURNAL / BEGINS
+                for path in chain(_others(data_dir), _segments(data_dir), [begins] if begins.exists() else []):
                     self._data(path, path.relative_to(data_dir).as_posix())
                 self._check(segments)
                 for path in configuration_files(directory):
@@ -145,9 +147,15 @@ class _Writer:
 
 
 def _others(data_dir: Path) -> list[Path]:
-    """What of a data directory is worth keeping beside the journal: small files, then databases."""
+    """What of a data directory is worth keeping beside the journal: small files, then databases.
+
+    Where the journal begins is copied behind it: what retention deletes on the way is no loss.
+    """
+    later = data_dir / JOURNAL / BEGINS
     found = (
-        path for path in data_dir.rglob("*") if path.suffix != SUFFIX and _is_kept(path, path.relative_to(data_dir))
+        path
+        for path in data_dir.rglob("*")
+        if path.suffix != SUFFIX and path != later and _is_kept(path, path.relative_to(data_dir))
     )
     return sorted(found, key=lambda path: (_is_database(path), path))
 

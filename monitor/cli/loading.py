@@ -12,6 +12,7 @@ import typer
 from monitor.errors import AndonError, ConfigurationError
 
 if TYPE_CHECKING:
+    from monitor.settings import Settings
     from monitor.site import LoadedSite, Site
     from rules.problems import Problem
     from rules.ruleset import RuleSet
@@ -54,7 +55,23 @@ def _journal_problems(directory: Path, site: Site | None) -> list[Problem]:
     from rules.yamltext import read_yaml
 
     document, _ = read_yaml(SITE_FILE, _text(directory / SITE_FILE))
-    return [document.problem(("journal",), *finding) for finding in check_journal(site.settings)]
+    findings = check_journal(site.settings, _reached(site.settings))
+    return [document.problem(("journal",), *finding) for finding in findings]
+
+
+def _reached(settings: Settings) -> int:
+    """The journal entry that rules or store are about to read, whichever is further; 0 where neither can be told."""
+    from contextlib import closing, suppress
+
+    from monitor.database.queries import AlarmReader
+    from monitor.stores.opening import stored_offset
+
+    reached = 0
+    with suppress(AndonError), closing(AlarmReader(settings.data_dir / "alarms.db")) as reader:
+        reached = reader.position()
+    with suppress(AndonError):
+        reached = max(reached, stored_offset(settings))
+    return reached
 
 
 def _override_problems(site: Site | None) -> list[Problem]:

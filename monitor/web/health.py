@@ -151,6 +151,8 @@ def _journal(found: Vitals) -> Verdict:
             return Verdict("ill", f"no room for readings: {WHEN_FULL.get(str(told.get('when_full')), '')}", figures)
         if told.get("aside"):
             return Verdict("degraded", "damaged files were set aside; the log of the line names them", figures)
+        if told.get("found_lost"):
+            return Verdict("degraded", "entries are lost; the log of the line names them", figures)
     room = f"{format_size(found.disk_free)} free on the disk"
     return Verdict(status, f"takes what comes, {room}" if status == "ok" else f"only {room}", figures)
 

@@ -73,6 +73,13 @@ def test_all_hops_well_is_200(data) -> None:
     assert all(hop["since"].endswith("Z") for hop in told["hops"].values())
 
 
+def test_entries_found_lost_degrade_the_journal(data) -> None:
+    told = {"full": False, "aside": [], "lost_entries": 70, "found_lost": 40}
+    journal = hops(data(), {**WELL, "journal": told})["journal"]
+    assert (journal["status"], journal["figures"]["lost_entries"]) == ("degraded", 70)
+    assert hops(data(), {**WELL, "journal": {**told, "found_lost": 0}})["journal"]["status"] == "ok"
+
+
 def test_a_line_that_is_not_there_makes_all_its_hops_ill(data) -> None:
     response = request(data(), "GET", "/health", None, WRITING)
     assert response.status_code == 503
