@@ -22,7 +22,7 @@ from monitor import clock
 from monitor.codecs.timestamps import EARLIEST, LATEST
 from monitor.journal.entries import Offset
 from monitor.settings import Keep
-from monitor.stores.base import Bucket, Point, StoreError
+from monitor.stores.base import Bucket, Point, Refusals, StoreError
 from monitor.stores.columns import Columns, DamagedError, Row
 from monitor.stores.ladder import TABLES, Ladder, Level
 from monitor.stores.rollups import LATE, buckets_of, of_buckets, of_readings, start_of
@@ -76,6 +76,7 @@ class EmbeddedStore:
     def __init__(
         self, path: Path, *, read_only: bool = False, keep: Keep = FOREVER, now: Callable[[], Instant] = clock.now
     ) -> None:
+        self.refusals = Refusals()
         self._path = path
         self._ids: dict[tuple[str, str], int] = {}
         self._newest: dict[int, Instant] = {}

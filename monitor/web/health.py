@@ -168,12 +168,23 @@ def _decide(found: Vitals) -> Verdict:
 def _store(found: Vitals) -> Verdict:
     if found.store is None:
         return Verdict("ill", "the store process does not answer", _lag(found.unstored))
-    verdict = _behind(found.unstored, STORE, "stored")
+    verdict = _refusing(found.store, _behind(found.unstored, STORE, "stored"))
     if (failing := found.store.get("failing_s")) is None:
         return verdict
     figures = {**verdict.figures, "failing_s": round(failing, 1), "last_error": str(found.store.get("last_error"))}
     text = f"writing has failed for {failing:.0f} s; the log of the store process says why"
     return Verdict(_worst("degraded", verdict.status), text, figures)
+
+
+def _refusing(store: Mapping[str, Any], verdict: Verdict) -> Verdict:
+    """Readings that the store refuses for good are kept aside; it is ill once they do not all find room there."""
+    if store.get("refusing_s") is None:
+        return verdict
+    refused, dropped = int(store.get("refused", 0)), int(store.get("rejects_dropped", 0))
+    figures = {**verdict.figures, "refused": refused, "rejects_dropped": dropped}
+    lost = f", {dropped:,} are lost for want of room there" if dropped else ""
+    text = f"{refused:,} readings were refused and kept aside{lost}; `andon quarantine` shows the reason"
+    return Verdict(_worst("ill" if dropped else "degraded", verdict.status), text, figures)
 
 
 def _behind(waiting: Backlog | None, limits: tuple[int, int], done: str) -> Verdict:

@@ -115,6 +115,15 @@ def test_a_store_that_fails_is_degraded_at_once_and_says_how(data) -> None:
     assert (store["figures"]["failing_s"], store["figures"]["last_error"]) == (4.2, "denied")
 
 
+@pytest.mark.parametrize(("dropped", "status"), [(0, "degraded"), (2, "ill")])
+def test_a_store_that_refuses_readings_is_no_healthy_one(data, dropped: int, status: str) -> None:
+    told = {**WRITING, "refusing_s": 3.0, "refused": 1_450, "rejects_dropped": dropped}
+    store = hops(data(), store=told)["store"]
+    assert (store["status"], store["figures"]["refused"]) == (status, 1_450)
+    assert store["text"].startswith("1,450 readings were refused")
+    assert ("2 are lost" in store["text"]) == bool(dropped)
+
+
 @pytest.mark.parametrize(("ago", "status"), [(1, "ok"), (10, "degraded"), (60, "ill")])
 def test_deciding_is_judged_by_how_long_entries_wait(data, ago: int, status: str) -> None:
     assert hops(data(decided=1, ago=ago * SECOND))["decide"]["status"] == status
