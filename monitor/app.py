@@ -143,6 +143,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 "waiting": {name: collector.waiting for name, collector in collectors.items()},
                 "lag_entries": decider.lag(intake),
                 "assets": len(decider.fleet.monitors),
+                "unwatched": decider.fleet.refused,
                 "journal": watch.health(),
                 "problems": {name: collector.problem for name, collector in collectors.items()},
                 "dropped": drops.dropped(),

@@ -162,7 +162,13 @@ def _decide(found: Vitals) -> Verdict:
         return Verdict("ill", SILENT, _lag(found.undecided))
     verdict = _behind(found.undecided, DECIDE, "decided")
     unsure = sum(0 in qos for qos in _of(found.line, "qos").values())
-    return verdict._replace(figures={**verdict.figures, "gateways_at_qos_0": unsure})
+    verdict = verdict._replace(figures={**verdict.figures, "gateways_at_qos_0": unsure})
+    unwatched = found.line.get("unwatched")
+    if not isinstance(unwatched, int) or not unwatched:
+        return verdict
+    text = f"there are more assets than can be watched; {unwatched:,} observations were not decided on"
+    status = _worst("degraded", verdict.status)
+    return Verdict(status, text, {**verdict.figures, "unwatched": unwatched})
 
 
 def _store(found: Vitals) -> Verdict:

@@ -115,6 +115,13 @@ def test_a_store_that_fails_is_degraded_at_once_and_says_how(data) -> None:
     assert (store["figures"]["failing_s"], store["figures"]["last_error"]) == (4.2, "denied")
 
 
+def test_assets_that_are_not_watched_degrade_deciding(data) -> None:
+    decide = hops(data(), {**WELL, "unwatched": 1_200})["decide"]
+    assert (decide["status"], decide["figures"]["unwatched"]) == ("degraded", 1_200)
+    assert "1,200 observations were not decided on" in decide["text"]
+    assert hops(data(), {**WELL, "unwatched": 0})["decide"]["status"] == "ok"
+
+
 @pytest.mark.parametrize(("dropped", "status"), [(0, "degraded"), (2, "ill")])
 def test_a_store_that_refuses_readings_is_no_healthy_one(data, dropped: int, status: str) -> None:
     told = {**WRITING, "refusing_s": 3.0, "refused": 1_450, "rejects_dropped": dropped}
