@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -97,15 +97,25 @@ def _override_problems(site: Site | None) -> list[Problem]:
 
 
 def _store_problems(directory: Path, site: Site | None) -> list[Problem]:
-    """What stands between the site and its store, where that is a server."""
-    if site is None or site.settings.store.type != "influxdb":
+    """What stands between the site and its store, where that is a server; else whether its file is whole."""
+    if site is None:
         return []
     from monitor.site import SITE_FILE
-    from monitor.stores.influx_check import check_influx
     from rules.yamltext import read_yaml
 
     document, _ = read_yaml(SITE_FILE, _text(directory / SITE_FILE))
-    return [document.problem(("store",), *finding) for finding in check_influx(site.settings)]
+    return [document.problem(("store",), *finding) for finding in _store_findings(site.settings)]
+
+
+def _store_findings(settings: Settings) -> Iterable[tuple[str, str, Literal["error", "warning"]]]:
+    if settings.store.type == "influxdb":
+        from monitor.stores.influx_check import check_influx
+
+        return check_influx(settings)
+    from monitor.stores.embedded_check import check_embedded
+    from monitor.stores.opening import EMBEDDED_FILE
+
+    return check_embedded(settings.data_dir / EMBEDDED_FILE)
 
 
 def _broker_problems(directory: Path, site: Site | None) -> list[Problem]:

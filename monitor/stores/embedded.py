@@ -61,6 +61,11 @@ MOST_MARKS: Final = 10_000
 BUSY_SECONDS: Final = 10
 CACHE_KIB: Final = 32_768
 PAGE_SIZE: Final = 8_192
+DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+HOW_TO_MEND: Final = (
+    "stop Andon, then restore a backup, or move the file and those beside it (-wal, -shm) away: "
+    "a new one is filled with what the journal still holds"
+)
 FOREVER: Final = Keep(raw=None, minutes=None, hours=None)
 
 
@@ -85,7 +90,7 @@ class EmbeddedStore:
             raise StoreError(f"{path}: there is no store yet; it is made by the first `andon run`")
         with self._errors():
             self._db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
+                uri_of(path, "ro" if read_only else "rwc"),
                 uri=True,
                 timeout=BUSY_SECONDS,
                 isolation_level=None,
@@ -287,7 +292,17 @@ class EmbeddedStore:
         try:
             yield
         except (sqlite3.Error, DamagedError) as problem:
-            raise StoreError(f"{self._path}: {problem}") from problem
+            raise StoreError(f"{self._path}: {problem}{_hint(problem)}") from problem
+
+
+def uri_of(path: Path, mode: str) -> str:
+    """What SQLite opens a file by."""
+    return f"{path.absolute().as_uri()}?mode={mode}"
+
+
+def _hint(problem: Exception) -> str:
+    damaged = isinstance(problem, DamagedError) or getattr(problem, "sqlite_errorcode", 0) & 0xFF in DAMAGED
+    return f"; the file is damaged: {HOW_TO_MEND}" if damaged else ""
 
 
 def _judged(statuses: Sequence[int]) -> tuple[Sequence[int], ...]:
