@@ -62,8 +62,9 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         reserve.settle()
         ledger = Ledger(data / ALARMS, room=QuarantineRoom(size=settings.quarantine.max_size))
         stack.callback(ledger.close)
-        found = mended(data / JOURNAL)
-        writer = JournalWriter(data / JOURNAL, at_least=max(ledger.position(), stored(settings)))
+        come = (ledger.floor(), ledger.position(), stored(settings))
+        found = mended(data / JOURNAL, needed=min(come), known=max(come))
+        writer = JournalWriter(data / JOURNAL, at_least=max(come))
         if writer.head > found.end:
             log.error("journal_too_short", end=found.end, known=writer.head, hint="what was not yet decided is lost")
         stamp = clock.Stamper(writer.last_received)
@@ -142,6 +143,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 "waiting": {name: collector.waiting for name, collector in collectors.items()},
                 "lag_entries": decider.lag(intake),
                 "assets": len(decider.fleet.monitors),
+                "unwatched": decider.fleet.refused,
                 "journal": watch.health(),
                 "problems": {name: collector.problem for name, collector in collectors.items()},
                 "dropped": drops.dropped(),

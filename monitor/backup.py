@@ -6,8 +6,10 @@ journal's end: a restored site works off what is left of the journal and arrives
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -22,8 +24,16 @@ import msgspec
 from monitor import clock
 from monitor.codecs.timestamps import format_iso
 from monitor.errors import AndonError
+from monitor.journal.beginning import FILE as BEGINS
 from monitor.journal.entries import Offset
-from monitor.journal.segments import SUFFIX, segment_offsets, segment_path, sync_directory
+from monitor.journal.segments import (
+    DAMAGE_CODES,
+    SUFFIX,
+    UNREADABLE,
+    segment_offsets,
+    segment_path,
+    sync_directory,
+)
 from monitor.site import configuration_files
 
 FORMAT: Final = 1
@@ -35,6 +45,7 @@ PASSING: Final = frozenset({"metrics", "broker", "lock", "reserve"})
 """What a run makes for itself alone, in the data directory."""
 SIDECARS: Final = ("-wal", "-shm", "-journal", ".sock", ".part")
 SQLITE: Final = b"SQLite format 3\0"
+DATABASES: Final = frozenset({".db", SUFFIX})
 LEVEL: Final = 3
 """Of gzip: readings are compressed already."""
 NEEDED: Final = {
@@ -43,6 +54,8 @@ NEEDED: Final = {
 }
 """Where a database says from which journal entry its reader goes on."""
 BUSY_SECONDS: Final = 30.0
+UNREADABLE_ERRORS: Final = frozenset({errno.EIO, errno.EACCES, errno.EPERM})
+"""What a file can have that keeps it alone out of a backup."""
 
 
 class BackupError(AndonError):
@@ -59,16 +72,18 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Made(NamedTuple):
-    """What is in a backup."""
+    """What is in a backup; `unsound` says of each damaged file which it is, and whether it is in it as it lies."""
 
     files: int
     size: int
+    unsound: tuple[str, ...]
 
 
 def back_up(directory: Path, data_dir: Path, out: Path) -> Made:
     """Write a site and its data to `out` (mode 600), whole or not at all; what was there is replaced.
 
-    Secrets that andon.yaml takes from elsewhere are not in it; what an InfluxDB holds is not either.
+    Secrets that andon.yaml takes from elsewhere are not in it; what an InfluxDB holds is not either. A damaged file
+    does not keep the others out.
 
     Raises:
         BackupError: something cannot be read or written, or retention deleted what was about to be copied.
@@ -78,12 +93,13 @@ def back_up(directory: Path, data_dir: Path, out: Path) -> Made:
     try:
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.absolute().parent) as stage:
             part = Path(stage) / "backup"
-            made = _Writer(part, Path(stage)).write(directory, data_dir)
+            writer = _Writer(part, Path(stage))
+            made = writer.write(directory, data_dir)
             part.replace(out)
         sync_directory(out.absolute().parent)
     except (OSError, sqlite3.Error, tarfile.TarError) as error:
         raise BackupError(f"{out}: the backup was not made ({error}); what was there before is as it was") from None
-    return Made(made, out.stat().st_size)
+    return Made(made, out.stat().st_size, tuple(writer.unsound))
 
 
 class _Writer:
@@ -94,6 +110,7 @@ class _Writer:
         self._copy = stage / "copy"
         self._sums: dict[str, str] = {}
         self._needed: list[Offset] = []
+        self.unsound: list[str] = []
 
     def write(self, directory: Path, data_dir: Path) -> int:
         """How many files went in; they are on disk on return."""
@@ -101,7 +118,8 @@ class _Writer:
             self._part.chmod(0o600)
             with tarfile.open(fileobj=file, mode="w:gz", compresslevel=LEVEL, format=tarfile.PAX_FORMAT) as self._tar:
                 segments = segment_offsets(data_dir / JOURNAL)
-                for path in chain(_others(data_dir), _segments(data_dir)):
+                begins = data_dir / JOURNAL / BEGINS
+                for path in chain(_others(data_dir), _segments(data_dir), [begins] if begins.exists() else []):
                     self._data(path, path.relative_to(data_dir).as_posix())
                 self._check(segments)
                 for path in configuration_files(directory):
@@ -114,12 +132,12 @@ class _Writer:
     def _data(self, path: Path, name: str) -> None:
         """A file as of one moment; one that was deleted meanwhile is left out."""
         with suppress(FileNotFoundError):
-            if _is_database(path):
-                _copy_database(path, self._copy)
+            if problem := _copied(path, self._copy):
+                self.unsound.append(f"{path}: {problem}")
             else:
-                self._copy.write_bytes(path.read_bytes())
-            self._needed += _goes_on_from(self._copy, name)
-            self._add(self._copy, f"{DATA}/{name}")
+                self._needed += _goes_on_from(self._copy, name)
+            if self._copy.exists():
+                self._add(self._copy, f"{DATA}/{name}")
         self._copy.unlink(missing_ok=True)
 
     def _add(self, path: Path, name: str) -> None:
@@ -145,9 +163,15 @@ class _Writer:
 
 
 def _others(data_dir: Path) -> list[Path]:
-    """What of a data directory is worth keeping beside the journal: small files, then databases."""
+    """What of a data directory is worth keeping beside the journal: small files, then databases.
+
+    Where the journal begins is copied behind it: what retention deletes on the way is no loss.
+    """
+    later = data_dir / JOURNAL / BEGINS
     found = (
-        path for path in data_dir.rglob("*") if path.suffix != SUFFIX and _is_kept(path, path.relative_to(data_dir))
+        path
+        for path in data_dir.rglob("*")
+        if path.suffix != SUFFIX and path != later and _is_kept(path, path.relative_to(data_dir))
     )
     return sorted(found, key=lambda path: (_is_database(path), path))
 
@@ -159,15 +183,44 @@ def _segments(data_dir: Path) -> Iterator[Path]:
 
 def _is_kept(path: Path, within: Path) -> bool:
     passing = within.parts[0] in PASSING or any(part.startswith(".") for part in within.parts)
-    return not passing and not path.name.endswith(SIDECARS) and path.is_file() and not path.is_symlink()
+    beside = path.name.endswith(SIDECARS) and not _is_aside(path)
+    return not passing and not beside and path.is_file() and not path.is_symlink()
+
+
+def _is_aside(path: Path) -> bool:
+    """Whether it is a damaged segment that was set aside."""
+    return f"{SUFFIX}{UNREADABLE}" in path.name
 
 
 def _is_database(path: Path) -> bool:
+    """Whether SQLite is to copy it: also what should be a database and is not."""
     try:
         with path.open("rb") as file:
-            return file.read(len(SQLITE)) == SQLITE
-    except FileNotFoundError:
+            begins = file.read(len(SQLITE))
+    except OSError:
         return False
+    return not _is_aside(path) and (begins == SQLITE or (bool(begins) and path.suffix in DATABASES))
+
+
+def _copied(path: Path, copy: Path) -> str:
+    """Copy a file as of one moment; what is wrong with it, if anything: then it is copied as it lies, if it can be."""
+    problem = ""
+    if _is_database(path):
+        try:
+            _copy_database(path, copy)
+        except sqlite3.DatabaseError as error:
+            problem = _damage(path, error)
+            copy.unlink(missing_ok=True)
+        else:
+            return ""
+    try:
+        shutil.copyfile(path, copy)
+    except OSError as error:
+        if error.errno not in UNREADABLE_ERRORS:
+            raise
+        copy.unlink(missing_ok=True)
+        return f"{problem or error.strerror}; it is not in the backup"
+    return f"{problem}; it is in the backup as it lies" if problem else ""
 
 
 def _copy_database(path: Path, copy: Path) -> None:
@@ -179,6 +232,18 @@ def _copy_database(path: Path, copy: Path) -> None:
     ):
         source.backup(target)
         target.execute("PRAGMA journal_mode = DELETE")
+
+
+def _damage(path: Path, error: sqlite3.DatabaseError) -> str:
+    """What is damaged, in SQLite's words.
+
+    Raises:
+        BackupError: it is another trouble.
+    """
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    if code in DAMAGE_CODES or code & 0xFF == sqlite3.SQLITE_CORRUPT:
+        return str(error)
+    raise BackupError(f"{path}: cannot be copied ({error}); the backup was not made") from None
 
 
 def _goes_on_from(copy: Path, name: str) -> list[Offset]:

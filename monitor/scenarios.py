@@ -10,6 +10,7 @@ from typing import Final
 
 from monitor.codecs.timestamps import format_iso
 from monitor.errors import AndonError
+from monitor.site import SCENARIO_ENDINGS, SCENARIOS
 from monitor.stores.base import Point, Store, reading_of
 from monitor.substitution import read_limited
 from rules.events import Duration, Instant
@@ -21,8 +22,6 @@ from rules.scenarios.playing import play
 from rules.scenarios.writing import write_scenario
 from rules.yamltext import MAX_SIZE
 
-FOLDER: Final = "scenarios"
-ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
 MOST_FILES: Final = 10_000
 MOST_READINGS: Final = 20_000
 """In a recorded scenario: more is not for reading and editing."""
@@ -38,9 +37,9 @@ def scenario_files(site: Path) -> list[Path]:
     Raises:
         ScenarioError: there are none, or too many.
     """
-    folder = site / FOLDER
+    folder = site / SCENARIOS
     try:
-        found = sorted(path for path in folder.iterdir() if path.suffix in ENDINGS and path.name[0] != ".")
+        found = sorted(path for path in folder.iterdir() if path.suffix in SCENARIO_ENDINGS and path.name[0] != ".")
     except OSError as error:
         raise ScenarioError(f"{folder}: cannot be read ({error.strerror}); put scenarios there") from None
     if not 0 < len(found) <= MOST_FILES:

@@ -189,9 +189,10 @@ class Gateway(Section):
 
 
 class Keep(Section):
-    """How long the embedded store keeps readings and their rollups, counted back from each signal's newest reading.
+    """How long the embedded store keeps readings and their rollups, counted back from each signal's newest hours.
 
-    `forever` is None: nothing is deleted. So a machine that was switched off keeps its last readings however long ago.
+    `forever` is None: nothing is deleted. So a machine that was switched off keeps its last readings however long ago,
+    and a clock that is wrong for some hours deletes nothing: the latest 3 to 24 hours with readings do not count.
     """
 
     raw: Kept = 90 * DAY

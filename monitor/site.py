@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -31,6 +31,8 @@ ASSETS_FILE: Final = "assets.yaml"
 RULES: Final = "rules"
 ENDINGS: Final = frozenset({".yaml", ".yml", ".json", ".csv"})
 """Rule files, and the tables that they name."""
+SCENARIOS: Final = "scenarios"
+SCENARIO_ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
 MAX_FILES: Final = 10_000
 SECRET_KEYS: Final = frozenset({"password", "token"})
 READING: Final = "reading.json"
@@ -104,8 +106,13 @@ def load_site(directory: Path, environ: Mapping[str, str]) -> LoadedSite:
 
 def configuration_files(directory: Path) -> list[Path]:
     """The files a site consists of, as far as they are there."""
-    rules = (path for path in (directory / RULES).glob("*") if path.suffix in ENDINGS and path.name[0] != ".")
-    return [path for path in (directory / SITE_FILE, directory / ASSETS_FILE, *sorted(rules)) if path.is_file()]
+    folders = ((RULES, ENDINGS), (SCENARIOS, SCENARIO_ENDINGS))
+    within = (path for name, endings in folders for path in _files_of(directory / name, endings))
+    return [path for path in (directory / SITE_FILE, directory / ASSETS_FILE, *within) if path.is_file()]
+
+
+def _files_of(folder: Path, endings: Collection[str]) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.suffix in endings and path.name[0] != ".")
 
 
 def data_dir_of(directory: Path, environ: Mapping[str, str]) -> Path:

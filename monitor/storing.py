@@ -70,12 +70,20 @@ async def run_store(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def _health(condition: Condition, _: dict[str, Any]) -> dict[str, Any]:
-    """Seconds for which writing has failed without a break (null: it does not), and the kind of the last error."""
-    since = condition.failing_since
+    """Seconds for which writing has failed without a break (null: it does not), and the kind of the last error; the
+    same of points being refused, and how many they were.
+    """
     return {
-        "failing_s": None if since is None else clock.seconds(clock.elapsed() - since),
+        "failing_s": _seconds_since(condition.failing_since),
         "last_error": condition.error,
+        "refusing_s": _seconds_since(condition.refusing_since),
+        "refused": condition.refused,
+        "rejects_dropped": condition.dropped,
     }
+
+
+def _seconds_since(moment: Duration | None) -> float | None:
+    return None if moment is None else clock.seconds(clock.elapsed() - moment)
 
 
 def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:

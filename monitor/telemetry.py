@@ -53,9 +53,12 @@ QUARANTINE_DROPPED: Final = Counter(
 )
 QUARANTINE_FED: Final = Counter("andon_quarantine_fed_total", "Messages fed again from quarantine.", ["outcome"])
 EVALUATED: Final = Counter("andon_evaluated_total", "Observations that went through the rules.")
+UNWATCHED: Final = Counter(
+    "andon_unwatched_total", "Observations of assets beyond the most that are watched: stored, not decided on."
+)
 TRANSITIONS: Final = Counter("andon_transitions_total", "Alarm transitions committed.", ["event", "kind"])
 NUISANCES: Final = Counter("andon_nuisance_alarms_total", "Chattering and fleeting alarms.", ["sort", "rule"])
-STORED_POINTS: Final = Counter("andon_stored_points_total", "Readings written to the store.")
+STORED_POINTS: Final = Counter("andon_stored_points_total", "Readings that the store took.")
 STORE_REPLACED: Final = Counter("andon_store_replaced_total", "Readings that replaced one of the same key.")
 STORE_FAILURES: Final = Counter(
     "andon_store_failures_total", "Writes to the store that failed as a whole and are tried again."

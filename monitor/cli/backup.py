@@ -14,11 +14,15 @@ from monitor.cli import options
 def backup(site: options.Site, out: options.Out) -> None:
     """Put a site and its data into one file; also while the monitor runs.
 
-    In it are andon.yaml, assets.yaml and rules as they are written, alarms,
-    accounts, the journal and the embedded store, each consistent with the
-    others. Not in it: secrets that andon.yaml takes from the environment or
-    from files, certificates, and what an InfluxDB holds. Keep it as you would
-    keep a password: it tells all of the plant, and only its owner may read it.
+    In it are andon.yaml, assets.yaml, rules with their tables and scenarios as
+    they are written, alarms, accounts, the journal and the embedded store, each
+    consistent with the others. Not in it: secrets that andon.yaml takes from
+    the environment or from files, certificates, other files of yours in the
+    directory, and what an InfluxDB holds. Keep it as you would keep a password:
+    it tells all of the plant, and only its owner may read it.
+
+    A file that is damaged is in it as it lies, and so is all the rest: it is
+    named, and the command ends with status 1.
 
       andon backup --site plant --out plant-2026-03-02.tar.gz
     """
@@ -28,6 +32,10 @@ def backup(site: options.Site, out: options.Out) -> None:
     home = site.absolute()
     made = back_up(home, data_dir_of(home, os.environ), out)
     typer.echo(f"{made.files:,} files, {made.size / 1e6:,.1f} MB in {out}", err=True)
+    for problem in made.unsound:
+        typer.secho(problem, err=True, fg="red")
+    if made.unsound:
+        raise typer.Exit(1)
 
 
 def restore(

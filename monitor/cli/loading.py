@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from monitor.errors import AndonError, ConfigurationError
 
 if TYPE_CHECKING:
+    from monitor.settings import Settings
     from monitor.site import LoadedSite, Site
     from rules.problems import Problem
     from rules.ruleset import RuleSet
@@ -54,7 +55,23 @@ def _journal_problems(directory: Path, site: Site | None) -> list[Problem]:
     from rules.yamltext import read_yaml
 
     document, _ = read_yaml(SITE_FILE, _text(directory / SITE_FILE))
-    return [document.problem(("journal",), *finding) for finding in check_journal(site.settings)]
+    findings = check_journal(site.settings, _reached(site.settings))
+    return [document.problem(("journal",), *finding) for finding in findings]
+
+
+def _reached(settings: Settings) -> int:
+    """The journal entry that rules or store are about to read, whichever is further; 0 where neither can be told."""
+    from contextlib import closing, suppress
+
+    from monitor.database.queries import AlarmReader
+    from monitor.stores.opening import stored_offset
+
+    reached = 0
+    with suppress(AndonError), closing(AlarmReader(settings.data_dir / "alarms.db")) as reader:
+        reached = reader.position()
+    with suppress(AndonError):
+        reached = max(reached, stored_offset(settings))
+    return reached
 
 
 def _lasting_problems(site: Site | None) -> list[Problem]:
@@ -81,15 +98,25 @@ def _lasting_problems(site: Site | None) -> list[Problem]:
 
 
 def _store_problems(directory: Path, site: Site | None) -> list[Problem]:
-    """What stands between the site and its store, where that is a server."""
-    if site is None or site.settings.store.type != "influxdb":
+    """What stands between the site and its store, where that is a server; else whether its file is whole."""
+    if site is None:
         return []
     from monitor.site import SITE_FILE
-    from monitor.stores.influx_check import check_influx
     from rules.yamltext import read_yaml
 
     document, _ = read_yaml(SITE_FILE, _text(directory / SITE_FILE))
-    return [document.problem(("store",), *finding) for finding in check_influx(site.settings)]
+    return [document.problem(("store",), *finding) for finding in _store_findings(site.settings)]
+
+
+def _store_findings(settings: Settings) -> Iterable[tuple[str, str, Literal["error", "warning"]]]:
+    if settings.store.type == "influxdb":
+        from monitor.stores.influx_check import check_influx
+
+        return check_influx(settings)
+    from monitor.stores.embedded_check import check_embedded
+    from monitor.stores.opening import EMBEDDED_FILE
+
+    return check_embedded(settings.data_dir / EMBEDDED_FILE)
 
 
 def _broker_problems(directory: Path, site: Site | None) -> list[Problem]:

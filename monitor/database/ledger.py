@@ -158,9 +158,10 @@ class Ledger:
             return row.offset, row.hash, msgspec.json.decode(row.texts, type=dict[str, str])
         return None
 
-    def known_holes(self) -> list[Offset]:
-        """Where the holes in the journal begin that were recorded."""
-        return [row.start for row in self._read(select(gaps.c.start).where(gaps.c.why == Why.UNREADABLE.value))]
+    def known_holes(self) -> dict[Offset, Offset]:
+        """Where the holes in the journal that were recorded begin, and where each ends."""
+        wanted = select(gaps.c.start, gaps.c.messages).where(gaps.c.why == Why.UNREADABLE.value)
+        return {row.start: row.start + row.messages for row in self._read(wanted)}
 
     def last_revision(self) -> str | None:
         """The hash of the newest rules that were decided by; None in a new database."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from monitor.journal.disk import free_bytes
+from monitor.journal.entries import Offset
 from monitor.journal.integrity import examined
 from monitor.journal.segments import JournalError, JournalFormatError
 from monitor.settings import Settings
@@ -19,17 +20,20 @@ class Finding(NamedTuple):
     severity: Literal["error", "warning"]
 
 
-def check_journal(settings: Settings) -> Iterator[Finding]:
-    """Too little room, what was lost or set aside, a newer version's files; nothing before the first run."""
+def check_journal(settings: Settings, known: Offset = 0) -> Iterator[Finding]:
+    """Too little room, what was lost or set aside, a newer version's files; nothing before the first run.
+
+    `known` is the entry that a reader was about to read.
+    """
     directory = settings.data_dir / "journal"
-    if not directory.is_dir():
+    if not (directory.is_dir() or known):
         return
     free, reserve = free_bytes(settings.data_dir), settings.journal.reserve
     if free < reserve:
         what = f"{settings.data_dir}: {free / 1e6:,.0f} MB are free, less than the reserve of {reserve / 1e6:,.0f} MB"
         yield Finding(what, "free space, or lower `journal: reserve`: readings are not kept", "warning")
     try:
-        report = examined(directory)
+        report = examined(directory, known)
     except JournalFormatError as error:
         yield Finding(str(error), "run the newer Andon", "error")
         return

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from monitor.journal.beginning import Beginning, beginning, note_beginning
 from monitor.journal.entries import Offset
 from monitor.journal.rescue import finish, set_aside, set_aside_files
 from monitor.journal.segments import (
@@ -56,48 +57,64 @@ class Report:
     aside: tuple[str, ...]
 
 
-def mended(directory: Path) -> Report:
+def mended(directory: Path, needed: Offset = 0, known: Offset = 0) -> Report:
     """Set aside what is damaged and report; only for the process that writes, before it does.
 
-    The newest segment, which a crash may have cut, is looked through by SQLite (a second for a full one); of the others
-    the header and both ends.
+    `needed` is the first entry that some reader still wants, `known` the furthest that any has come to. The newest
+    segment, which a crash may have cut, is looked through by SQLite (a second for a full one); of the others the header
+    and both ends.
 
     Raises:
         JournalFormatError: a segment is a newer version's.
         JournalFullError: there is no room to rescue what a damaged segment still holds.
     """
+    directory.mkdir(parents=True, exist_ok=True)
     finish(directory)
+    if beginning(directory) is None:
+        note_beginning(directory, Beginning(min(segment_offsets(directory), default=needed), 0))
     newest = max(segment_offsets(directory), default=None)
     for first in segment_offsets(directory):
         try:
-            _look(directory, first, closely=first == newest)
+            _look(directory, first, known, closely=first == newest)
         except JournalDamagedError:
-            set_aside(directory, first)
+            set_aside(directory, first, known)
     return examined(directory)
 
 
-def examined(directory: Path) -> Report:
-    """The same without changing anything, from any process.
+def examined(directory: Path, known: Offset = 0) -> Report:
+    """The same without changing anything, from any process; what readers know and is not there is lost, too.
 
     Raises:
         JournalDamagedError: a segment is damaged and not set aside yet.
         JournalFormatError: a segment is a newer version's.
     """
     stretches = [one for first in segment_offsets(directory) for one in _stretches(directory, first)]
+    begun = beginning(directory) or (Beginning(stretches[0].start, 0) if stretches else Beginning(0, 0))
+    before = Stretch(begun.offset, begun.offset, begun.received, begun.received)
+    behind = Stretch(known, known, 0, 0)
+    bounded = [before, *(one for one in stretches if one.end > begun.offset), behind]
     return Report(
         segments=len(segment_offsets(directory)),
         start=stretches[0].start if stretches else 0,
         end=stretches[-1].end if stretches else 0,
         since=stretches[0].since if stretches else 0,
-        lost=tuple(Lost(a.end, b.start, a.until, b.since) for a, b in pairwise(stretches) if a.end < b.start),
+        lost=tuple(_lost(a, b) for a, b in pairwise(bounded) if a.end < b.start),
         aside=tuple(set_aside_files(directory)),
     )
 
 
-def _look(directory: Path, first: Offset, *, closely: bool) -> None:
+def _lost(before: Stretch, behind: Stretch) -> Lost:
+    """What lies between; where one end's time is not known, it is the other's."""
+    since, until = before.until or behind.since, behind.since or before.until
+    return Lost(before.end, behind.start, since, until)
+
+
+def _look(directory: Path, first: Offset, known: Offset, *, closely: bool) -> None:
     path = segment_path(directory, first)
     with readable_errors(path), closing(connect_for_reading(path)) as connection:
         if not format_of(connection, path):
+            if first < known:
+                raise JournalDamagedError(f"{path}: is empty, though readers had come to entry {known}; it was cut off")
             return
         connection.execute(ENDS).fetchall()
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if closely else "ok"

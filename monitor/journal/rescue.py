@@ -34,17 +34,18 @@ COPYING: Final = ".rescuing"
 COPIED: Final = ".rescued"
 
 
-def set_aside(directory: Path, first: Offset) -> Path | None:
+def set_aside(directory: Path, first: Offset, known: Offset = 0) -> Path | None:
     """Rename a damaged segment to `*.unreadable`; its sound batches are in a new segment of the old name.
 
-    Nobody may be writing to the segment, and only one thread of one process, the line's, may do this. Returns the new
-    name of the damaged file, None if no damage is (any longer) found.
+    Nobody may be writing to the segment, and only one thread of one process, the line's, may do this. An empty one is
+    damaged if readers have come beyond its beginning, which is what `known` says. Returns the new name of the damaged
+    file, None if no damage is (any longer) found.
 
     Raises:
         JournalFullError: there is no room for the copy; nothing has changed.
     """
     path = segment_path(directory, first)
-    return _rescue(directory, path) if path.exists() and not _is_sound(path) else None
+    return _rescue(directory, path) if path.exists() and not _is_sound(path, may_be_empty=first >= known) else None
 
 
 def _rescue(directory: Path, path: Path) -> Path:
@@ -70,12 +71,12 @@ def set_aside_files(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.glob(f"*{SUFFIX}{UNREADABLE}*") if not path.name.endswith(SIDECARS))
 
 
-def _is_sound(path: Path) -> bool:
+def _is_sound(path: Path, *, may_be_empty: bool) -> bool:
     """Whether every page and every batch is as it was written."""
     try:
         with readable_errors(path), closing(connect_for_reading(path)) as connection:
             if (proof := CHECKSUMS.get(format_of(connection, path))) is None:
-                return True
+                return may_be_empty
             if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 return False
             rows = connection.execute(f"SELECT first, count, body, {proof} FROM batch")  # noqa: S608

@@ -143,21 +143,33 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
 def format_of(connection: sqlite3.Connection, path: Path) -> int:
     """0 for a segment not yet born, otherwise one of `CHECKSUMS`; JournalFormatError for any other.
 
-    A rollback journal left behind is a crash while the segment changed to WAL, its very first transaction: the next
-    writer rolls it back.
+    A segment is born before the next one begins: JournalDamagedError for one that is empty and has others behind it.
     """
-    try:
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-            raise
-        return 0
+    version = _version(connection)
+    if not version and _is_followed(path) and not (version := _version(connection)):
+        raise JournalDamagedError(f"{path}: is empty, though the journal goes on behind it; it was cut off")
     if version and version not in CHECKSUMS:
         raise JournalFormatError(
             f"{path}: journal format {version}, this Andon reads up to {FORMAT}: "
             "run the version that wrote it, or move the file away"
         )
     return version
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """A rollback journal left behind is a crash while the segment changed to WAL, its very first transaction: the next
+    writer rolls it back.
+    """
+    try:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+        return 0
+
+
+def _is_followed(path: Path) -> bool:
+    return path.suffix == SUFFIX and any(segment_path(path.parent, o) > path for o in segment_offsets(path.parent))
 
 
 def sync_directory(directory: Path) -> None:

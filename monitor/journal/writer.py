@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from monitor.journal.beginning import Beginning, note_beginning
 from monitor.journal.entries import Entry, Message, Offset
 from monitor.journal.reader import segment_end
 from monitor.journal.segments import (
@@ -121,7 +122,7 @@ class JournalWriter:
         for first, following in pairwise(offsets):
             if following > needed or (excess <= 0 and not self._ended_before(first, before)):
                 break
-            excess -= self._delete(first)
+            excess -= self._retire(first, following)
             deleted += 1
         self._delete_orphans()
         return deleted
@@ -196,12 +197,21 @@ class JournalWriter:
             for start, count, body, checksum in rows:
                 yield decode_batch(start, count, body, checksum, path)
 
-    def _delete(self, first: Offset) -> int:
-        path = segment_path(self._directory, first)
-        freed = segment_bytes(path)
-        for file in segment_files(path):
-            file.unlink(missing_ok=True)
+    def _retire(self, first: Offset, following: Offset) -> int:
+        """Delete a segment on purpose, which is noted first; on a full disk, as soon as there is room for it."""
+        freed, received = segment_bytes(segment_path(self._directory, first)), 0
+        with suppress(JournalDamagedError):
+            received = self._received_last(first)
+        begins = Beginning(following, received)
+        noted = note_beginning(self._directory, begins)
+        self._delete(first)
+        if not noted:
+            note_beginning(self._directory, begins)
         return freed
+
+    def _delete(self, first: Offset) -> None:
+        for file in segment_files(segment_path(self._directory, first)):
+            file.unlink(missing_ok=True)
 
     def _delete_orphans(self) -> None:
         """Sidecars whose segment is gone: a crash came between the two deletions."""

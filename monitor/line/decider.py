@@ -44,7 +44,7 @@ from monitor.line.unkept import Shortfall, Unkept
 from rules.alarms import State, Transition
 from rules.builtin import BUILTIN
 from rules.events import SECOND, Command, Duration, Event, Fault, Instant, Link, Refed, Revision, Tick
-from rules.fleet import Fleet
+from rules.fleet import MOST_ASSETS, Fleet
 from rules.group import Outcome as Decided
 
 MOST_ENTRIES: Final = 200
@@ -86,7 +86,7 @@ class Decider:
         self._committed = ledger.position()
         self.floor = ledger.floor()
         self._undone = Undone()
-        self._readings = self._observations = 0
+        self._readings = self._observations = self._unwatched = 0
         self._waiting: dict[Instant, asyncio.Future[Outcome]] = {}
         self._saved_at = clock.elapsed()
         self._shortfall = Shortfall()
@@ -327,6 +327,13 @@ class Decider:
         telemetry.DECODED_READINGS.inc(self._readings)
         telemetry.EVALUATED.inc(self._observations)
         self._readings = self._observations = 0
+        if (unwatched := self.fleet.refused) > self._unwatched:
+            if not self._unwatched:
+                log.error(
+                    "assets_not_watched", most=MOST_ASSETS, hint="mend the gateway's `asset`: it makes many names"
+                )
+            telemetry.UNWATCHED.inc(unwatched - self._unwatched)
+            self._unwatched = unwatched
 
     def _fed(self, offset: Offset, entry: FedEntry) -> None:
         """A message from quarantine: whether it is read this time is committed with the offset."""

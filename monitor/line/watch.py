@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -15,7 +15,7 @@ from monitor.database.gaps import Gap, Why
 from monitor.journal.entries import Offset
 from monitor.journal.integrity import Lost, Report, examined
 from monitor.journal.rescue import set_aside_files
-from monitor.journal.segments import JournalError
+from monitor.journal.segments import JournalError, segment_offsets
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
 from monitor.line.retention import Retention
@@ -36,8 +36,8 @@ log = structlog.get_logger()
 class JournalWatch:
     """Looks every second; `hold` is called with every change of whether brokers have to wait.
 
-    `known` are the beginnings of the holes that were told before. `report` is what the last look through the journal
-    found.
+    `known` are the holes that were told before, by beginning and end. `report` is what the last look through the
+    journal found.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class JournalWatch:
         directory: Path,
         when_full: Literal["decide", "hold"],
         hold: Callable[[bool], None],
-        known: Collection[Offset] = (),
+        known: Mapping[Offset, Offset] | None = None,
     ) -> None:
         self.report: Report | None = None
         self._intake = intake
@@ -59,9 +59,10 @@ class JournalWatch:
         self._directory = directory
         self._when_full = when_full
         self._hold = hold
-        self._known = set(known)
+        self._known = dict(known or {})
         self._told: bool | None = None
-        self._aside: Sequence[str] | None = None
+        self._seen: tuple[list[str], list[Offset]] | None = None
+        self._fresh = 0
 
     async def run(self) -> None:
         """For ever."""
@@ -80,7 +81,8 @@ class JournalWatch:
             "when_full": self._when_full,
             "free_bytes": self._room.free(),
             "aside": list(report.aside) if report else [],
-            "lost_entries": _entries(report) if report else 0,
+            "lost_entries": _entries(report.lost) if report else 0,
+            "found_lost": self._fresh,
             "begun_anew": self._decider.begun_anew[:MOST_NAMES],
         }
 
@@ -107,26 +109,37 @@ class JournalWatch:
         self._told = full
 
     async def _look_at_files(self) -> None:
-        aside = await asyncio.to_thread(set_aside_files, self._directory)
-        if aside == self._aside:
+        """Examine the journal when its files are others than before."""
+        seen = await asyncio.to_thread(_files, self._directory)
+        if seen == self._seen:
             return
         try:
             report = await asyncio.to_thread(examined, self._directory)
         except JournalError as damage:
             log.warning("journal_not_examined", error=str(damage))
             return
-        self._aside, self.report = aside, report
+        before, self.report, self._seen = self.report, report, seen
+        if before is None or (before.lost, before.aside) != (report.lost, report.aside):
+            await self._tell(report)
+
+    async def _tell(self, report: Report) -> None:
+        """What is lost is kept with the decisions; the alarm stands while files lie aside, else until it is seen."""
         _log(report)
-        fresh = [lost for lost in report.lost if lost.start not in self._known]
-        self._known |= {lost.start for lost in fresh}
+        fresh = [lost for lost in report.lost if self._known.get(lost.start, lost.start) < lost.end]
+        self._known |= {lost.start: lost.end for lost in fresh}
+        self._fresh += _entries(fresh)
         self._decider.lost([_gap(lost) for lost in fresh])
-        for active in dict.fromkeys((bool(aside or fresh), bool(aside))):
+        for active in dict.fromkeys((bool(report.aside or fresh), bool(report.aside))):
             await self._intake.fault(JOURNAL_DAMAGED, None, active, _damage(report))
+
+
+def _files(directory: Path) -> tuple[list[str], list[Offset]]:
+    return set_aside_files(directory), segment_offsets(directory)
 
 
 def _log(report: Report) -> None:
     """What was found, one line; loud if something is wrong."""
-    telemetry.JOURNAL_LOST.set(_entries(report))
+    telemetry.JOURNAL_LOST.set(_entries(report.lost))
     log.log(
         logging.ERROR if report.aside or report.lost else logging.INFO,
         "journal_examined",
@@ -138,8 +151,8 @@ def _log(report: Report) -> None:
     )
 
 
-def _entries(report: Report) -> int:
-    return sum(lost.end - lost.start for lost in report.lost)
+def _entries(holes: Iterable[Lost]) -> int:
+    return sum(lost.end - lost.start for lost in holes)
 
 
 def _gap(lost: Lost) -> Gap:
@@ -148,4 +161,4 @@ def _gap(lost: Lost) -> Gap:
 
 def _damage(report: Report) -> str:
     aside = f"set aside: {', '.join(report.aside)}" if report.aside else "no damaged file is left"
-    return f"{_entries(report)} journal entries are lost; {aside}"
+    return f"{_entries(report.lost)} journal entries are lost; {aside}"

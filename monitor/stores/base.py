@@ -65,11 +65,20 @@ class Bucket(msgspec.Struct, frozen=True, gc=False):
     left_out: int
 
 
+class Refusals(msgspec.Struct):
+    """How many points a store did not take for good, and how many it then could not keep aside any longer."""
+
+    points: int = 0
+    dropped: int = 0
+
+
 class Store(Protocol):
     """Readings, and how far into the journal they go. One writer at a time; readers in any number of processes.
 
-    Every method raises StoreError, and nothing else, when the store fails.
+    Every method raises StoreError, and nothing else, when the store fails. `refusals` counts since it was opened.
     """
+
+    refusals: Refusals
 
     def offset(self) -> Offset:
         """The journal offset to go on from; 0 if nothing was written yet."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, repeat
 from operator import lt
@@ -18,10 +18,11 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Final
 
+from monitor import clock
 from monitor.codecs.timestamps import EARLIEST, LATEST
 from monitor.journal.entries import Offset
 from monitor.settings import Keep
-from monitor.stores.base import Bucket, Point, StoreError
+from monitor.stores.base import Bucket, Point, Refusals, StoreError
 from monitor.stores.columns import Columns, DamagedError, Row
 from monitor.stores.ladder import TABLES, Ladder, Level
 from monitor.stores.rollups import LATE, buckets_of, of_buckets, of_readings, start_of
@@ -60,19 +61,27 @@ MOST_MARKS: Final = 10_000
 BUSY_SECONDS: Final = 10
 CACHE_KIB: Final = 32_768
 PAGE_SIZE: Final = 8_192
+DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+HOW_TO_MEND: Final = (
+    "stop Andon, then restore a backup, or move the file and those beside it (-wal, -shm) away: "
+    "a new one is filled with what the journal still holds"
+)
 FOREVER: Final = Keep(raw=None, minutes=None, hours=None)
 
 
 class EmbeddedStore:
     """A `Store` in `<data_dir>/store.db`. With `read_only` the file must exist and `write` fails.
 
-    What is older than `keep` says, counted from a series' newest reading, goes when later readings are written.
+    What is older than `keep` says, counted from a series' newest hours, goes when later readings are written.
 
     Raises:
         StoreError: the file is missing, is no store, or was written by a newer version.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, keep: Keep = FOREVER) -> None:
+    def __init__(
+        self, path: Path, *, read_only: bool = False, keep: Keep = FOREVER, now: Callable[[], Instant] = clock.now
+    ) -> None:
+        self.refusals = Refusals()
         self._path = path
         self._ids: dict[tuple[str, str], int] = {}
         self._newest: dict[int, Instant] = {}
@@ -81,13 +90,13 @@ class EmbeddedStore:
             raise StoreError(f"{path}: there is no store yet; it is made by the first `andon run`")
         with self._errors():
             self._db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
+                uri_of(path, "ro" if read_only else "rwc"),
                 uri=True,
                 timeout=BUSY_SECONDS,
                 isolation_level=None,
                 check_same_thread=False,
             )
-            self._ladder = Ladder(self._db, keep)
+            self._ladder = Ladder(self._db, keep, now)
             self._prepare(read_only)
 
     def offset(self) -> Offset:
@@ -283,7 +292,17 @@ class EmbeddedStore:
         try:
             yield
         except (sqlite3.Error, DamagedError) as problem:
-            raise StoreError(f"{self._path}: {problem}") from problem
+            raise StoreError(f"{self._path}: {problem}{_hint(problem)}") from problem
+
+
+def uri_of(path: Path, mode: str) -> str:
+    """What SQLite opens a file by."""
+    return f"{path.absolute().as_uri()}?mode={mode}"
+
+
+def _hint(problem: Exception) -> str:
+    damaged = isinstance(problem, DamagedError) or getattr(problem, "sqlite_errorcode", 0) & 0xFF in DAMAGED
+    return f"; the file is damaged: {HOW_TO_MEND}" if damaged else ""
 
 
 def _judged(statuses: Sequence[int]) -> tuple[Sequence[int], ...]:

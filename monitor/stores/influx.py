@@ -19,7 +19,7 @@ import structlog
 from monitor import clock
 from monitor.journal.entries import Offset
 from monitor.settings import Store as StoreSettings
-from monitor.stores.base import Bucket, Point, StoreError, StoreRestarted
+from monitor.stores.base import Bucket, Point, Refusals, StoreError, StoreRestarted
 from monitor.stores.influx_lines import Key, LineEncoder, carried, named
 from monitor.stores.influx_progress import Progress
 from monitor.stores.influx_rejects import MOST_BYTES, Refused, Reject, Rejects
@@ -56,6 +56,7 @@ class InfluxStore:
         read_only: bool = False,
         most_rejected: int = MOST_BYTES,
     ) -> None:
+        self.refusals = Refusals()
         self._server = InfluxServer(settings)
         self._progress = Progress(data_dir, settings)
         self._rejects = Rejects(data_dir, most_bytes=most_rejected)
@@ -87,6 +88,8 @@ class InfluxStore:
             raise
         if refused:
             self._set_aside(refused)
+            minded = {key for key, _, _ in refused}
+            self.refusals.points += sum((p.asset, p.metric, p.at) in minded for p in points)
         if self._away and lines:
             self._away = False
             self.tell_again()
@@ -106,7 +109,7 @@ class InfluxStore:
             refused = list(self._deliver(batch))
             minded = {key for key, _, _ in refused}
             if refused:
-                self._rejects.keep(refused, clock.now())
+                self._keep_aside(refused)
             kept = [whole[key] for key, _ in batch if key not in minded]
             self._rejects.forget(kept, "read")
             taken += len(kept)
@@ -174,10 +177,15 @@ class InfluxStore:
             yield from self._deliver(batch[middle:])
 
     def _set_aside(self, refused: Sequence[Refused]) -> None:
-        STORE_REJECTS_DROPPED.inc(self._rejects.keep(refused, clock.now()))
+        self._keep_aside(refused)
         STORE_REJECTED.inc(len(refused))
         (asset, metric, at), _, reason = refused[0]
         log.error("readings_refused_by_store", count=len(refused), asset=asset, metric=metric, at=at, reason=reason)
+
+    def _keep_aside(self, refused: Sequence[Refused]) -> None:
+        dropped = self._rejects.keep(refused, clock.now())
+        self.refusals.dropped += dropped
+        STORE_REJECTS_DROPPED.inc(dropped)
 
 
 def _bucket(at: Instant, readings: int, row: dict[str, Any]) -> Bucket:

@@ -10,8 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from monitor.codecs.timestamps import EARLIEST
-from monitor.settings import Keep
+from monitor.settings import DAY, Keep
 from monitor.stores import rollups
 from monitor.stores.columns import Columns, Row
 from monitor.stores.rollups import HOUR, MINUTE
@@ -23,6 +22,9 @@ FRONT: Final = 200_000
 
 WINDOW: Final = 2_000
 """Rollups that are looked at in one go."""
+
+LEAST_HOURS, MOST_HOURS = 3, 24
+"""How many of the latest hours with readings do not count for how old others are: one for each day these are kept."""
 
 READING: Final = ("at", "arrival", "value", "text", "quality")
 ROLLUP: Final = ("at", "least", "most", "total", "last", "count", "left_out")
@@ -65,8 +67,8 @@ class Level(NamedTuple):
 class Ladder:
     """Readings and two levels of rollups. Whoever calls holds a transaction, and calls `reload` after a rollback."""
 
-    def __init__(self, db: sqlite3.Connection, keep: Keep) -> None:
-        self._db = db
+    def __init__(self, db: sqlite3.Connection, keep: Keep, now: Callable[[], Instant]) -> None:
+        self._now = now
         self.readings = Tier(db, "reading", READING, "irti")
         minutes, hours = (Tier(db, name, ROLLUP, "rrrrii") for name in ("minute", "hour"))
         self.levels = (Level(hours, HOUR), Level(minutes, MINUTE))
@@ -158,7 +160,14 @@ class Ladder:
         return gone
 
     def _forget(self, series: int) -> int:
-        """Delete what is older than it is to be kept, counted from the series' newest reading; how many of these."""
-        newest = self.readings.newest(series) or EARLIEST
-        gone, *_ = [tier.forget(series, newest - keep) if keep else 0 for tier, keep in self._kept]
+        """Delete what is older than it is to be kept, counted from a late hour of the series; how many readings went.
+
+        It is not the newest one: what a wrong clock stamps in a few hours, or beyond the present, deletes nothing.
+        """
+        hours = self.levels[0].tier.newest_times(series, self._now(), MOST_HOURS)
+        gone, *_ = [self._forget_from(tier, series, hours, keep) for tier, keep in self._kept]
         return gone
+
+    def _forget_from(self, tier: Tier, series: int, hours: Sequence[Instant], keep: Duration | None) -> int:
+        needed = min(MOST_HOURS, max(LEAST_HOURS, (keep or 0) // DAY))
+        return tier.forget(series, hours[needed - 1] - keep) if keep and len(hours) >= needed else 0

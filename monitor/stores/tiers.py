@@ -29,6 +29,10 @@ SQL: Final = {
     "insert": "INSERT OR REPLACE INTO {name} VALUES (?, {marks})",
     "sealed_away": "DELETE FROM {name} WHERE series = ? AND at <= ?",
     "newest": "SELECT max(at) FROM {name} WHERE series = ?",
+    "last_times": "SELECT at FROM {name} WHERE series = ? AND at <= ? ORDER BY at DESC LIMIT ?",
+    "last_chunks": """
+        SELECT id FROM {name}_chunk WHERE series = ? AND start <= ? AND stop >= ? ORDER BY start DESC
+    """,
     "counts": "SELECT series, count(*) FROM {name} GROUP BY series",
     "times": "SELECT at FROM {name} WHERE series = ? AND at BETWEEN ? AND ?",
     "chunks": """
@@ -71,6 +75,20 @@ class Tier:
     def newest(self, series: int) -> Instant | None:
         """`at` of the last row."""
         return self._value("newest", series)
+
+    def newest_times(self, series: int, until: Instant, most: int) -> list[Instant]:
+        """`at` of the last rows up to an instant, newest first, at most so many."""
+        found = {at for (at,) in self._db.execute(self._sql["last_times"], (series, until, most))}
+        least = min(found) if len(found) == most else EARLIEST
+        sealed = 0
+        for (chunk,) in self._db.execute(self._sql["last_chunks"], (series, until, least)):
+            times = self._columns(chunk, "")[0]
+            last = times[: bisect_right(times, until)][-most:]
+            found.update(last)
+            sealed += len(last)
+            if sealed >= most:
+                break
+        return sorted(found, reverse=True)[:most]
 
     def rows(self, series: int, since: Instant, until: Instant, most: int = ALL) -> list[Row]:
         """The first rows with since <= at < until, in order; all of them if there are fewer than `most`."""

@@ -35,12 +35,36 @@ DecoderFor: TypeAlias = Callable[[dict[str, str]], Decoder]
 _log = structlog.get_logger(__name__)
 
 
+CALM: Final[Duration] = 60 * SECOND
+"""A store that has taken all it was given for so long does not refuse points any more."""
+
+
 @dataclass
 class Condition:
-    """How writing goes, for other threads to see: since when (steady clock) it fails without a break, and the kind."""
+    """How writing goes, for other threads to see; instants are the steady clock's.
+
+    Since when it fails without a break, and the kind of the last error; since when points are being refused, when one
+    was refused last, and how many were since then, of which so many could not be kept aside.
+    """
 
     failing_since: Duration | None = None
     error: str = ""
+    refusing_since: Duration | None = None
+    refused_last: Duration = 0
+    refused: int = 0
+    dropped: int = 0
+
+    def took(self, points: int, refused: int, dropped: int, now: Duration) -> None:
+        """So many points were written, or refused."""
+        self.failing_since = None
+        if refused:
+            self.refusing_since = now if self.refusing_since is None else self.refusing_since
+            self.refused_last = now
+            self.refused += refused
+            self.dropped += dropped
+        elif points and now - self.refused_last >= CALM:
+            self.refusing_since = None
+            self.refused = self.dropped = 0
 
 
 class Reader(Protocol):
@@ -142,6 +166,7 @@ class StoreWriter:
         while not stop.is_set():
             try:
                 self._allow()
+                refused, dropped = self._refused()
                 replaced = self._store.write(points, next_offset)
             except StoreRestarted:
                 raise
@@ -152,11 +177,16 @@ class StoreWriter:
                 stop.wait(seconds(wait))
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
-                self._condition.failing_since = None
-                STORED_POINTS.inc(len(points))
+                now_refused, now_dropped = self._refused()
+                refused, dropped = now_refused - refused, now_dropped - dropped
+                self._condition.took(len(points), refused, dropped, elapsed())
+                STORED_POINTS.inc(len(points) - refused)
                 STORE_REPLACED.inc(replaced)
                 return True
         return False
+
+    def _refused(self) -> tuple[int, int]:
+        return self._store.refusals.points, self._store.refusals.dropped
 
     def _failed(self, problem: StoreError) -> None:
         STORE_FAILURES.inc()

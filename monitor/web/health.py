@@ -151,6 +151,8 @@ def _journal(found: Vitals) -> Verdict:
             return Verdict("ill", f"no room for readings: {WHEN_FULL.get(str(told.get('when_full')), '')}", figures)
         if told.get("aside"):
             return Verdict("degraded", "damaged files were set aside; the log of the line names them", figures)
+        if told.get("found_lost"):
+            return Verdict("degraded", "entries are lost; the log of the line names them", figures)
     room = f"{format_size(found.disk_free)} free on the disk"
     return Verdict(status, f"takes what comes, {room}" if status == "ok" else f"only {room}", figures)
 
@@ -160,18 +162,35 @@ def _decide(found: Vitals) -> Verdict:
         return Verdict("ill", SILENT, _lag(found.undecided))
     verdict = _behind(found.undecided, DECIDE, "decided")
     unsure = sum(0 in qos for qos in _of(found.line, "qos").values())
-    return verdict._replace(figures={**verdict.figures, "gateways_at_qos_0": unsure})
+    verdict = verdict._replace(figures={**verdict.figures, "gateways_at_qos_0": unsure})
+    unwatched = found.line.get("unwatched")
+    if not isinstance(unwatched, int) or not unwatched:
+        return verdict
+    text = f"there are more assets than can be watched; {unwatched:,} observations were not decided on"
+    status = _worst("degraded", verdict.status)
+    return Verdict(status, text, {**verdict.figures, "unwatched": unwatched})
 
 
 def _store(found: Vitals) -> Verdict:
     if found.store is None:
         return Verdict("ill", "the store process does not answer", _lag(found.unstored))
-    verdict = _behind(found.unstored, STORE, "stored")
+    verdict = _refusing(found.store, _behind(found.unstored, STORE, "stored"))
     if (failing := found.store.get("failing_s")) is None:
         return verdict
     figures = {**verdict.figures, "failing_s": round(failing, 1), "last_error": str(found.store.get("last_error"))}
     text = f"writing has failed for {failing:.0f} s; the log of the store process says why"
     return Verdict(_worst("degraded", verdict.status), text, figures)
+
+
+def _refusing(store: Mapping[str, Any], verdict: Verdict) -> Verdict:
+    """Readings that the store refuses for good are kept aside; it is ill once they do not all find room there."""
+    if store.get("refusing_s") is None:
+        return verdict
+    refused, dropped = int(store.get("refused", 0)), int(store.get("rejects_dropped", 0))
+    figures = {**verdict.figures, "refused": refused, "rejects_dropped": dropped}
+    lost = f", {dropped:,} are lost for want of room there" if dropped else ""
+    text = f"{refused:,} readings were refused and kept aside{lost}; `andon quarantine` shows the reason"
+    return Verdict(_worst("ill" if dropped else "degraded", verdict.status), text, figures)
 
 
 def _behind(waiting: Backlog | None, limits: tuple[int, int], done: str) -> Verdict:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import shutil
 import sqlite3
 import tarfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from monitor.backup import MANIFEST, BackupError, Manifest, _copy_database, back_up
+from monitor.cli import app
 from monitor.journal.entries import TickEntry
+from monitor.journal.integrity import examined, mended
 from monitor.journal.reader import JournalReader
+from monitor.journal.segments import segment_path
 from monitor.journal.writer import JournalWriter
 from monitor.restore import restore
+from monitor.scaffold import write_site
 from monitor.site import data_dir_of
 
 SECRET = "not to be seen"
@@ -29,6 +37,8 @@ def site(tmp_path: Path) -> Path:
     (home / "andon.yaml").write_text('site: x\nbroker: {url: "mqtt://b", username: u, password: "${PW}"}\n')
     (home / "rules" / "a.yaml").write_text("version: 1\nrules: []\n")
     (home / "rules" / ".hidden.yaml").write_text("")
+    (home / "scenarios").mkdir()
+    (home / "scenarios" / "s.yaml").write_text("scenarios: []\n")
     data = home / "data"
     (data / "metrics").mkdir(parents=True)
     (data / "metrics" / "counter.db").write_bytes(b"x")
@@ -77,7 +87,84 @@ def test_databases_come_before_the_journal_and_what_a_run_makes_for_itself_stays
     kept = names(archive)
     assert kept[0] == "data/influx.offset"
     assert all(name.startswith("data/journal/") for name in kept[1:4])
-    assert kept[4:] == ["site/andon.yaml", "site/rules/a.yaml", MANIFEST]
+    assert kept[4:] == ["site/andon.yaml", "site/rules/a.yaml", "site/scenarios/s.yaml", MANIFEST]
+
+
+def test_all_that_init_writes_comes_back_and_tables_with_it(tmp_path: Path) -> None:
+    home, out = tmp_path / "site", tmp_path / "b.tar.gz"
+    written = [path.relative_to(home) for path in write_site(home)]
+    (home / "rules" / "faults.csv").write_text("code,text,priority\n1,Jam,high\n")
+    (home / "secret").write_text(SECRET)
+    (home / "data").mkdir()
+    back_up(home, home / "data", out)
+    restore(out, tmp_path / "new")
+    assert all((tmp_path / "new" / name).read_bytes() == (home / name).read_bytes() for name in written)
+    assert (tmp_path / "new" / "rules" / "faults.csv").exists()
+    assert not (tmp_path / "new" / "secret").exists()
+
+
+CUT = {
+    "cut": lambda content: content[:8192],
+    "cut within a page": lambda content: content[:9000],
+    "no database": lambda _: b"\x07" * 9000,
+    "header spoiled": lambda content: content[:100] + b"\xff" * 3996 + content[4096:],
+}
+
+
+@pytest.mark.parametrize("spoil", CUT.values(), ids=CUT.keys())
+def test_a_damaged_file_is_copied_as_it_lies_and_named_and_the_rest_is_there(
+    tmp_path: Path, spoil: Callable[[bytes], bytes]
+) -> None:
+    home, out = tmp_path / "site", tmp_path / "b.tar.gz"
+    journal = home / "data" / "journal"
+    with closing(JournalWriter(journal)) as writer:
+        for number in range(3):
+            writer.append([TickEntry(1 + number * 4_000 + n) for n in range(4_000)])
+            writer.leave(number * 4_000)
+    damaged = segment_path(journal, 4_000)
+    damaged.write_bytes(spoil(damaged.read_bytes()))
+    made = back_up(home, home / "data", out)
+    (problem,) = made.unsound
+    assert problem.startswith(f"{damaged}: ")
+    assert problem.endswith("; it is in the backup as it lies")
+    restored = restore(out, tmp_path / "new").data / "journal"
+    assert segment_path(restored, 4_000).read_bytes() == damaged.read_bytes()
+    with JournalReader(restored) as reader:
+        assert [offset for offset, _ in reader.read(10_000)] == list(range(4_000))
+
+    report = mended(journal)
+    made = back_up(home, home / "data", out)
+    assert (made.unsound, len(report.aside)) == ((), 1)
+    again = restore(out, tmp_path / "again").data / "journal"
+    assert (again / report.aside[0]).read_bytes() == (journal / report.aside[0]).read_bytes()
+    assert examined(again).lost == report.lost
+
+
+def test_a_file_that_cannot_be_read_is_named_and_everything_else_is_saved(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copyfile(path: Path, copy: Path) -> None:
+        if path.name == "influx.offset":
+            copy.write_bytes(b"{")
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        shutil.copyfile(path, copy)
+
+    monkeypatch.setattr("monitor.backup.shutil", SimpleNamespace(copyfile=copyfile))
+    made = back_up(site, site / "data", tmp_path / "b.tar.gz")
+    assert made.unsound == (f"{site / 'data' / 'influx.offset'}: Input/output error; it is not in the backup",)
+    assert "data/influx.offset" not in names(tmp_path / "b.tar.gz")
+    assert len(list((restore(tmp_path / "b.tar.gz", tmp_path / "new").data / "journal").iterdir())) == 3
+
+
+def test_a_damaged_store_ends_the_command_with_status_1_and_everything_else_is_saved(
+    site: Path, tmp_path: Path
+) -> None:
+    (site / "data" / "store.db").write_bytes(b"SQLite format 3\0" + b"\x07" * 5000)
+    out = tmp_path / "b.tar.gz"
+    result = CliRunner().invoke(app, ["backup", "--site", str(site), "--out", str(out)], env={"PW": "x"})
+    assert result.exit_code == 1
+    assert f"{site / 'data' / 'store.db'}: " in result.output.replace("\n", "")
+    assert {"data/store.db", "site/andon.yaml", MANIFEST} <= set(names(out))
 
 
 def test_secrets_of_the_environment_are_not_in_it(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

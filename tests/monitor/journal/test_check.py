@@ -56,6 +56,15 @@ def test_what_is_lost_and_what_was_set_aside_is_told(site: Settings) -> None:
     ]
 
 
+def test_what_rules_or_store_know_and_the_journal_does_not_hold_is_told(site: Settings) -> None:
+    path = journal(site)
+    assert [finding.what for finding in check_journal(site, 9)] == [f"{path.parent}: entries 3 to 8 are lost"]
+    for file in path.parent.iterdir():
+        file.unlink()
+    path.parent.rmdir()
+    assert [finding.what for finding in check_journal(site, 9)] == [f"{path.parent}: entries 0 to 8 are lost"]
+
+
 def test_a_damaged_segment_is_a_warning_for_the_next_start_mends_it(site: Settings) -> None:
     journal(site).write_bytes(b"no database" * 1_000)
     ((severity, what),) = said(site)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.journal import JournalError, JournalGap, JournalReader, JournalWriter
+from monitor.journal.beginning import Beginning, beginning
 from monitor.journal.entries import Entry, Message
 from monitor.journal.segments import segment_offsets, segment_path
 from rules.events import SECOND
@@ -115,7 +116,8 @@ def test_retention_deletes_whole_old_segments_within_the_budget(tmp_path: Path) 
     writer.append(ticks(6, 1))
     assert segment_offsets(tmp_path) == [5, 6]
     writer.close()
-    assert {path.suffix for path in tmp_path.iterdir()} == {".journal"}
+    assert {path.suffix for path in tmp_path.iterdir()} == {".journal", ""}
+    assert beginning(tmp_path) == Beginning(5, ticks(4, 1)[0].received)
 
 
 def test_retention_deletes_what_is_too_old_whatever_its_size(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import msgspec
 import pytest
 
 from monitor.journal import JournalDamagedError, JournalGap, JournalReader, JournalWriter
+from monitor.journal import writer as writer_module
+from monitor.journal.beginning import Beginning, note_beginning
 from monitor.journal.entries import Message, Offset
 from monitor.journal.integrity import Lost, examined, mended
 from monitor.journal.rescue import COPIED, finish, set_aside, set_aside_files
@@ -104,6 +106,97 @@ def test_a_segment_of_which_nothing_can_be_read_is_one_gap(whole: Path) -> None:
     assert [lost[:2] for lost in report.lost] == [(SECOND, THIRD)]
     assert report.aside == (f"{SECOND:020d}.journal.unreadable",)
     assert offsets(whole) == ([*range(SECOND), *range(THIRD, 120)], [(SECOND, THIRD)])
+
+
+def test_an_empty_segment_with_others_behind_it_is_damaged_and_readers_go_on(whole: Path) -> None:
+    segment_path(whole, SECOND).write_bytes(b"")
+    with JournalReader(whole) as reader:
+        with pytest.raises(JournalDamagedError, match="is empty, though the journal goes on"):
+            read_all(reader, 1_000)
+        assert (reader.position, reader.segment) == (SECOND, SECOND)
+        with pytest.raises(JournalDamagedError, match="is empty"):
+            examined(whole)
+        assert set_aside(whole, reader.segment) is not None
+        with pytest.raises(JournalGap) as gap:
+            reader.read(10)
+        assert (gap.value.start, gap.value.end) == (SECOND, THIRD)
+        assert [offset for offset, _ in read_all(reader)] == list(range(THIRD, 120))
+    report = examined(whole)
+    assert report.lost == (Lost(SECOND, THIRD, since=SECOND, until=THIRD + 1),)
+    assert report.aside == (f"{SECOND:020d}.journal.unreadable",)
+
+
+def test_an_empty_segment_is_set_aside_by_the_start(whole: Path) -> None:
+    segment_path(whole, FIRST).write_bytes(b"")
+    report = mended(whole)
+    assert [lost[:2] for lost in report.lost] == [(FIRST, SECOND)]
+    assert len(report.aside) == 1
+
+
+def test_an_empty_newest_segment_that_readers_have_passed_is_set_aside_and_its_offsets_are_not_reused(
+    whole: Path,
+) -> None:
+    segment_path(whole, THIRD).write_bytes(b"")
+    report = mended(whole, needed=90, known=100)
+    assert report.aside == (f"{THIRD:020d}.journal.unreadable",)
+    writer = JournalWriter(whole, at_least=100)
+    assert writer.append([message(100)]) == 100
+    writer.close()
+    assert offsets(whole, 0) == ([*range(THIRD), 100], [(THIRD, 100)])
+    assert [lost[:2] for lost in examined(whole).lost] == [(THIRD, 100)]
+
+
+def test_a_segment_whose_creation_was_cut_short_is_gone_on_with(whole: Path) -> None:
+    segment_path(whole, 120).write_bytes(b"")
+    assert mended(whole, needed=120, known=120).aside == ()
+    writer = JournalWriter(whole, at_least=120)
+    assert writer.append([message(120)]) == 120
+    writer.close()
+    assert offsets(whole) == (list(range(121)), [])
+
+
+def test_what_is_missing_at_the_beginning_and_was_not_deleted_on_purpose_is_lost(whole: Path) -> None:
+    mended(whole)
+    segment_path(whole, FIRST).unlink()
+    assert examined(whole).lost == (Lost(FIRST, SECOND, since=SECOND + 1, until=SECOND + 1),)
+    writer = JournalWriter(whole)
+    assert writer.prune(0, needed=THIRD) == 1
+    assert examined(whole).lost == ()
+    segment_path(whole, THIRD).unlink()
+    writer.close()
+    assert [lost[:2] for lost in examined(whole, known=110).lost] == [(THIRD, 110)]
+
+
+def test_what_retention_was_about_to_delete_is_no_loss(whole: Path) -> None:
+    mended(whole)
+    note_beginning(whole, Beginning(SECOND, SECOND))
+    assert examined(whole).lost == ()
+    segment_path(whole, FIRST).unlink()
+    assert examined(whole).lost == ()
+
+
+def test_a_journal_that_is_gone_is_lost_from_where_somebody_still_wanted_it(tmp_path: Path) -> None:
+    mended(tmp_path, needed=70, known=100)
+    writer = JournalWriter(tmp_path, at_least=100)
+    writer.append([message(100)])
+    writer.close()
+    assert [lost[:2] for lost in examined(tmp_path).lost] == [(70, 100)]
+
+
+def test_on_a_full_disk_segments_go_and_the_note_of_it_comes_after(
+    whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mended(whole)
+
+    def full(directory: Path, found: Beginning) -> bool:
+        room = not segment_path(directory, FIRST).exists()
+        return room and note_beginning(directory, found)
+
+    monkeypatch.setattr(writer_module, "note_beginning", full)
+    writer = JournalWriter(whole)
+    assert writer.prune(0, needed=SECOND) == 1
+    writer.close()
+    assert examined(whole).lost == ()
 
 
 @pytest.mark.parametrize("page", range(1, 12))

@@ -14,15 +14,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor import clock
+from monitor import clock, telemetry
 from monitor.alerting.floods import FloodControl
 from monitor.database.gaps import Why
 from monitor.database.ledger import Ledger
 from monitor.database.queries import AlarmReader
 from monitor.decoding import present
 from monitor.journal.entries import CommandEntry, Message, UnkeptEntry
+from monitor.journal.integrity import mended
 from monitor.journal.reader import JournalReader
-from monitor.journal.segments import JournalFullError, segment_offsets
+from monitor.journal.segments import JournalFullError, segment_offsets, segment_path
 from monitor.journal.writer import JournalWriter
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
@@ -106,6 +107,7 @@ async def line(site: Site, when_full: Literal["decide", "hold"] = "decide", **wi
     data = site.settings.data_dir
     running = Line(data, when_full)
     with closing(Ledger(data / "alarms.db")) as ledger:
+        mended(data / "journal", needed=ledger.floor(), known=ledger.position())
         writer = JournalWriter(data / "journal", at_least=ledger.position(), **wishes)
         stamp = clock.Stamper(writer.last_received)
         with closing(Intake(writer, stamp, running.room, when_full)) as intake:
@@ -115,7 +117,14 @@ async def line(site: Site, when_full: Literal["decide", "hold"] = "decide", **wi
                 running.intake, running.decider = intake, decider
                 retention = Retention(intake, decider, site.settings)
                 running.watch = JournalWatch(
-                    intake, decider, retention, running.room, data / "journal", when_full, running.held.append
+                    intake,
+                    decider,
+                    retention,
+                    running.room,
+                    data / "journal",
+                    when_full,
+                    running.held.append,
+                    ledger.known_holes(),
                 )
                 await intake.begin(site.revision_if_new(ledger.last_revision()), ())
                 tasks = [asyncio.create_task(w) for w in (decider.run(intake, lambda _: None), running.watch.run())]
@@ -376,6 +385,72 @@ def test_a_journal_damaged_while_the_line_runs_is_told_and_gone_on_with(site: Si
         (gap,) = reader.gaps()
     assert (gap.why, gap.messages) == (Why.UNREADABLE, 1)
     assert gap.until - gap.since < 60 * SECOND
+
+
+def test_what_is_missing_at_the_beginning_of_the_journal_is_a_recorded_gap_and_told_once(site: Site) -> None:
+    async def first(running: Line) -> None:
+        await running.see(20)
+        await running.settled()
+
+    def segments(running: Line) -> list[int]:
+        return segment_offsets(running.data / "journal")
+
+    on(site, first, segment_bytes=1)
+    lost = segment_offsets(site.settings.data_dir / "journal")[:-1]
+    for offset in lost:
+        segment_path(site.settings.data_dir / "journal", offset).unlink()
+
+    async def second(running: Line) -> None:
+        await running.until(lambda: ("system.journal-damaged", "cleared") in alarms(site))
+        begins = segments(running)[0]
+        health = running.watch.health()
+        assert (health["aside"], health["lost_entries"], health["found_lost"]) == ([], begins, begins)
+        await running.settled()
+        assert telemetry.JOURNAL_LOST._value.get() == begins
+
+    async def third(running: Line) -> None:
+        await running.until(lambda: running.watch.report is not None)
+        health = running.watch.health()
+        assert (health["lost_entries"], health["found_lost"]) == (segments(running)[0], 0)
+
+    on(site, second)
+    on(site, third)
+    assert alarms(site).count(("system.journal-damaged", "raised")) == 1
+    with closing(AlarmReader(site.settings.data_dir / "alarms.db")) as reader:
+        (gap,) = reader.gaps()
+    assert (gap.why, gap.start) == (Why.UNREADABLE, 0)
+
+
+def test_segments_that_vanish_while_the_line_runs_are_a_recorded_gap(site: Site) -> None:
+    async def script(running: Line) -> None:
+        for value in (20, 30, 40):
+            await running.see(value)
+        await running.settled()
+        journal = running.data / "journal"
+        await running.until(lambda: running.watch.report is not None)
+        second, third = segment_offsets(journal)[1:3]
+        segment_path(journal, second).unlink()
+        await running.until(lambda: ("system.journal-damaged", "cleared") in alarms(site))
+        await running.settled()
+        assert running.watch.health()["lost_entries"] == third - second
+
+    on(site, script, segment_bytes=1)
+    with closing(AlarmReader(site.settings.data_dir / "alarms.db")) as reader:
+        assert [(gap.why, gap.messages) for gap in reader.gaps()] == [(Why.UNREADABLE, 1)]
+
+
+def test_what_retention_deletes_is_no_loss(site: Site) -> None:
+    async def script(running: Line) -> None:
+        for value in (20, 30, 40):
+            await running.see(value)
+        await running.settled()
+        await running.intake.prune(0, running.intake.head)
+        begins = segment_offsets(running.data / "journal")[0]
+        await running.until(lambda: running.watch.report is not None and running.watch.report.start == begins > 0)
+        assert running.watch.health()["lost_entries"] == 0
+
+    on(site, script, segment_bytes=1)
+    assert ("system.journal-damaged", "raised") not in alarms(site)
 
 
 def saved(site: Site) -> set[str]:

@@ -16,7 +16,7 @@ from monitor.stores.influx import InfluxStore
 from monitor.stores.influx_progress import MOST_AGAIN, Progress
 from monitor.stores.influx_rejects import Rejects
 from monitor.stores.influx_server import InfluxServer
-from monitor.telemetry import STORE_REJECTED
+from monitor.telemetry import STORE_REJECTED, STORE_REJECTS_DROPPED
 from rules.events import SECOND
 from tests.services.influx_answers import KEPT, Answer, AnsweringServer, answering, refused
 from tests.services.mosquitto import free_port
@@ -81,6 +81,19 @@ def test_bad_points_never_take_their_neighbours_along(
     assert {reject.reason for reject in aside} == {"partial write: unable to parse"}
     assert aside[0].line == f"telemetry,asset=press,metric=bad quality=0i,value={min(bad)} {NOW + min(bad)}"
     assert (STORE_REJECTED._value.get() - before, store.offset()) == (len(bad), 100)
+    assert (store.refusals.points, store.refusals.dropped) == (len(bad), 0)
+
+
+def test_a_point_that_came_twice_is_refused_twice_and_what_finds_no_room_aside_is_counted(
+    server: AnsweringServer, store: InfluxStore, tmp_path: Path
+) -> None:
+    server.script = minds_bad
+    store._rejects = Rejects(tmp_path, most=1)
+    before = STORE_REJECTS_DROPPED._value.get()
+    bad = readings(2, 0, 1)
+    assert store.write([*bad, bad[0]], 1) == 1
+    assert (store.refusals.points, store.refusals.dropped) == (3, 1)
+    assert STORE_REJECTS_DROPPED._value.get() - before == 1
 
 
 def test_points_the_server_counts_as_all_refused_are_set_aside_at_once(

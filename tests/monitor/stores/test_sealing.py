@@ -20,7 +20,8 @@ from monitor.stores.base import Bucket, Point, StoreError
 from monitor.stores.embedded import FIRST, FOREVER, EmbeddedStore
 from rules.events import SECOND
 
-MINUTE, HOUR = 60 * SECOND, 3_600 * SECOND
+MINUTE, HOUR, DAY = 60 * SECOND, 3_600 * SECOND, 86_400 * SECOND
+YEAR = 365 * DAY
 NOW = 1_772_344_800_000_000_000
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 
@@ -40,7 +41,8 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Emb
     made: list[EmbeddedStore] = []
 
     def opened(kept: Keep = FOREVER) -> EmbeddedStore:
-        made.append(EmbeddedStore(tmp_path_factory.mktemp("store") / "store.db", keep=kept))
+        path = tmp_path_factory.mktemp("store") / "store.db"
+        made.append(EmbeddedStore(path, keep=kept, now=lambda: NOW + YEAR))
         made[-1]._db.execute("PRAGMA synchronous = OFF")
         return made[-1]
 
@@ -152,9 +154,9 @@ def test_rollups_outlive_readings(make: Callable[..., EmbeddedStore]) -> None:
     for offset in range(0, len(every_ten_seconds), 7):
         store.write(every_ten_seconds[offset : offset + 7], offset + 1)
     raw = list(store.read())
-    assert NOW + 4 * HOUR < raw[0].at <= NOW + 5 * HOUR
+    assert NOW + 2 * HOUR - 5 * MINUTE < raw[0].at <= NOW + 2 * HOUR
     minutes = list(store.series("a", "x", NOW, NOW + 6 * HOUR, MINUTE))
-    assert NOW + 3 * HOUR < minutes[0].at <= NOW + 4 * HOUR
+    assert NOW + HOUR - 5 * MINUTE < minutes[0].at <= NOW + HOUR
     hours = list(store.series("a", "x", NOW, NOW + 6 * HOUR, HOUR))
     assert alike(hours, buckets(every_ten_seconds, HOUR))
     assert alike(list(store.series("a", "x", NOW, NOW + 6 * HOUR, 3 * HOUR)), buckets(every_ten_seconds, 3 * HOUR))
@@ -181,6 +183,73 @@ def test_the_latest_of_each_signal_is_never_too_old(make: Callable[..., Embedded
     store.write([Point("a", "y", NOW + i, 1.0, None, 0) for i in range(3_000)], 2)
     assert store.latest("a")[0] == old[-1]
     assert list(store.read("a", "x")) == old
+
+
+def rows_of(begin: int, count: int, step: int = 10 * SECOND) -> list[Point]:
+    return [Point("a", "x", begin + i * step, 1.0, None, 0) for i in range(count)]
+
+
+def write_all(store: EmbeddedStore, rows: list[Point], at_once: int = 200) -> None:
+    for offset in range(0, len(rows), at_once):
+        store.write(rows[offset : offset + at_once], offset + 1)
+
+
+@pytest.mark.parametrize("ahead", [100 * DAY, 20 * YEAR])
+@pytest.mark.parametrize("count", [1, 3, 700], ids="{} wrong".format)
+def test_readings_that_a_wrong_clock_stamps_delete_nothing(
+    make: Callable[..., EmbeddedStore], ahead: int, count: int
+) -> None:
+    store = make(keep(raw="90d", minutes="730d", hours="3650d"))
+    history = rows_of(NOW - 80 * DAY, 10_000)
+    wrong = rows_of(NOW + ahead, count, SECOND)
+    correct = rows_of(NOW, 4_000, SECOND)
+    for rows in (history, wrong, correct):
+        write_all(store, rows)
+    assert store.count() == 14_000 + count
+    assert list(store.read()) == [*history, *correct, *wrong]
+    hours = list(store.series("a", "x", NOW - YEAR, NOW + DAY, HOUR))
+    assert sum(bucket.count for bucket in hours) == 14_000
+
+
+def test_what_lies_beyond_the_present_never_makes_anything_old(make: Callable[..., EmbeddedStore]) -> None:
+    store = make(keep(raw="90d"))
+    history, ahead = rows_of(NOW - 80 * DAY, 2_000), rows_of(NOW + 2 * YEAR, 2_000, HOUR)
+    for rows in (history, ahead, correct := rows_of(NOW, 2_000, SECOND)):
+        write_all(store, rows)
+    assert list(store.read()) == [*history, *correct, *ahead]
+
+
+def test_what_is_really_old_goes_although_one_stamp_was_wrong(make: Callable[..., EmbeddedStore]) -> None:
+    store = make(keep(raw="1d"))
+    for rows in ([Point("a", "x", NOW + 20 * YEAR, 1.0, None, 0)], rows_of(NOW - 10 * DAY, 10 * 24 * 60, MINUTE)):
+        write_all(store, rows)
+    kept = [point.at for point in store.read()]
+    assert NOW - DAY - 24 * HOUR < kept[0] <= NOW - DAY
+    assert kept[-1] == NOW + 20 * YEAR
+
+
+def test_a_recording_of_long_ago_is_kept_and_its_own_past_goes(make: Callable[..., EmbeddedStore]) -> None:
+    store, long_ago = make(keep(raw="90d")), NOW - 22 * YEAR
+    write_all(store, rows_of(long_ago, 24 * 200, HOUR))
+    first = next(iter(store.read())).at
+    assert long_ago + 60 * DAY < first <= long_ago + 110 * DAY
+
+
+@given(hours=st.lists(st.integers(0, 60), max_size=60), until=st.integers(0, 60), most=st.integers(1, 8))
+@settings(max_examples=60, deadline=None, suppress_health_check=QUIET)
+@pytest.mark.usefixtures("small_chunks")
+def test_the_newest_hours_are_found_wherever_they_lie(
+    make: Callable[..., EmbeddedStore], hours: list[int], until: int, most: int
+) -> None:
+    store = make()
+    tier = store._ladder.levels[0].tier
+    for series in range(0, len(hours), 5):
+        rows = {hour: (hour * HOUR, 1.0, 1.0, 1.0, 1.0, 1, 0) for hour in sorted(hours[series : series + 5])}
+        tier.put({1: list(rows.values())})
+        if series % 2:
+            tier.seal(1)
+    expected = sorted({hour * HOUR for hour in hours if hour <= until}, reverse=True)[:most]
+    assert tier.newest_times(1, until * HOUR, most) == expected
 
 
 def test_a_file_of_the_first_version_is_taken_over(tmp_path: Path) -> None:

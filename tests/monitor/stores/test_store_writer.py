@@ -17,7 +17,8 @@ from monitor.journal.segments import JournalError, JournalGap
 from monitor.journal.writer import JournalWriter
 from monitor.stores.base import Point, StoreError
 from monitor.stores.embedded import EmbeddedStore
-from monitor.stores.writer import run_writer
+from monitor.stores.writer import Condition, run_writer
+from monitor.telemetry import STORED_POINTS
 from rules.events import SECOND, Duration
 
 NOW = 1_772_344_800_000_000_000
@@ -128,6 +129,7 @@ class Failing:
 
     def __init__(self, store: EmbeddedStore, failures: int, retry_after: Duration | None = None) -> None:
         self._store, self.failures, self._retry_after = store, failures, retry_after
+        self.refusals = store.refusals
 
     def marks(self, asset: str) -> dict[str, int]:
         if self.failures:
@@ -146,6 +148,42 @@ def test_a_failing_store_is_tried_again_until_it_works(store: EmbeddedStore) -> 
     with Running(Scripted(list(enumerate(ENTRIES))), failing):
         wait_for(store, 8)
     assert (failing.failures, list(store.read())) == (0, STORED)
+
+
+class Refusing(Failing):
+    """A store that refuses numbers, and keeps no more than one of them aside."""
+
+    def write(self, points: Sequence[Point], next_offset: Offset) -> int:
+        refused = sum(point.value is not None for point in points)
+        self.refusals.points += refused
+        self.refusals.dropped += max(0, refused - 1)
+        return self._store.write([point for point in points if point.value is None], next_offset)
+
+
+def test_what_a_store_refuses_is_not_counted_as_stored(store: EmbeddedStore) -> None:
+    condition, stop, before = Condition(), Event(), STORED_POINTS._value.get()
+    decoder = decoder_for({"topic": "plant/{machine}/{metric}"})
+
+    reader = Scripted(list(enumerate(ENTRIES)))
+    given = reader.read
+    reader.read = lambda limit: given(limit) if reader._steps else stop.set() or []  # type: ignore[method-assign]
+    run_writer(reader, Refusing(store, 0), decoder, decoder_for, stop, condition=condition)
+    assert STORED_POINTS._value.get() - before == 1
+    assert (condition.refused, condition.dropped, condition.refusing_since is None) == (3, 2, False)
+
+
+def test_a_store_refuses_until_it_has_taken_everything_for_a_while() -> None:
+    condition = Condition()
+    condition.took(5, 0, 0, 10)
+    assert condition.refusing_since is None
+    condition.took(5, 2, 1, SECOND)
+    condition.took(5, 1, 0, 50 * SECOND)
+    condition.took(5, 0, 0, 109 * SECOND)
+    assert (condition.refusing_since, condition.refused, condition.dropped) == (SECOND, 3, 1)
+    condition.took(0, 0, 0, 300 * SECOND)
+    assert condition.refusing_since == SECOND
+    condition.took(5, 0, 0, 301 * SECOND)
+    assert (condition.refusing_since, condition.refused, condition.dropped) == (None, 0, 0)
 
 
 def test_a_store_that_asks_for_patience_is_left_alone_for_so_long(store: EmbeddedStore) -> None:

@@ -73,6 +73,13 @@ def test_all_hops_well_is_200(data) -> None:
     assert all(hop["since"].endswith("Z") for hop in told["hops"].values())
 
 
+def test_entries_found_lost_degrade_the_journal(data) -> None:
+    told = {"full": False, "aside": [], "lost_entries": 70, "found_lost": 40}
+    journal = hops(data(), {**WELL, "journal": told})["journal"]
+    assert (journal["status"], journal["figures"]["lost_entries"]) == ("degraded", 70)
+    assert hops(data(), {**WELL, "journal": {**told, "found_lost": 0}})["journal"]["status"] == "ok"
+
+
 def test_a_line_that_is_not_there_makes_all_its_hops_ill(data) -> None:
     response = request(data(), "GET", "/health", None, WRITING)
     assert response.status_code == 503
@@ -106,6 +113,22 @@ def test_a_store_that_fails_is_degraded_at_once_and_says_how(data) -> None:
     store = hops(data(), store={"failing_s": 4.2, "last_error": "denied"})["store"]
     assert store["status"] == "degraded"
     assert (store["figures"]["failing_s"], store["figures"]["last_error"]) == (4.2, "denied")
+
+
+def test_assets_that_are_not_watched_degrade_deciding(data) -> None:
+    decide = hops(data(), {**WELL, "unwatched": 1_200})["decide"]
+    assert (decide["status"], decide["figures"]["unwatched"]) == ("degraded", 1_200)
+    assert "1,200 observations were not decided on" in decide["text"]
+    assert hops(data(), {**WELL, "unwatched": 0})["decide"]["status"] == "ok"
+
+
+@pytest.mark.parametrize(("dropped", "status"), [(0, "degraded"), (2, "ill")])
+def test_a_store_that_refuses_readings_is_no_healthy_one(data, dropped: int, status: str) -> None:
+    told = {**WRITING, "refusing_s": 3.0, "refused": 1_450, "rejects_dropped": dropped}
+    store = hops(data(), store=told)["store"]
+    assert (store["status"], store["figures"]["refused"]) == (status, 1_450)
+    assert store["text"].startswith("1,450 readings were refused")
+    assert ("2 are lost" in store["text"]) == bool(dropped)
 
 
 @pytest.mark.parametrize(("ago", "status"), [(1, "ok"), (10, "degraded"), (60, "ill")])
