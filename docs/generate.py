@@ -73,7 +73,7 @@ What follows:
 | where | while it is unknown |
 |---|---|
 | `detect`, `on_bad_quality: hold` | the alarm stays as it was, and what waits for a delay goes on waiting |
-| `detect`, `on_bad_quality: alarm` (safety rules) | an alarm of level `bad_quality`; not for a signal that was never read |
+| `detect`, `on_bad_quality: alarm` (safety rules) | an alarm of level `bad_quality`; not for what was never read |
 | `detect`, `on_bad_quality: ignore` | bad values count as delivered; unknown is what was never read |
 | `when` | the rule stays armed or not, as it was known last; one never known is not armed, a safety rule is armed |
 | `suppress_when` | nothing is suppressed |
