@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf, isfinite
+from statistics import fmean
 from typing import Any, TypeAlias
 
 from rules.charting.book import Book
@@ -152,7 +153,7 @@ class Charted:
             return items if len(items) > 1 else None
         if not self._measured:
             return (sum(count for count, _ in items), sum(n for _, n in items)) if len(items) > 1 else items[0]
-        return sum(items) / len(items) if len(items) > 1 else items[0]
+        return fmean(items) if len(items) > 1 else items[0]
 
     def _point(self, at: Instant, sample: Any) -> None:
         basis, statistic = self._basis, self._statistic

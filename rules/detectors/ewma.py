@@ -71,7 +71,7 @@ class Average:
         average = self._average
         self._average = average = average + self._weight * (sample - average)
         limits = self._limits() if self._exact else self._final
-        if limits.lower <= average <= limits.upper:
+        if not limits.broken_by(average):
             return ()
         return (Hit("EWMA", "ewma", "the average is beyond its limits", (0,), average, limits),)
 

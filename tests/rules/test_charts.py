@@ -180,6 +180,29 @@ def test_the_shift_of_subgroups_is_in_sigma_of_single_values() -> None:
     assert told_of["began"] == T0 + 20 * 60 * SECOND
 
 
+@pytest.mark.parametrize(
+    ("detect", "values"),
+    [
+        ("mean: 10, sigma: 0.1, rules: [nelson_1]", [10.3, 9.7]),
+        ("mean: 0.3, sigma: 0.1, rules: [western_electric_1]", [0.0, 0.6]),
+        ("mean: 10, sigma: 0.1, rules: [nelson_5]", [10.2] * 3 + [9.8] * 3),
+        ("mean: 1, sigma: 0.1, rules: [nelson_6]", [1.1] * 6 + [0.9] * 6),
+        ("mean: 10, sigma: 0.1, rules: [nelson_7]", [9.9] * 16),
+        ("mean: 1, sigma: 0.1, rules: [nelson_8]", [1.1, 0.9] * 8),
+        ("mean: 0.1, sigma: 1, subgroup: {size: 3}, rules: [nelson_2, western_electric_4]", [0.1] * 60),
+        ("mean: 5, sigma: 1, subgroup: {size: 3}, rules: [nelson_4]", [0.1, 0.2, 0.3, 0.3, 0.2, 0.1] * 10),
+    ],
+)
+def test_a_point_on_a_line_counts_for_neither_side_whatever_its_last_bit(detect: str, values: list[float]) -> None:
+    assert fed(monitor(f"type: control_chart, signal: x, {detect}"), values) == []
+
+
+def test_averages_and_sums_on_their_limits_are_not_beyond_them() -> None:
+    assert fed(monitor("type: ewma, signal: x, mean: 10, sigma: 0.1, lambda: 1, limit: 3"), [10.3, 9.7]) == []
+    assert fed(monitor("type: cusum, signal: x, mean: 1, sigma: 0.1"), [1.1] * 10) == []
+    assert fed(monitor("type: cusum, signal: x, mean: 1, sigma: 0.1"), [0.9] * 11) == [(11, "raised")]
+
+
 # -- subgroups ------------------------------------------------------------------------------------------------------
 
 
