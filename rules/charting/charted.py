@@ -84,14 +84,20 @@ class Charted:
     # -- readings ---------------------------------------------------------------------------------------------------
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:
-        """Whether the chart is out of control; None while the signal cannot be read."""
+        """Whether the chart is out of control; None while the signal cannot be read.
+
+        What ends a subgroup was not made with what is set up from here on: it is judged first, by what it was made
+        under. A part under way belongs to the setting of its last value, so a change waits until the part counter moves
+        on, or the part has another value.
+        """
         self.renewed = False
         setting, signal = self._setting, self._signal
-        if setting.told and setting.changed():
-            self._turn()
         ended = self._grouped and self._close(at)
         item = self._number(signal) if self._measured else self._pair()
-        if signal.samples != self._seen:
+        fresh = signal.samples != self._seen
+        if setting.told and (fresh and item is not None or not self._grouping.under_way) and setting.changed():
+            self._turn()
+        if fresh:
             self._seen = signal.samples
             if item is not None and setting.known:
                 self._counted = signal.at

@@ -31,6 +31,11 @@ class Single:
         """Whether the next reading begins a subgroup."""
         return True
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a part has a value and is not finished, as far as the part counter tells."""
+        return False
+
     def add(self, at: Instant, item: Any) -> Group | None:
         """A reading; returns the subgroup that it completes, if it does."""
         return Group(at, [item])
@@ -167,6 +172,11 @@ class ByParts(BySize):
     def empty(self) -> bool:
         """See `Single`."""
         return super().empty and self._value is None
+
+    @property
+    def under_way(self) -> bool:
+        """See `Single`."""
+        return self._value is not None
 
     def restart(self) -> None:
         """See `Single`; what the part under way read is forgotten too."""
