@@ -95,7 +95,7 @@ class Charted:
         ended = self._grouped and self._close(at)
         item = self._number(signal) if self._measured else self._pair()
         fresh = signal.samples != self._seen
-        if setting.told and (fresh and item is not None or not self._grouping.under_way) and setting.changed():
+        if setting.told and ((fresh and item is not None) or not self._grouping.under_way) and setting.changed():
             self._turn()
         if fresh:
             self._seen = signal.samples
@@ -172,7 +172,7 @@ class Charted:
             self._check(judged)
         hits = statistic.feed(judged)
         z = statistic.z
-        self._trace.points.append((at, z if -FAR <= z <= FAR else within_reach(z), *self._origin))
+        self._trace.points.append((at, z if -FAR <= z <= FAR else within_reach(z), *self._origin, self._size))
         self._calm += 1
         if hits:
             self._signalled(hits)
@@ -211,7 +211,7 @@ class Charted:
     def _find(self, hits: tuple[Hit, ...]) -> None:
         assert self._basis is not None
         length = self._recipe.run_length(self._size)
-        self._finding = finding(self.inputs[0], hits, self._trace, self._basis, self._size)
+        self._finding = finding(self.inputs[0], hits, self._trace, self._basis)
         self._finding["run_length"] = length if isfinite(length) else None
 
     def _begin_anew(self) -> None:
@@ -341,7 +341,7 @@ class Charted:
             self._origin = tuple(data["origin"])
         self._setting.restore(data["setting"])
         self._grouping.restore(data["grouping"])
-        self._trace.restore(data["trace"])
+        self._trace.restore(data["trace"], data["size"])
         self._book.restore(data["book"])
         self._take_up()
         if self._statistic is not None:

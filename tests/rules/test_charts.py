@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 from typing import Any
 
@@ -201,6 +202,34 @@ def test_averages_and_sums_on_their_limits_are_not_beyond_them() -> None:
     assert fed(monitor("type: ewma, signal: x, mean: 10, sigma: 0.1, lambda: 1, limit: 3"), [10.3, 9.7]) == []
     assert fed(monitor("type: cusum, signal: x, mean: 1, sigma: 0.1"), [1.1] * 10) == []
     assert fed(monitor("type: cusum, signal: x, mean: 1, sigma: 0.1"), [0.9] * 11) == [(11, "raised")]
+
+
+def test_the_shift_of_subgroups_of_different_sizes_weighs_them_by_their_values() -> None:
+    """Eight minutes of twenty values half a sigma up, and one of two that lies three up."""
+    m = monitor(f"{GIVEN}, chart: xbar_s, subgroup: {{every: 60s}}, rules: [nelson_2], spread: false")
+    start, out = -(T0 // SECOND) % 60, []
+    for minute in range(13):
+        level, n = (0.1, -0.1, 0.1, -0.1, *[0.5] * 8, 3.0)[minute], 20 if minute < 12 else 2
+        for i in range(n):
+            out += m.handle(seen(start + 60 * minute + i, x=level + (0.9, -0.9)[i % 2]))
+        m = AssetMonitor.restore(m.rules, json.loads(json.dumps(m.snapshot())))
+    (raised,) = out + m.handle(tick(start + 13 * 60))
+    assert raised.reason["shift"] == pytest.approx((8 * 20 * 0.5 + 2 * 3) / (8 * 20 + 2))
+    assert raised.reason["began"] == T0 + (start + 4 * 60) * SECOND
+
+
+def test_points_saved_without_their_size_have_that_of_the_last_one() -> None:
+    steady = [0.5, -0.5, 0.25, -0.25]
+    detect = f"{GIVEN}, chart: xbar_r, subgroup: {{size: 4}}, rules: [nelson_2]"
+    m = monitor(detect)
+    fed(m, steady * 3 + [z + 0.8 for z in steady] * 8)
+    saved = json.loads(json.dumps(m.snapshot()))
+    trace = next(watch[3]["detector"] for watch in saved["watches"] if watch[0] == "r")["trace"]
+    for point in trace:
+        assert point.pop() == 4
+    again = AssetMonitor.restore(m.rules, saved)
+    raised = [t for i, z in enumerate(steady) for t in again.handle(seen(100 + i, x=z + 0.8))]
+    assert raised[0].reason["shift"] == pytest.approx(0.8)
 
 
 # -- subgroups ------------------------------------------------------------------------------------------------------
