@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from rules.charting.book import Book
 from rules.charting.grouping import Single
 from rules.charting.keys import ChartKeys
+from rules.charting.made import Ledger, Made
 from rules.charting.phase_one import MEASURED, Basis
 from rules.charting.recipe import Hit, Recipe, Statistic, within_reach
 from rules.charting.setting import Plant, Setting
@@ -58,7 +59,7 @@ class Charted:
         self._direct = not (self._grouped or self._setting.traced or keys.thin > 1)
         self.renewed = False
         self.notice: dict[str, Any] | None = None
-        self._origin: tuple[Value, Value] = (None, None)
+        self._ledger = Ledger()
         self._trace = Trace()
         self._seen = 0
         self._passed = 0
@@ -99,6 +100,8 @@ class Charted:
             self._turn()
         if fresh:
             self._seen = signal.samples
+            if setting.traced and setting.known:
+                self._ledger.note(*setting.origin())
             if item is not None and setting.known:
                 self._counted = signal.at
                 if self._direct:
@@ -124,8 +127,6 @@ class Charted:
         wanted, self._passed = self._passed == 0, (self._passed + 1) % self._thin
         if not wanted:
             return
-        if self._grouping.empty:
-            self._origin = self._setting.origin()
         if (group := self._grouping.add(at, item)) is not None:
             self._group(group.at, group.items)
 
@@ -162,7 +163,7 @@ class Charted:
         return fmean(items) if len(items) > 1 else items[0]
 
     def _point(self, at: Instant, sample: Any) -> None:
-        basis, statistic = self._basis, self._statistic
+        basis, statistic, made = self._basis, self._statistic, self._ledger.take()
         judged = sample if basis is None or basis.model is None else self._residual(basis.model, sample)
         if self._book.page.learning is not None:
             self._learn(sample)
@@ -172,7 +173,7 @@ class Charted:
             self._check(judged)
         hits = statistic.feed(judged)
         z = statistic.z
-        self._trace.points.append((at, z if -FAR <= z <= FAR else within_reach(z), *self._origin, self._size))
+        self._trace.points.append((at, z if -FAR <= z <= FAR else within_reach(z), made, self._size))
         self._calm += 1
         if hits:
             self._signalled(hits)
@@ -223,6 +224,7 @@ class Charted:
         """What comes next does not follow what came before."""
         self._calm, self._passed, self._before = 0, 0, None
         self._grouping.restart()
+        self._ledger.take()
         self._begin_anew()
 
     # -- people -----------------------------------------------------------------------------------------------------
@@ -311,7 +313,7 @@ class Charted:
             "before": self._before,
             "size": self._size,
             "finding": self._finding,
-            "origin": list(self._origin),
+            "made": self._ledger.made.snapshot(),
             "grounds": self._keys.grounds,
             "setting": self._setting.snapshot(),
             "grouping": self._grouping.snapshot(),
@@ -337,8 +339,7 @@ class Charted:
         self._on, self._ended, self._calm, self._finding = data["on"], data["ended"], data["calm"], data["finding"]
         self._counted, self._passed, self._size = data["counted"], data["passed"], data["size"]
         self._before = data["before"]
-        if not self._direct:
-            self._origin = tuple(data["origin"])
+        self._ledger.made = Made.restored(data["made"] if "made" in data else data["origin"])
         self._setting.restore(data["setting"])
         self._grouping.restore(data["grouping"])
         self._trace.restore(data["trace"], data["size"])

@@ -27,11 +27,6 @@ class Single:
     inputs: tuple[Signal, ...] = ()
 
     @property
-    def empty(self) -> bool:
-        """Whether the next reading begins a subgroup."""
-        return True
-
-    @property
     def under_way(self) -> bool:
         """Whether a part has a value and is not finished, as far as the part counter tells."""
         return False
@@ -66,11 +61,6 @@ class BySize(Single):
         self._size = size
         self._begin: Instant = 0
         self._items: list[Any] = []
-
-    @property
-    def empty(self) -> bool:
-        """See `Single`."""
-        return not self._items
 
     def add(self, at: Instant, item: Any) -> Group | None:
         """See `Single`."""
@@ -167,11 +157,6 @@ class ByParts(BySize):
             return None
         self._part, value, self._value = part, self._value, None
         return None if value is None else super().add(*value)
-
-    @property
-    def empty(self) -> bool:
-        """See `Single`."""
-        return super().empty and self._value is None
 
     @property
     def under_way(self) -> bool:

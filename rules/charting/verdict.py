@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
+from rules.charting.made import Made, Roll, together
 from rules.charting.phase_one import Basis
 from rules.charting.recipe import Hit
 from rules.events import SECOND, Duration, Instant, Value
@@ -20,8 +21,8 @@ LISTED: Final = 5
 """So many lots or parts are named one by one."""
 
 
-Point: TypeAlias = tuple[Instant, float, Value, Value, float]
-"""Its stamp, how many sigma from the centre line it lies, the lot and part that were being made, and how many single
+Point: TypeAlias = tuple[Instant, float, Made, float]
+"""Its stamp, how many sigma from the centre line it lies, what was made since the point before, and how many single
 values it is the mean of."""
 
 
@@ -48,17 +49,17 @@ class Trace:
 
     def beginning(self) -> dict[str, Any]:
         """When the mean began to move: `began`, earliest and latest, and by how many sigma of single values."""
-        at, z, lots_made, parts_made, sizes = zip(*self.points, strict=True)
+        at, z, made, sizes = zip(*self.points, strict=True)
         found = change_point(z, sizes)
-        lots, parts = (dict.fromkeys(made[found.earliest :]) for made in (lots_made, parts_made))
+        since = made[found.earliest :]
         return {
             "began": at[found.index],
             "began_earliest": at[found.earliest],
             "began_latest": at[found.latest],
             "began_open": found.open,
             "shift": max(-MOST_SHIFT, min(MOST_SHIFT, found.shift)),
-            "lots": [lot for lot in lots if lot is not None],
-            "parts": [part for part in parts if part is not None],
+            **_listed("lots", [point.lots for point in since]),
+            **_listed("parts", [point.parts for point in since]),
         }
 
     def shift(self, delta: Duration) -> None:
@@ -66,13 +67,24 @@ class Trace:
         self.points = deque(((at + delta, *rest) for at, *rest in self.points), maxlen=REACH)  # type: ignore[misc]
 
     def snapshot(self) -> list[list[Any]]:
-        """Stamp, sigmas, lot, part and size of each point."""
-        return [list(point) for point in self.points]
+        """Stamp, sigmas, lots and parts with how many of each are left out, and size of each point."""
+        return [[at, z, *made.snapshot(), size] for at, z, made, size in self.points]
 
     def restore(self, data: list[list[Any]], size: float) -> None:
         """The reverse of `snapshot`; `size` is that of points saved by a release that did not write it down."""
-        sized = (point if len(point) > 4 else [*point, size] for point in data)
-        self.points = deque(((at, z, lot, part, n) for at, z, lot, part, n in sized), maxlen=REACH)
+        self.points = deque((_point(saved, size) for saved in data), maxlen=REACH)
+
+
+def _point(data: list[Any], size: float) -> Point:
+    at, z, *made = data
+    n = made.pop() if len(made) > len(Made._fields) else size
+    return at, z, Made.restored(made), n
+
+
+def _listed(name: str, rolls: Sequence[Roll]) -> dict[str, Any]:
+    """What was made by name, and how many have none there because they are too many."""
+    names, unnamed = together(rolls)
+    return {name: names, **({f"{name}_unnamed": unnamed} if unnamed else {})}
 
 
 def finding(signal: Signal, hits: Sequence[Hit], trace: Trace, basis: Basis) -> dict[str, Any]:
