@@ -65,7 +65,7 @@ class Charted:
         self._passed = 0
         self._counted: Instant | None = None
         self._before: float | None = None
-        self._size = 1.0
+        self._size = 0.0 if self._subgroups else 1.0
         self._on = False
         self._calm = 0
         self._finding: dict[str, Any] = {}
@@ -149,15 +149,13 @@ class Charted:
     # -- samples ----------------------------------------------------------------------------------------------------
 
     def _group(self, at: Instant, items: list[Any]) -> None:
-        sample = self._sample(items)
-        if sample is not None:
-            self._point(at, sample)
+        self._point(at, self._sample(items))
 
     def _sample(self, items: list[Any]) -> Any:
-        """What the chart draws of a subgroup; None for one of too few values."""
+        """What the chart draws of a subgroup."""
         if self._subgroups:
             self._size = len(items)
-            return items if len(items) > 1 else None
+            return items
         if not self._measured:
             return (sum(count for count, _ in items), sum(n for _, n in items)) if len(items) > 1 else items[0]
         return fmean(items) if len(items) > 1 else items[0]
@@ -165,11 +163,12 @@ class Charted:
     def _point(self, at: Instant, sample: Any) -> None:
         basis, statistic, made = self._basis, self._statistic, self._ledger.take()
         judged = sample if basis is None or basis.model is None else self._residual(basis.model, sample)
-        if self._book.page.learning is not None:
+        teaches = not self._subgroups or len(sample) > 1
+        if teaches and self._book.page.learning is not None:
             self._learn(sample)
         if judged is None or statistic is None:
             return
-        if self._book.page.checking is not None:
+        if teaches and self._book.page.checking is not None:
             self._check(judged)
         hits = statistic.feed(judged)
         z = statistic.z
@@ -282,7 +281,7 @@ class Charted:
             have = "" if learning is None else f": {learning.progress} so far"
             return f"limits are being learned{have}" if self._setting.known else "what is being made is not known yet"
         points = "point" if self._clear_after == 1 else "points"
-        length = inf if self._subgroups and self._size < 2 else self._recipe.run_length(self._size)
+        length = inf if self._size < 1 else self._recipe.run_length(self._size)
         often = f"; a false alarm comes about every {length:.0f} points" if isfinite(length) else ""
         standing = ["its limits are provisional"] if self._basis.provisional else self._basis.doubts
         return "; ".join([f"in control for {self._clear_after} {points}{often}", *standing])

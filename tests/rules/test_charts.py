@@ -251,9 +251,37 @@ def test_a_reading_at_the_end_of_an_interval_belongs_to_the_next() -> None:
     assert state(m)["grouping"][1] == [50]
 
 
-def test_a_subgroup_of_one_value_has_no_spread_and_is_left_out() -> None:
-    m = monitor(f"{GIVEN}, chart: xbar_s, subgroup: {{every: 60s}}")
-    assert told(m, seen(0, x=50), tick(100), seen(130, x=50), tick(200)) == []
+@pytest.mark.parametrize("chart", ["xbar_r", "xbar_s"])
+def test_a_subgroup_of_one_value_has_no_spread_and_is_judged_by_the_limits_of_single_values(chart: str) -> None:
+    m = monitor(f"{GIVEN}, chart: {chart}, subgroup: {{every: 60s}}, clear_after: 1")
+    start = -(T0 // SECOND) % 60
+    assert told(m, *(seen(start + i, x=(0.5, -0.5)[i % 2]) for i in range(4)), seen(start + 60, x=2.9)) == []
+    (raised,) = [t for e in (seen(start + 130, x=3.1), tick(start + 180)) for t in m.handle(e)]
+    assert (raised.reason["chart"], raised.reason["value"], raised.reason["limits"]["upper"]) == ("X-bar", 3.1, 3.0)
+    assert [hit["chart"] for hit in raised.reason["signals"]] == ["X-bar"]
+    assert raised.reason["run_length"] == pytest.approx(220, abs=4), "that of the location alone"
+    assert told(m, *(seen(start + 181 + i, x=(1.6, -1.6)[i % 2]) for i in range(4)), tick(start + 240)) == [
+        ("r", start + 240, "cleared")
+    ]
+
+
+def test_a_subgroup_of_one_value_teaches_nothing() -> None:
+    detect = "type: control_chart, signal: x, chart: xbar_s, subgroup: {every: 60s}, learn: {subgroups: 3}"
+    m, out = monitor(detect), []
+    start = -(T0 // SECOND) % 60
+    for minute, values in enumerate([[50.0], [1.0, 2.0], [-50.0], [1.0, 3.0], [2.0, 2.5], [50.0]]):
+        out += [t for i, value in enumerate(values) for t in m.handle(seen(start + 60 * minute + i, x=value))]
+    out += m.handle(tick(start + 360))
+    proposed, raised = out
+    assert proposed.reason["mean"] == pytest.approx(11.5 / 6)
+    assert raised.event == "raised"
+    assert raised.reason["value"] == 50
+
+
+def test_given_limits_are_not_checked_by_values_alone() -> None:
+    m = monitor(f"{GIVEN}, chart: xbar_r, subgroup: {{every: 1s}}")
+    assert [event for _, event in fed(m, normal(40, phi=0.9)) if event == "commented"] == []
+    assert state(m)["book"][0][1][3][0] == []
 
 
 def test_individuals_may_be_means_of_subgroups() -> None:
