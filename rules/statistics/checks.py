@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, exp, log, sqrt
@@ -63,19 +63,27 @@ class Autocorrelation:
         return 1 if abs(self.phi) <= below else ceil(log(below) / log(min(abs(self.phi), 0.9999)))
 
 
-def autocorrelation(values: Sequence[float]) -> Autocorrelation:
+def autocorrelation(values: Sequence[float], excluded: Collection[int] = ()) -> Autocorrelation:
     """At lag 1, with Bartlett's standard error 1/sqrt(n) (Box & Jenkins 1970). Values without spread have none.
+
+    Values `excluded` by their index count neither by themselves nor in a pair with a neighbour: mean product of the
+    pairs that are left over the variance of the values that are (Parzen 1963), n being one more than those pairs.
 
     Raises:
         ValueError: fewer than three values.
     """
-    if len(values) < 3:
-        raise ValueError(f"autocorrelation cannot be told from {len(values)} values; take a hundred")
-    mean = fmean(values)
-    deviations = [value - mean for value in values]
-    total = sum(d * d for d in deviations)
-    phi = sum(a * b for a, b in pairwise(deviations)) / total if total > 0 else 0.0
-    return Autocorrelation(phi, 1 / sqrt(len(values)))
+    kept = [value for i, value in enumerate(values) if i not in excluded]
+    if len(kept) < 3:
+        raise ValueError(f"autocorrelation cannot be told from {len(kept)} values; take a hundred")
+    mean = fmean(kept)
+    total = sum((value - mean) ** 2 for value in kept)
+    pairs = [
+        (a - mean) * (b - mean)
+        for i, (a, b) in enumerate(pairwise(values))
+        if i not in excluded and i + 1 not in excluded
+    ]
+    phi = fmean(pairs) * (len(kept) - 1) / total if total > 0 and pairs else 0.0
+    return Autocorrelation(max(-1.0, min(1.0, phi)), 1 / sqrt(len(pairs) + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +125,19 @@ class Autoregression:
         return [self.residual(value, before) for before, value in pairwise(values)]
 
 
-def fit_autoregression(values: Sequence[float]) -> Autoregression:
+def fit_autoregression(values: Sequence[float], excluded: Collection[int] = ()) -> Autoregression:
     """AR(1) by Yule & Walker, which keeps phi within -1 and 1; sigma is that of the residuals about zero.
 
+    Values `excluded` by their index are left out with what they are neighbours of.
+
     Raises:
-        ValueError: fewer than three values.
+        ValueError: fewer than three values, or hardly any that follow each other.
     """
-    model = Autoregression(fmean(values), autocorrelation(values).phi, 0.0)
-    left = model.residuals(values)
+    mean = fmean(value for i, value in enumerate(values) if i not in excluded)
+    model = Autoregression(mean, autocorrelation(values, excluded).phi, 0.0)
+    left = [r for i, r in enumerate(model.residuals(values)) if i not in excluded and i + 1 not in excluded]
+    if not left:
+        raise ValueError("an autoregression cannot be told from values that do not follow each other")
     return Autoregression(model.mean, model.phi, sqrt(fmean(r * r for r in left)))
 
 

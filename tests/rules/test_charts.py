@@ -353,6 +353,28 @@ def test_autocorrelation_is_told_with_its_cost_and_a_remedy() -> None:
     assert f"every {found['thinning']}. value" in told_of["text"]
 
 
+@pytest.mark.parametrize("seed", [3, 5, 8])
+def test_one_outlier_hides_no_autocorrelation(seed: int) -> None:
+    stretch = normal(100, seed=seed, phi=0.6)
+    plain = reason(LEARN, [*stretch, 30.0])["checks"]["autocorrelation"]
+    stretch[50] = 40.0
+    told_of = reason(LEARN, [*stretch, 30.0])
+    assert 51 in told_of["checks"]["stretch"]["left_out"]
+    found = told_of["checks"]["autocorrelation"]
+    assert found["significant"] is True
+    assert found["phi"] == pytest.approx(plain["phi"], abs=0.08)
+    assert "each point follows the one before" in told_of["text"]
+
+
+def test_one_outlier_does_not_spoil_a_learned_autoregression() -> None:
+    stretch = normal(400, seed=3, phi=0.8)
+    stretch[200] = 60.0
+    m = monitor("type: control_chart, signal: x, learn: {subgroups: 400}, autoregression: learn")
+    (told_of,) = [t.reason for i, v in enumerate(stretch) for t in m.handle(seen(i, x=v))]
+    assert told_of["autoregression"] == pytest.approx(0.8, abs=0.08)
+    assert "follows the one before" not in told_of["text"]
+
+
 def test_values_that_are_not_normal_or_too_coarse_are_told() -> None:
     skewed = reason(LEARN, [*(2.718 ** (1.5 * z) for z in normal(100)), 1e6])
     assert "hardly normal" in skewed["text"]
