@@ -10,6 +10,7 @@ from rules.charting.book import Book
 from rules.charting.grouping import Single
 from rules.charting.keys import ChartKeys
 from rules.charting.made import Ledger, Made
+from rules.charting.pace import Pace
 from rules.charting.phase_one import MEASURED, Basis
 from rules.charting.recipe import Hit, Recipe, Statistic, within_reach
 from rules.charting.setting import Plant, Setting
@@ -65,6 +66,8 @@ class Charted:
         self._passed = 0
         self._counted: Instant | None = None
         self._before: float | None = None
+        self._follows = False
+        self._pace = Pace() if keys.residuals else None
         self._size = 0.0 if self._subgroups else 1.0
         self._on = False
         self._calm = 0
@@ -95,6 +98,8 @@ class Charted:
         setting, signal = self._setting, self._signal
         ended = self._grouped and self._close(at)
         item = self._number(signal) if self._measured else self._pair()
+        if item is None and not self._grouped and signal.quality is not None:
+            self._interrupt()
         fresh = signal.samples != self._seen
         if setting.told and ((fresh and item is not None) or not self._grouping.under_way) and setting.changed():
             self._turn()
@@ -162,14 +167,18 @@ class Charted:
 
     def _point(self, at: Instant, sample: Any) -> None:
         basis, statistic, made = self._basis, self._statistic, self._ledger.take()
-        judged = sample if basis is None or basis.model is None else self._residual(basis.model, sample)
+        follows, self._follows = self._follows, True
+        if self._pace is not None:
+            follows = not self._pace.gap(at) and follows
+        judged = sample if basis is None or basis.model is None else self._residual(basis.model, sample, follows)
+        self._before = sample if self._keys.residuals else None
         teaches = not self._subgroups or len(sample) > 1
         if teaches and self._book.page.learning is not None:
-            self._learn(sample)
-        if judged is None or statistic is None:
+            self._learn(sample, follows)
+        if statistic is None:
             return
         if teaches and self._book.page.checking is not None:
-            self._check(judged)
+            self._check(judged, follows)
         hits = statistic.feed(judged)
         z = statistic.z
         self._trace.points.append((at, z if -FAR <= z <= FAR else within_reach(z), made, self._size))
@@ -180,21 +189,27 @@ class Charted:
             self._on = False
             self._trace.keep(self._calm)
 
-    def _residual(self, model: Autoregression, sample: float) -> float | None:
-        """What a sample does not owe to the one before; None for the first of a series."""
-        before, self._before = self._before, sample
-        return None if before is None else model.residual(sample, before)
+    def _residual(self, model: Autoregression, sample: float, follows: bool) -> float:
+        """What a sample does not owe to the one before; one that follows none is judged by the spread of the values."""
+        before = self._before
+        return model.residual(sample, before) if follows and before is not None else model.first(sample)
 
-    def _learn(self, sample: Any) -> None:
-        proposed = self._book.add(sample)
+    def _interrupt(self) -> None:
+        """What comes after bad quality is no neighbour of what came before it."""
+        self._follows = False
+        if self._statistic is not None:
+            self._statistic.interrupt()
+
+    def _learn(self, sample: Any, follows: bool) -> None:
+        proposed = self._book.add(sample, follows=follows)
         if proposed is not None:
             self._take_up()
             in_force = self._basis is proposed
             self.notice = proposal(self.inputs[0].name, self._setting.product, proposed, in_force=in_force)
 
-    def _check(self, point: Any) -> None:
+    def _check(self, point: Any, follows: bool) -> None:
         """Given limits stay as they are, whatever is found of them; a proposal made of the same points says it too."""
-        checked = self._book.check(point)
+        checked = self._book.check(point, follows=follows)
         if checked is not None and checked.notes and self.notice is None:
             self.notice = judgement(self.inputs[0].name, self._setting.product, checked)
 
@@ -221,7 +236,9 @@ class Charted:
 
     def _begin_series(self) -> None:
         """What comes next does not follow what came before."""
-        self._calm, self._passed, self._before = 0, 0, None
+        self._calm, self._passed, self._before, self._follows = 0, 0, None, False
+        if self._pace is not None:
+            self._pace.restart()
         self._grouping.restart()
         self._ledger.take()
         self._begin_anew()
@@ -300,6 +317,8 @@ class Charted:
         self._trace.shift(delta)
         if self._counted is not None:
             self._counted += delta
+        if self._pace is not None:
+            self._pace.shift(delta)
 
     def snapshot(self) -> dict[str, Any]:
         """All of it; `book` is what was given, learned and frozen, by product, with its checks."""
@@ -310,6 +329,8 @@ class Charted:
             "counted": self._counted,
             "passed": self._passed,
             "before": self._before,
+            "follows": self._follows,
+            "pace": None if self._pace is None else self._pace.snapshot(),
             "size": self._size,
             "finding": self._finding,
             "made": self._ledger.made.snapshot(),
@@ -337,7 +358,9 @@ class Charted:
         """The reverse of `snapshot`."""
         self._on, self._ended, self._calm, self._finding = data["on"], data["ended"], data["calm"], data["finding"]
         self._counted, self._passed, self._size = data["counted"], data["passed"], data["size"]
-        self._before = data["before"]
+        self._before, self._follows = data["before"], data.get("follows", True)
+        if self._pace is not None and data.get("pace") is not None:
+            self._pace.restore(data["pace"])
         self._ledger.made = Made.restored(data["made"] if "made" in data else data["origin"])
         self._setting.restore(data["setting"])
         self._grouping.restore(data["grouping"])

@@ -180,6 +180,10 @@ class Shewhart:
         points = (1, 0) if self._ranges else (0,)
         return Hit(self._spread_title, ONE_BEYOND, says, points, spread, self._spread, drift=False)
 
+    def interrupt(self) -> None:
+        """The next moving range waits for two values: one across a stretch of bad quality is no short-term range."""
+        self._before = None
+
     def restart(self) -> None:
         """Runs begin anew; the next moving range waits for two values."""
         self._rules.restart()

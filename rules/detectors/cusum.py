@@ -86,6 +86,9 @@ class Sums:
                 found.append(Hit("CUSUM", f"cusum_{side}", says, reach, total, self._limits))
         return found
 
+    def interrupt(self) -> None:
+        """Nothing in it is made of neighbours."""
+
     def restart(self) -> None:
         """Both sums at the head start."""
         self._high = self._low = self._chart.start

@@ -81,6 +81,9 @@ class Average:
         self._count += 1
         return ewma_limits(self._mean, self._sigma, self._weight, self._width, self._count)
 
+    def interrupt(self) -> None:
+        """Nothing in it is made of neighbours."""
+
     def restart(self) -> None:
         """Back to the centre line."""
         self._average, self._count = self._mean, 0
