@@ -68,10 +68,13 @@ class Book:
         learn = self._keys.learn
         return PhaseOne(self._recipe, FEWEST if learn is None else learn.subgroups, residuals=self._keys.residuals)
 
-    def add(self, sample: Any) -> Basis | None:
-        """A sample to learn from; returns what is proposed as soon as there is enough."""
+    def add(self, sample: Any, *, follows: bool) -> Basis | None:
+        """A sample to learn from; returns what is proposed as soon as there is enough.
+
+        `follows` says whether it is the neighbour of the one before.
+        """
         page = self.page
-        if page.learning is None or (proposed := page.learning.add(sample)) is None:
+        if page.learning is None or (proposed := page.learning.add(sample, follows=follows)) is None:
             return None
         page.learning = None
         if page.basis is not None and not page.basis.provisional:
@@ -80,10 +83,10 @@ class Book:
             page.basis = proposed
         return proposed
 
-    def check(self, point: Any) -> Basis | None:
+    def check(self, point: Any, *, follows: bool) -> Basis | None:
         """A point by which given limits are judged; returns those with what was found as soon as there is enough."""
         page = self.page
-        if page.checking is None or page.basis is None or (found := page.checking.add(point)) is None:
+        if page.checking is None or page.basis is None or (found := page.checking.add(point, follows=follows)) is None:
             return None
         page.checking = None
         page.basis.checks, page.basis.notes = found.checks, found.notes

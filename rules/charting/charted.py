@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from math import inf, isfinite
+from statistics import fmean
 from typing import Any, TypeAlias
 
 from rules.charting.book import Book
 from rules.charting.grouping import Single
 from rules.charting.keys import ChartKeys
+from rules.charting.made import Ledger, Made
+from rules.charting.pace import Pace
 from rules.charting.phase_one import MEASURED, Basis
 from rules.charting.recipe import Hit, Recipe, Statistic, within_reach
 from rules.charting.setting import Plant, Setting
@@ -57,13 +60,15 @@ class Charted:
         self._direct = not (self._grouped or self._setting.traced or keys.thin > 1)
         self.renewed = False
         self.notice: dict[str, Any] | None = None
-        self._origin: tuple[Value, Value] = (None, None)
+        self._ledger = Ledger()
         self._trace = Trace()
         self._seen = 0
         self._passed = 0
         self._counted: Instant | None = None
         self._before: float | None = None
-        self._size = 1.0
+        self._follows = False
+        self._pace = Pace() if keys.residuals else None
+        self._size = 0.0 if self._subgroups else 1.0
         self._on = False
         self._calm = 0
         self._finding: dict[str, Any] = {}
@@ -83,15 +88,25 @@ class Charted:
     # -- readings ---------------------------------------------------------------------------------------------------
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:
-        """Whether the chart is out of control; None while the signal cannot be read."""
+        """Whether the chart is out of control; None while the signal cannot be read.
+
+        What ends a subgroup was not made with what is set up from here on: it is judged first, by what it was made
+        under. A part under way belongs to the setting of its last value, so a change waits until the part counter moves
+        on, or the part has another value.
+        """
         self.renewed = False
         setting, signal = self._setting, self._signal
-        if setting.told and setting.changed():
-            self._turn()
         ended = self._grouped and self._close(at)
         item = self._number(signal) if self._measured else self._pair()
-        if signal.samples != self._seen:
+        if item is None and not self._grouped and signal.quality is not None:
+            self._interrupt()
+        fresh = signal.samples != self._seen
+        if setting.told and ((fresh and item is not None) or not self._grouping.under_way) and setting.changed():
+            self._turn()
+        if fresh:
             self._seen = signal.samples
+            if setting.traced and setting.known:
+                self._ledger.note(*setting.origin())
             if item is not None and setting.known:
                 self._counted = signal.at
                 if self._direct:
@@ -117,8 +132,6 @@ class Charted:
         wanted, self._passed = self._passed == 0, (self._passed + 1) % self._thin
         if not wanted:
             return
-        if self._grouping.empty:
-            self._origin = self._setting.origin()
         if (group := self._grouping.add(at, item)) is not None:
             self._group(group.at, group.items)
 
@@ -141,31 +154,34 @@ class Charted:
     # -- samples ----------------------------------------------------------------------------------------------------
 
     def _group(self, at: Instant, items: list[Any]) -> None:
-        sample = self._sample(items)
-        if sample is not None:
-            self._point(at, sample)
+        self._point(at, self._sample(items))
 
     def _sample(self, items: list[Any]) -> Any:
-        """What the chart draws of a subgroup; None for one of too few values."""
+        """What the chart draws of a subgroup."""
         if self._subgroups:
             self._size = len(items)
-            return items if len(items) > 1 else None
+            return items
         if not self._measured:
             return (sum(count for count, _ in items), sum(n for _, n in items)) if len(items) > 1 else items[0]
-        return sum(items) / len(items) if len(items) > 1 else items[0]
+        return fmean(items) if len(items) > 1 else items[0]
 
     def _point(self, at: Instant, sample: Any) -> None:
-        basis, statistic = self._basis, self._statistic
-        judged = sample if basis is None or basis.model is None else self._residual(basis.model, sample)
-        if self._book.page.learning is not None:
-            self._learn(sample)
-        if judged is None or statistic is None:
+        basis, statistic, made = self._basis, self._statistic, self._ledger.take()
+        follows, self._follows = self._follows, True
+        if self._pace is not None:
+            follows = not self._pace.gap(at) and follows
+        judged = sample if basis is None or basis.model is None else self._residual(basis.model, sample, follows)
+        self._before = sample if self._keys.residuals else None
+        teaches = not self._subgroups or len(sample) > 1
+        if teaches and self._book.page.learning is not None:
+            self._learn(sample, follows)
+        if statistic is None:
             return
-        if self._book.page.checking is not None:
-            self._check(judged)
+        if teaches and self._book.page.checking is not None:
+            self._check(judged, follows)
         hits = statistic.feed(judged)
         z = statistic.z
-        self._trace.points.append((at, z if -FAR <= z <= FAR else within_reach(z), *self._origin))
+        self._trace.points.append((at, z if -FAR <= z <= FAR else within_reach(z), made, self._size))
         self._calm += 1
         if hits:
             self._signalled(hits)
@@ -173,21 +189,27 @@ class Charted:
             self._on = False
             self._trace.keep(self._calm)
 
-    def _residual(self, model: Autoregression, sample: float) -> float | None:
-        """What a sample does not owe to the one before; None for the first of a series."""
-        before, self._before = self._before, sample
-        return None if before is None else model.residual(sample, before)
+    def _residual(self, model: Autoregression, sample: float, follows: bool) -> float:
+        """What a sample does not owe to the one before; one that follows none is judged by the spread of the values."""
+        before = self._before
+        return model.residual(sample, before) if follows and before is not None else model.first(sample)
 
-    def _learn(self, sample: Any) -> None:
-        proposed = self._book.add(sample)
+    def _interrupt(self) -> None:
+        """What comes after bad quality is no neighbour of what came before it."""
+        self._follows = False
+        if self._statistic is not None:
+            self._statistic.interrupt()
+
+    def _learn(self, sample: Any, follows: bool) -> None:
+        proposed = self._book.add(sample, follows=follows)
         if proposed is not None:
             self._take_up()
             in_force = self._basis is proposed
             self.notice = proposal(self.inputs[0].name, self._setting.product, proposed, in_force=in_force)
 
-    def _check(self, point: Any) -> None:
+    def _check(self, point: Any, follows: bool) -> None:
         """Given limits stay as they are, whatever is found of them; a proposal made of the same points says it too."""
-        checked = self._book.check(point)
+        checked = self._book.check(point, follows=follows)
         if checked is not None and checked.notes and self.notice is None:
             self.notice = judgement(self.inputs[0].name, self._setting.product, checked)
 
@@ -204,7 +226,7 @@ class Charted:
     def _find(self, hits: tuple[Hit, ...]) -> None:
         assert self._basis is not None
         length = self._recipe.run_length(self._size)
-        self._finding = finding(self.inputs[0], hits, self._trace, self._basis, self._size)
+        self._finding = finding(self.inputs[0], hits, self._trace, self._basis)
         self._finding["run_length"] = length if isfinite(length) else None
 
     def _begin_anew(self) -> None:
@@ -214,8 +236,11 @@ class Charted:
 
     def _begin_series(self) -> None:
         """What comes next does not follow what came before."""
-        self._calm, self._passed, self._before = 0, 0, None
+        self._calm, self._passed, self._before, self._follows = 0, 0, None, False
+        if self._pace is not None:
+            self._pace.restart()
         self._grouping.restart()
+        self._ledger.take()
         self._begin_anew()
 
     # -- people -----------------------------------------------------------------------------------------------------
@@ -273,7 +298,7 @@ class Charted:
             have = "" if learning is None else f": {learning.progress} so far"
             return f"limits are being learned{have}" if self._setting.known else "what is being made is not known yet"
         points = "point" if self._clear_after == 1 else "points"
-        length = inf if self._subgroups and self._size < 2 else self._recipe.run_length(self._size)
+        length = inf if self._size < 1 else self._recipe.run_length(self._size)
         often = f"; a false alarm comes about every {length:.0f} points" if isfinite(length) else ""
         standing = ["its limits are provisional"] if self._basis.provisional else self._basis.doubts
         return "; ".join([f"in control for {self._clear_after} {points}{often}", *standing])
@@ -292,6 +317,8 @@ class Charted:
         self._trace.shift(delta)
         if self._counted is not None:
             self._counted += delta
+        if self._pace is not None:
+            self._pace.shift(delta)
 
     def snapshot(self) -> dict[str, Any]:
         """All of it; `book` is what was given, learned and frozen, by product, with its checks."""
@@ -302,9 +329,11 @@ class Charted:
             "counted": self._counted,
             "passed": self._passed,
             "before": self._before,
+            "follows": self._follows,
+            "pace": None if self._pace is None else self._pace.snapshot(),
             "size": self._size,
             "finding": self._finding,
-            "origin": list(self._origin),
+            "made": self._ledger.made.snapshot(),
             "grounds": self._keys.grounds,
             "setting": self._setting.snapshot(),
             "grouping": self._grouping.snapshot(),
@@ -329,12 +358,13 @@ class Charted:
         """The reverse of `snapshot`."""
         self._on, self._ended, self._calm, self._finding = data["on"], data["ended"], data["calm"], data["finding"]
         self._counted, self._passed, self._size = data["counted"], data["passed"], data["size"]
-        self._before = data["before"]
-        if not self._direct:
-            self._origin = tuple(data["origin"])
+        self._before, self._follows = data["before"], data.get("follows", True)
+        if self._pace is not None and data.get("pace") is not None:
+            self._pace.restore(data["pace"])
+        self._ledger.made = Made.restored(data["made"] if "made" in data else data["origin"])
         self._setting.restore(data["setting"])
         self._grouping.restore(data["grouping"])
-        self._trace.restore(data["trace"])
+        self._trace.restore(data["trace"], data["size"])
         self._book.restore(data["book"])
         self._take_up()
         if self._statistic is not None:

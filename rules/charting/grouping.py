@@ -27,9 +27,9 @@ class Single:
     inputs: tuple[Signal, ...] = ()
 
     @property
-    def empty(self) -> bool:
-        """Whether the next reading begins a subgroup."""
-        return True
+    def under_way(self) -> bool:
+        """Whether a part has a value and is not finished, as far as the part counter tells."""
+        return False
 
     def add(self, at: Instant, item: Any) -> Group | None:
         """A reading; returns the subgroup that it completes, if it does."""
@@ -61,11 +61,6 @@ class BySize(Single):
         self._size = size
         self._begin: Instant = 0
         self._items: list[Any] = []
-
-    @property
-    def empty(self) -> bool:
-        """See `Single`."""
-        return not self._items
 
     def add(self, at: Instant, item: Any) -> Group | None:
         """See `Single`."""
@@ -170,9 +165,9 @@ class ByParts(BySize):
         return None if value is None else super().add(*value)
 
     @property
-    def empty(self) -> bool:
+    def under_way(self) -> bool:
         """See `Single`."""
-        return super().empty and self._value is None
+        return self._value is not None
 
     def restart(self) -> None:
         """See `Single`; what the part under way read is forgotten too."""

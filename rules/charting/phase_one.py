@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
+from statistics import median
 from typing import Any, Final
 
 from rules.charting.recipe import Recipe, within_reach
@@ -19,6 +20,10 @@ MOST_VALUES: Final = 100_000
 """A stretch of so many single values is long enough, however few subgroups they are."""
 MOST_CHECKED: Final = 10_000
 """And of so many, limits that are given can be judged."""
+FITS: Final = 20
+"""An autoregression is fitted so many times at most."""
+STRAY: Final = 4.0
+"""A point so many sigma from the others is an outlier, however they follow each other."""
 MEASURED: Final = frozenset({"individuals", "xbar_r", "xbar_s"})
 """Charts of measured values, whose distribution and resolution can be asked about."""
 
@@ -88,25 +93,28 @@ class PhaseOne:
         self._residuals = residuals
         self._given = given
         self._samples: list[Any] = []
+        self._begins: list[int] = []
         self._values = 0
         self.spent = 0
 
-    def add(self, sample: Any) -> Basis | None:
-        """One more; returns what all of them teach once there are enough."""
+    def add(self, sample: Any, *, follows: bool = True) -> Basis | None:
+        """One more, that follows the one before or does not; returns what all of them teach once there are enough."""
+        if not follows:
+            self._begins.append(len(self._samples))
         self._samples.append(sample)
         self._values += len(sample) if isinstance(sample, list) else 1
         if len(self._samples) < self._needed and self._values < self._most:
             return None
         basis = self._taught()
         if basis is None:
-            self._samples, self._values = [], 0
+            self._samples, self._begins, self._values = [], [], 0
             self.spent += 1
         return basis
 
     def _taught(self) -> Basis | None:
         if self._residuals:
-            return _taught_residuals(self._recipe, self._samples)
-        return _taught(self._recipe, self._samples, self._given)
+            return _taught_residuals(self._recipe, self._samples, frozenset(self._begins))
+        return _taught(self._recipe, self._samples, self._given, frozenset(self._begins))
 
     @property
     def progress(self) -> str:
@@ -114,31 +122,35 @@ class PhaseOne:
         return f"{len(self._samples)} of {self._needed} samples"
 
     def snapshot(self) -> list[Any]:
-        """Samples, stretches without spread."""
-        return [list(self._samples), self.spent]
+        """Samples, stretches without spread, which samples do not follow the one before."""
+        return [list(self._samples), self.spent, list(self._begins)]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        samples, self.spent = data
+        samples, self.spent, *begins = data
+        self._begins = list(begins[0]) if begins else []
         pairs = self._recipe.chart not in MEASURED
         self._samples = [tuple(sample) if pairs else sample for sample in samples]
         self._values = sum(len(s) if isinstance(s, list) else 1 for s in self._samples)
 
 
-def _taught_residuals(recipe: Recipe, samples: Sequence[float]) -> Basis | None:
-    """An AR(1) is fitted, values it cannot explain are replaced by what it expected, and it is fitted anew."""
+def _taught_residuals(recipe: Recipe, samples: Sequence[float], begins: frozenset[int]) -> Basis | None:
+    """An AR(1) is fitted, and fitted anew without the values that it cannot explain, until they are the same ones."""
+    odd: set[int] = set()
     try:
-        model = fit_autoregression(samples)
-        odd = set(learn(recipe.chart, model.residuals(samples)).excluded)
+        for _ in range(FITS):
+            model = fit_autoregression(samples, odd, begins)
+            found = set(learn(recipe.chart, model.residuals(samples, begins)).excluded)
+            if found == odd:
+                break
+            odd = found
     except ValueError:
         return None
-    expected = [model.mean + model.phi * (before - model.mean) for before in samples]
-    model = fit_autoregression([expected[i - 1] if i - 1 in odd else value for i, value in enumerate(samples)])
-    basis = _taught(recipe, model.residuals(samples))
+    basis = _taught(recipe, model.residuals(samples, begins), None, begins)
     return None if basis is None else replace(basis, model=model)
 
 
-def _taught(recipe: Recipe, samples: Sequence[Any], given: Parameters | None = None) -> Basis | None:
+def _taught(recipe: Recipe, samples: Sequence[Any], given: Parameters | None, begins: frozenset[int]) -> Basis | None:
     try:
         learned = learn(recipe.chart, samples)
     except ValueError:
@@ -150,9 +162,9 @@ def _taught(recipe: Recipe, samples: Sequence[Any], given: Parameters | None = N
     basis = Basis(process, provisional=given is None)
     _stretch(basis, learned, len(samples))
     points = [within_reach(chart.location(process, p.n).standardise(p.location)) for p in plotted]
-    _correlation(basis, recipe, points, plotted[0].n)
+    excluded = frozenset(learned.excluded)
+    _correlation(basis, recipe, plotted[0].n, points, _strays(points, excluded), begins)
     if recipe.chart in MEASURED:
-        excluded = set(learned.excluded)
         _distribution(basis, [z for i, z in enumerate(points) if i not in excluded])
         _resolution(basis, [v for s in samples for v in (s if isinstance(s, list) else [s])])
     return basis
@@ -165,12 +177,14 @@ def _stretch(basis: Basis, learned: Learned, count: int) -> None:
         basis.notes.append("the stretch learned from was itself out of control: learn from a better one")
 
 
-def _correlation(basis: Basis, recipe: Recipe, points: Sequence[float], n: float) -> None:
+def _correlation(
+    basis: Basis, recipe: Recipe, n: float, points: Sequence[float], excluded: frozenset[int], begins: frozenset[int]
+) -> None:
     plain = recipe.run_length(n)
     basis.checks["run_length"] = _finite(plain)
-    if len(points) < 3:
+    if len(points) - len(excluded) < 3:
         return
-    found = autocorrelation(points)
+    found = autocorrelation(points, excluded, begins)
     seen: dict[str, Any] = {"phi": found.phi, "error": found.error, "significant": found.significant}
     basis.checks["autocorrelation"] = seen
     if not found.significant or found.phi <= 0:
@@ -185,6 +199,17 @@ def _correlation(basis: Basis, recipe: Recipe, points: Sequence[float], n: float
         f"each point follows the one before (phi {found.phi:.2f}){cost}: "
         f"use larger subgroups, every {thinning}. value (thin) or, of single values, their residuals (autoregression)"
     )
+
+
+def _strays(points: Sequence[float], excluded: frozenset[int]) -> frozenset[int]:
+    """Which of the points left out lie far from all others, by their median and median absolute deviation.
+
+    Those hide autocorrelation. Others may be the turns of the very wandering that makes limits too narrow: without
+    them there would seem to be none.
+    """
+    middle = median(points)
+    sigma = 1.4826 * median(abs(z - middle) for z in points)
+    return frozenset(i for i in excluded if abs(points[i] - middle) > STRAY * sigma)
 
 
 def _distribution(basis: Basis, points: Sequence[float]) -> None:

@@ -37,6 +37,9 @@ class Statistic(Protocol):
     def feed(self, sample: Any) -> tuple[Hit, ...]:
         """What signals at this sample."""
 
+    def interrupt(self) -> None:
+        """The next sample is no neighbour of the last: runs go on, what is made of two neighbours waits for them."""
+
     def restart(self) -> None:
         """Begin anew, with the same limits."""
 

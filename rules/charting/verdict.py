@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from math import sqrt
 from typing import Any, Final, TypeAlias
 
+from rules.charting.made import Made, Roll, together
 from rules.charting.phase_one import Basis
 from rules.charting.recipe import Hit
 from rules.events import SECOND, Duration, Instant, Value
@@ -21,8 +21,9 @@ LISTED: Final = 5
 """So many lots or parts are named one by one."""
 
 
-Point: TypeAlias = tuple[Instant, float, Value, Value]
-"""Its stamp, how many sigma from the centre line it lies, and the lot and part that were being made."""
+Point: TypeAlias = tuple[Instant, float, Made, float]
+"""Its stamp, how many sigma from the centre line it lies, what was made since the point before, and how many single
+values it is the mean of."""
 
 
 class Trace:
@@ -46,42 +47,48 @@ class Trace:
         count = len(self.points)
         return [self.points[-1 - step][0] for step in sorted(steps, reverse=True) if step < count]
 
-    def beginning(self, size: float) -> dict[str, Any]:
-        """When the mean began to move: `began`, at the earliest and the latest, and by how many sigma of single values.
-
-        `size` is how many of them a point is the mean of.
-        """
-        at, z, lots_made, parts_made = zip(*self.points, strict=True)
-        found = change_point(z)
-        lots, parts = (dict.fromkeys(made[found.earliest :]) for made in (lots_made, parts_made))
+    def beginning(self) -> dict[str, Any]:
+        """When the mean began to move: `began`, earliest and latest, and by how many sigma of single values."""
+        at, z, made, sizes = zip(*self.points, strict=True)
+        found = change_point(z, sizes)
+        since = made[found.earliest :]
         return {
             "began": at[found.index],
             "began_earliest": at[found.earliest],
             "began_latest": at[found.latest],
             "began_open": found.open,
-            "shift": max(-MOST_SHIFT, min(MOST_SHIFT, found.shift / sqrt(size))),
-            "lots": [lot for lot in lots if lot is not None],
-            "parts": [part for part in parts if part is not None],
+            "shift": max(-MOST_SHIFT, min(MOST_SHIFT, found.shift)),
+            **_listed("lots", [point.lots for point in since]),
+            **_listed("parts", [point.parts for point in since]),
         }
 
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
-        self.points = deque(((at + delta, z, lot, part) for at, z, lot, part in self.points), maxlen=REACH)
+        self.points = deque(((at + delta, *rest) for at, *rest in self.points), maxlen=REACH)  # type: ignore[misc]
 
     def snapshot(self) -> list[list[Any]]:
-        """Stamp, sigmas, lot and part of each point."""
-        return [list(point) for point in self.points]
+        """Stamp, sigmas, lots and parts with how many of each are left out, and size of each point."""
+        return [[at, z, *made.snapshot(), size] for at, z, made, size in self.points]
 
-    def restore(self, data: list[list[Any]]) -> None:
-        """The reverse of `snapshot`."""
-        self.points = deque(((at, z, lot, part) for at, z, lot, part in data), maxlen=REACH)
+    def restore(self, data: list[list[Any]], size: float) -> None:
+        """The reverse of `snapshot`; `size` is that of points saved by a release that did not write it down."""
+        self.points = deque((_point(saved, size) for saved in data), maxlen=REACH)
 
 
-def finding(signal: Signal, hits: Sequence[Hit], trace: Trace, basis: Basis, size: float) -> dict[str, Any]:
-    """Why the alarm is raised, as JSON with `text`: which chart, which rule, which points, when it began.
+def _point(data: list[Any], size: float) -> Point:
+    at, z, *made = data
+    n = made.pop() if len(made) > len(Made._fields) else size
+    return at, z, Made.restored(made), n
 
-    `size` is how many values a point is the mean of.
-    """
+
+def _listed(name: str, rolls: Sequence[Roll]) -> dict[str, Any]:
+    """What was made by name, and how many have none there because they are too many."""
+    names, unnamed = together(rolls)
+    return {name: names, **({f"{name}_unnamed": unnamed} if unnamed else {})}
+
+
+def finding(signal: Signal, hits: Sequence[Hit], trace: Trace, basis: Basis) -> dict[str, Any]:
+    """Why the alarm is raised, as JSON with `text`: which chart, which rule, which points, when it began."""
     hit = hits[0]
     limits = hit.limits
     told: dict[str, Any] = {
@@ -102,7 +109,7 @@ def finding(signal: Signal, hits: Sequence[Hit], trace: Trace, basis: Basis, siz
     if basis.provisional or basis.doubts:
         told["checks"], told["warnings"] = basis.checks, basis.notes
     if any(h.drift for h in hits):
-        told |= trace.beginning(size)
+        told |= trace.beginning()
     told["text"] = "; ".join(_sentences(signal.name, signal.unit, hits, told, basis))
     return told
 

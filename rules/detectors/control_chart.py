@@ -37,7 +37,7 @@ FOR_COUNTS: Final = ("nelson_1", *(f"western_electric_{number}" for number in (1
 ONE_BEYOND: Final = "nelson_1"
 """The only rule of a chart of spread."""
 SMALLEST: Final = 2.0
-"""Limits are those of a subgroup of so many until a sample has another size; single values have one size."""
+"""Limits are those of a subgroup of so many until a sample has another size; of fewer values there is no spread."""
 
 
 class ControlChartConfig(DetectorConfig, ChartKeys):
@@ -121,7 +121,8 @@ class ControlChartConfig(DetectorConfig, ChartKeys):
 
 @cache
 def _run_length(chart: str, names: tuple[str, ...], n: float) -> float:
-    return chart_run_length(chart, names, int(n))
+    alone = chart.startswith("xbar") and n < SMALLEST
+    return chart_run_length("" if alone else chart, names, int(n))
 
 
 class ControlChart(Charted, Detector):
@@ -171,13 +172,17 @@ class Shewhart:
     def _fit(self, n: float) -> None:
         self._n = n
         self._location = self._chart.location(self._process, n)
-        self._spread = self._spreads(self._process, n) if self._spreads is not None else None
+        self._spread = self._spreads(self._process, n) if self._spreads is not None and n >= SMALLEST else None
 
     def _spread_hit(self, spread: float) -> Hit:
         assert self._spread is not None
         says = "1 point beyond its limits"
         points = (1, 0) if self._ranges else (0,)
         return Hit(self._spread_title, ONE_BEYOND, says, points, spread, self._spread, drift=False)
+
+    def interrupt(self) -> None:
+        """The next moving range waits for two values: one across a stretch of bad quality is no short-term range."""
+        self._before = None
 
     def restart(self) -> None:
         """Runs begin anew; the next moving range waits for two values."""

@@ -80,11 +80,14 @@ class Sums:
     def _hits(self) -> list[Hit]:
         found = []
         for side, total, run in (("upper", self._high, self._rising), ("lower", -self._low, self._falling)):
-            if abs(total) > self._chart.decision:
+            if self._chart.beyond(abs(total)):
                 says = f"the {side} sum is beyond h"
                 reach = tuple(range(min(run, LONGEST_RUN)))
                 found.append(Hit("CUSUM", f"cusum_{side}", says, reach, total, self._limits))
         return found
+
+    def interrupt(self) -> None:
+        """Nothing in it is made of neighbours."""
 
     def restart(self) -> None:
         """Both sums at the head start."""

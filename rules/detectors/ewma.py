@@ -71,7 +71,7 @@ class Average:
         average = self._average
         self._average = average = average + self._weight * (sample - average)
         limits = self._limits() if self._exact else self._final
-        if limits.lower <= average <= limits.upper:
+        if not limits.broken_by(average):
             return ()
         return (Hit("EWMA", "ewma", "the average is beyond its limits", (0,), average, limits),)
 
@@ -80,6 +80,9 @@ class Average:
             return self._final
         self._count += 1
         return ewma_limits(self._mean, self._sigma, self._weight, self._width, self._count)
+
+    def interrupt(self) -> None:
+        """Nothing in it is made of neighbours."""
 
     def restart(self) -> None:
         """Back to the centre line."""

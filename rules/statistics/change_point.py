@@ -5,9 +5,10 @@ Source: Samuel, Pignatiello & Calvin 1998; the set of other likely starts as of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, repeat
+from math import sqrt
 from typing import Final
 
 DROP: Final = 3.0
@@ -42,20 +43,28 @@ class ChangePoint:
         return self.earliest == 0
 
 
-def change_point(points: Sequence[float], drop: float = DROP) -> ChangePoint:
+def change_point(points: Sequence[float], sizes: Sequence[float] | None = None, drop: float = DROP) -> ChangePoint:
     """Of points in sigma from the centre line, oldest first, the last being the one that signalled.
 
-    If the mean has changed from point t on, the log likelihood exceeds that of no change by (T - t) mean^2 / 2, where
-    mean is of the points from t to the last.
+    `sizes` are the numbers n of single values that points are means of (1 if not given), whose sigma the shift is in:
+    a shift of d moves a point by d sqrt(n). If the mean has changed from point t on, the likeliest d is
+    sum(sqrt(n) z) / sum(n) of the points from t to the last, and the log likelihood exceeds that of no change by
+    sum(sqrt(n) z)^2 / (2 sum(n)): for points of one size their number times mean^2 / 2.
 
     Raises:
         ValueError: no points.
     """
     if not points:
         raise ValueError("a change point needs the points up to the signal")
-    sums = list(accumulate(reversed(points)))[::-1]
-    count = len(points)
-    gains = [total * total / (2 * (count - i)) for i, total in enumerate(sums)]
-    best = max(range(count), key=gains.__getitem__)
+    n = list(repeat(1.0, len(points)) if sizes is None else sizes)
+    sums = _from_each_on(sqrt(size) * z for size, z in zip(n, points, strict=True))
+    weights = _from_each_on(n)
+    gains = [total * total / (2 * weight) for total, weight in zip(sums, weights, strict=True)]
+    best = max(range(len(n)), key=gains.__getitem__)
     likely = tuple(i for i, gain in enumerate(gains) if gains[best] - gain <= drop)
-    return ChangePoint(best, sums[best] / (count - best), likely)
+    return ChangePoint(best, sums[best] / weights[best], likely)
+
+
+def _from_each_on(values: Iterable[float]) -> list[float]:
+    """The sum of each value and all that follow it."""
+    return list(accumulate(reversed(list(values))))[::-1]

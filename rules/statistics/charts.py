@@ -14,7 +14,8 @@ from rules.statistics.limits import Limits, Parameters, Plotted
 class Chart:
     """How a chart learns, what it draws of a sample, where that belongs, and the limits of its spread if it shows it.
 
-    Samples are values for individuals, subgroups of at least two for X-bar, and (count, inspected) for attributes.
+    Samples are values for individuals, subgroups for X-bar (to learn from: of at least two values), and (count,
+    inspected) for attributes.
     """
 
     estimate: Callable[[Sequence[Any]], Parameters]

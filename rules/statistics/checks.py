@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, exp, log, sqrt
@@ -63,19 +63,30 @@ class Autocorrelation:
         return 1 if abs(self.phi) <= below else ceil(log(below) / log(min(abs(self.phi), 0.9999)))
 
 
-def autocorrelation(values: Sequence[float]) -> Autocorrelation:
+def autocorrelation(
+    values: Sequence[float], excluded: Collection[int] = (), begins: Collection[int] = ()
+) -> Autocorrelation:
     """At lag 1, with Bartlett's standard error 1/sqrt(n) (Box & Jenkins 1970). Values without spread have none.
+
+    Values `excluded` by their index count neither by themselves nor in a pair with a neighbour, and those at which
+    another series `begins` make no pair with the one before: mean product of the pairs that are left over the variance
+    of the values that are (Parzen 1963), n being one more than those pairs.
 
     Raises:
         ValueError: fewer than three values.
     """
-    if len(values) < 3:
-        raise ValueError(f"autocorrelation cannot be told from {len(values)} values; take a hundred")
-    mean = fmean(values)
-    deviations = [value - mean for value in values]
-    total = sum(d * d for d in deviations)
-    phi = sum(a * b for a, b in pairwise(deviations)) / total if total > 0 else 0.0
-    return Autocorrelation(phi, 1 / sqrt(len(values)))
+    kept = [value for i, value in enumerate(values) if i not in excluded]
+    if len(kept) < 3:
+        raise ValueError(f"autocorrelation cannot be told from {len(kept)} values; take a hundred")
+    mean = fmean(kept)
+    total = sum((value - mean) ** 2 for value in kept)
+    pairs = [
+        (a - mean) * (b - mean)
+        for i, (a, b) in enumerate(pairwise(values))
+        if i not in excluded and i + 1 not in excluded and i + 1 not in begins
+    ]
+    phi = fmean(pairs) * (len(kept) - 1) / total if total > 0 and pairs else 0.0
+    return Autocorrelation(max(-1.0, min(1.0, phi)), 1 / sqrt(len(pairs) + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +123,40 @@ class Autoregression:
         """What the value before does not explain: independent, mean 0, standard deviation `sigma`."""
         return value - self.mean - self.phi * (before - self.mean)
 
-    def residuals(self, values: Sequence[float]) -> list[float]:
-        """Of each value but the first."""
-        return [self.residual(value, before) for before, value in pairwise(values)]
+    def first(self, value: float) -> float:
+        """Of a value that follows none that is known: its distance from the mean, drawn in to the sigma of residuals.
+
+        Values have the standard deviation sigma / sqrt(1 - phi^2) (Box & Jenkins 1970), and are independent of the
+        residuals that come after them.
+        """
+        return (value - self.mean) * sqrt(1 - self.phi * self.phi)
+
+    def residuals(self, values: Sequence[float], begins: Collection[int] = ()) -> list[float]:
+        """Of each value; the first, and those at which another series `begins`, follow none."""
+        later = enumerate(pairwise(values), 1)
+        return [
+            *(self.first(value) for value in values[:1]),
+            *(self.first(value) if i in begins else self.residual(value, before) for i, (before, value) in later),
+        ]
 
 
-def fit_autoregression(values: Sequence[float]) -> Autoregression:
+def fit_autoregression(
+    values: Sequence[float], excluded: Collection[int] = (), begins: Collection[int] = ()
+) -> Autoregression:
     """AR(1) by Yule & Walker, which keeps phi within -1 and 1; sigma is that of the residuals about zero.
 
+    Values `excluded` by their index are left out with what they are neighbours of, those at which another series
+    `begins` follow none.
+
     Raises:
-        ValueError: fewer than three values.
+        ValueError: fewer than three values, or hardly any that follow each other.
     """
-    model = Autoregression(fmean(values), autocorrelation(values).phi, 0.0)
-    left = model.residuals(values)
+    mean = fmean(value for i, value in enumerate(values) if i not in excluded)
+    model = Autoregression(mean, autocorrelation(values, excluded, begins).phi, 0.0)
+    pairs = (i for i in range(1, len(values)) if i not in excluded and i - 1 not in excluded and i not in begins)
+    left = [model.residual(values[i], values[i - 1]) for i in pairs]
+    if not left:
+        raise ValueError("an autoregression cannot be told from values that do not follow each other")
     return Autoregression(model.mean, model.phi, sqrt(fmean(r * r for r in left)))
 
 

@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import copysign, inf
+from sys import float_info
 from typing import Final
 
 LARGEST: Final = 1e150
 """Values beyond this are not to be charted: their squares are no numbers."""
 FAR: Final = 1e9
 """How many sigma a point lies away from a centre line without spread."""
+ROUNDING: Final = 8 * float_info.epsilon
+"""What decimal fractions, a mean and a root may be off by, as a share of the numbers they were made from.
+
+A point nearer than that to a line lies on it: 10.3 is not beyond 10 + 3 x 0.1, though in binary it is. Reading, centre
+line and sigma are each rounded once, a mean of readings, sigma / sqrt(n) and the line twice more: six times 2**-53 of
+the two together, at most 6 epsilon of the larger.
+"""
+BEYOND: Final = 3.5
+"""No zone has a line this many sigma away."""
+
+
+def rounding(value: float, center: float) -> float:
+    """How far off a line a value may seem to be that lies on it, by the centre line it is reckoned from."""
+    return ROUNDING * max(abs(value), abs(center))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +38,23 @@ class Limits:
     sigma: float
 
     def standardise(self, value: float) -> float:
-        """How many sigma above the centre line."""
-        if self.sigma > 0:
-            return (value - self.center) / self.sigma
-        return copysign(FAR, value - self.center) if value != self.center else 0.0
+        """How many sigma above the centre line; a whole number on a line of the zones, as far as rounding tells."""
+        off, blur = value - self.center, rounding(value, self.center)
+        if -blur <= off <= blur:
+            return 0.0
+        if not self.sigma > 0:
+            return copysign(FAR, off)
+        z = off / self.sigma
+        if -BEYOND < z < BEYOND and abs(off - (line := round(z)) * self.sigma) <= blur:
+            return float(line)
+        return z
 
     def broken_by(self, value: float) -> bool:
-        """Whether the value lies beyond a limit; on it is within."""
-        return not self.lower <= value <= self.upper
+        """Whether the value lies beyond a limit; on it is within, as far as rounding tells."""
+        if self.lower <= value <= self.upper:
+            return False
+        blur = rounding(value, self.center)
+        return not self.lower - blur <= value <= self.upper + blur
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import sqrt
 
-from rules.statistics.limits import Limits
+from rules.statistics.limits import ROUNDING, Limits
 
 
 def ewma_limits(mean: float, sigma: float, weight: float, width: float, count: int | None = None) -> Limits:
@@ -38,8 +38,12 @@ class Cusum:
         return max(0.0, high + deviation - self.reference), max(0.0, low - deviation - self.reference)
 
     def signals(self, high: float, low: float) -> bool:
-        """Whether a sum lies beyond the decision interval."""
-        return high > self.decision or low > self.decision
+        """Whether one of the sums lies beyond the decision interval."""
+        return self.beyond(high) or self.beyond(low)
+
+    def beyond(self, total: float) -> bool:
+        """Whether a sum lies beyond the decision interval, and not merely by rounding of the values it is made of."""
+        return total - self.decision > ROUNDING * (abs(self.target) + self.decision)
 
 
 def cusum(mean: float, sigma: float, k: float, h: float, head_start: float = 0.0) -> Cusum:

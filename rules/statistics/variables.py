@@ -71,13 +71,13 @@ def plot_individuals(value: float) -> Plotted:
 
 
 def plot_xbar_r(subgroup: Sequence[float]) -> Plotted:
-    """Mean and range."""
-    return Plotted(fmean(subgroup), len(subgroup), spread_range(subgroup))
+    """Mean and range; a value alone is its mean and has no range."""
+    return Plotted(fmean(subgroup), len(subgroup), spread_range(subgroup) if len(subgroup) > 1 else None)
 
 
 def plot_xbar_s(subgroup: Sequence[float]) -> Plotted:
-    """Mean and standard deviation."""
-    return Plotted(fmean(subgroup), len(subgroup), stdev(subgroup))
+    """Mean and standard deviation; a value alone is its mean and has no standard deviation."""
+    return Plotted(fmean(subgroup), len(subgroup), stdev(subgroup) if len(subgroup) > 1 else None)
 
 
 def _grand_mean(subgroups: Sequence[Sequence[float]]) -> float:

@@ -35,6 +35,8 @@ DETECTORS = {
     "cusum-learned": f"type: cusum, {LEARN}, clear_after: 1",
     "capability": "signal: w, type: capability, lower_spec: -2, upper_spec: 3, window: 25, index: cpk",
     "capability-time": "signal: w, type: capability, lower_spec: -2, upper_spec: 3, window: 500s, index: cpm",
+    "residuals": f"type: ewma, {LEARN}, autoregression: learn, clear_after: 1",
+    "residuals-given": f"type: control_chart, {GIVEN}, autoregression: 0.7, {NELSON}, {RESTART}, spread: true",
 }  # fmt: skip
 ODD = (None, float("nan"), float("inf"), 1e308, 1e150, -1e150, "text", True, 0.0, 1e-300)
 EXAMPLES = settings(max_examples=15, deadline=None)

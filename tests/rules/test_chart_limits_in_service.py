@@ -221,6 +221,86 @@ def test_the_alarm_names_the_lots_and_parts_made_since_it_began() -> None:
     assert "lots made since: L1, L2; parts made since: " in last.reason["text"]
 
 
+def since(line: Line, values: list[float], lot: int = 3, **more: Any) -> dict[str, Any]:
+    """Why the alarm of these parts was raised; a lot is so many of them."""
+    for serial, value in enumerate(values, 1):
+        if out := line.make(value, order=f"L{serial // lot}", serial=serial, **more):
+            return out[0].reason
+    raise AssertionError("no alarm")
+
+
+def test_a_subgroup_stands_for_all_lots_and_parts_that_are_in_it(restart: bool) -> None:
+    boxes = "type: control_chart, signal: x, chart: xbar_r, mean: 0, sigma: 1, subgroup: {size: 5}"
+    told = since(Line(boxes, restart=restart), [0.5, -0.5, 0.0, 0.2, -0.2] * 2 + [3.0] * 5)
+    assert told["lots"] == ["L3", "L4", "L5"]
+    assert told["parts"] == [11, 12, 13, 14, 15]
+    assert "lots made since: L3, L4, L5; parts made since: 11, 12, 13, 14, 15" in told["text"]
+
+
+def test_parts_that_a_counter_tells_apart_are_listed_up_to_the_last_of_the_subgroup(restart: bool) -> None:
+    line = Line(f"{GIVEN}, subgroup: {{size: 2, counter: count}}", restart=restart)
+    for part, value in enumerate([0.5, -0.5, 0.2, 0.0, 9.0, 9.0, 0.0], 1):
+        if out := line.make([0.0, value], order="L", serial=part, count=part):
+            break
+    assert out[0].reason["parts"] == [5, 6]
+
+
+def test_parts_whose_values_are_skipped_or_bad_are_among_those_made_since(restart: bool) -> None:
+    line = Line(f"{GIVEN}, thin: 4", restart=restart)
+    assert since(line, [0.0] * 6 + [9.0] * 4)["parts"] == [6, 7, 8, 9]
+    line = Line(GIVEN, restart=restart)
+    since_bad = [(0.0, 1, ()), (9.0, 2, ("x",)), (9.0, 3, ())]
+    for value, serial, bad in since_bad:
+        line.second += 1
+        out = line.handle(seen(line.second, x=value, serial=serial, bad=bad))
+    assert out[0].reason["parts"] == [2, 3]
+
+
+def test_what_was_made_before_a_change_of_tool_is_not_made_since(restart: bool) -> None:
+    line = Line(f"{GIVEN}, subgroup: {{size: 3}}", restart=restart)
+    for serial in range(1, 6):
+        assert line.make(0.0, serial=serial, nozzle=1) == []
+    out = [t for serial in range(6, 9) for t in line.make(9.0, serial=serial, nozzle=2)]
+    assert out[0].reason["parts"] == [6, 7, 8]
+
+
+def test_very_many_parts_are_named_up_to_a_number_and_the_others_counted(restart: bool) -> None:
+    line = Line(f"{GIVEN}, subgroup: {{size: 150}}")
+    told = since(line, [0.0] * 150 + [9.0] * 150)
+    assert told["parts"] == [*range(151, 250), 300]
+    assert told["parts_unnamed"] == 50
+    assert "lots_unnamed" not in told
+    assert "parts made since: 151 to 300" in told["text"]
+    line = Line(GIVEN.replace("[nelson_1, nelson_2]", "[nelson_2]") + ", subgroup: {size: 120}", restart=False)
+    told = since(line, [0.5] * 9 * 120)
+    assert told["parts"][-1] == 1080
+    assert len(told["parts"]) + told["parts_unnamed"] == 1080
+    line = Line("type: cusum, signal: x, mean: 0, sigma: 1, thin: 50")
+    told = since(line, [0.78] * 2500)
+    assert (len(told["parts"]), told["parts"][0]) == (851, 1)
+    line = Line("type: cusum, signal: x, mean: 0, sigma: 1, h: 20, thin: 90")
+    told = since(line, [0.8] * 9000)
+    assert (len(told["parts"]), told["parts_unnamed"]) == (1000, told["parts"][-1] - 1000)
+
+
+def test_what_the_first_release_kept_of_lots_and_parts_is_told_still() -> None:
+    line = Line(GIVEN)
+    for serial in range(4):
+        line.make(0.0, order="L1", serial=serial)
+    line.make([1.5] * 3, order="L2", serial=7)
+    saved = json.loads(json.dumps(line.monitor.snapshot()))
+    chart = next(watch[3]["detector"] for watch in saved["watches"] if watch[0] == "r")
+    chart["origin"] = ["L2", 7]
+    del chart["made"]
+    for point in chart["trace"]:
+        _, _, (lot,), _, (part,), *_ = point
+        point[2:] = [lot, part]
+    line.monitor = AssetMonitor.restore(line.rules, saved)
+    (raised,) = line.make(9.0, order="L3", serial=8)
+    assert raised.reason["lots"] == ["L2", "L3"]
+    assert raised.reason["parts"] == [7, 8]
+
+
 # -- samples --------------------------------------------------------------------------------------------------------
 
 
@@ -251,6 +331,77 @@ def test_a_counter_that_is_bad_for_a_while_ends_no_part(restart: bool) -> None:
     assert events(line.make(0.0, count=1) + line.told(count=2)) == []
     ignoring = Line(f"{GIVEN}, subgroup: {{size: 1, counter: count}}", keys=", on_bad_quality: ignore")
     assert events(ignoring.make(9.0, count=1) + ignoring.handle(seen(9, count=2, bad=("count",)))) == ["raised"]
+
+
+BOXES = "type: control_chart, signal: x, chart: xbar_r, mean: 10, sigma: 1, subgroup: {size: 5, counter: count}"
+PARTS = "type: control_chart, signal: x, mean: 10, sigma: 1, subgroup: {size: 1, counter: count}, rules: [nelson_1]"
+
+
+@pytest.mark.parametrize(
+    ("detect", "change", "batch"),
+    [
+        (f"{BOXES}, per: product", "recipe", 5),
+        (BOXES, "nozzle", 5),
+        (f"{PARTS}, per: product", "recipe", 1),
+        (PARTS, "nozzle", 1),
+        ("type: control_chart, signal: x, chart: xbar_r, mean: 10, sigma: 1, subgroup: {size: 5}", "nozzle", 5),
+    ],
+)
+def test_finished_parts_are_judged_though_the_next_one_is_another_product_or_comes_from_another_tool(
+    detect: str, change: str, batch: int, restart: bool
+) -> None:
+    line = Line(f"{detect}, on_signal: restart, clear_after: 1", restart=restart)
+    out = [t for part in range(21) for t in line.make(100.0, count=part, **{change: f"T{part // batch}"})]
+    assert events(out).count("raised") == 20 // batch
+
+
+def test_the_limits_of_a_part_are_those_of_the_product_it_was_made_as(restart: bool) -> None:
+    """A is made at 0, B at 50; what comes with the number of the next part is that part's."""
+    line = Line(f"{LEARN}, subgroup: {{size: 1, counter: count}}, per: product", restart=restart)
+    for part, value in enumerate(normal(24)):
+        line.make(value, count=part, recipe="A")
+    for part, value in enumerate(normal(24, mean=50, seed=2), 24):
+        line.make(value, count=part, recipe="B")
+    for part in range(48, 60):
+        assert line.make(0.0 if part % 2 else 50.0, count=part, recipe="A" if part % 2 else "B") == []
+    assert line.make(50.0, count=60, recipe="A") == []
+    (raised,) = line.make(50.0, count=61, recipe="B")
+    assert (raised.event, raised.reason["value"]) == ("raised", 50.0)
+    assert raised.reason["mean"] < 1
+
+
+def test_a_change_of_product_in_a_message_of_its_own_leaves_the_part_before_to_the_old_one(restart: bool) -> None:
+    line = Line(f"{PARTS}, per: product, on_signal: restart, clear_after: 1", restart=restart)
+    told = []
+    for part in range(6):
+        line.told(recipe="AB"[part % 2])
+        told += line.told(count=part) + line.make(100.0)
+    assert events(told).count("raised") == 5
+
+
+def test_a_part_that_has_a_value_of_the_new_product_is_one_of_it_alone(restart: bool) -> None:
+    line = Line(f"{PARTS}, per: product", restart=restart)
+    line.make(100.0, count=1, recipe="A")
+    line.make(10.0, recipe="B")
+    assert line.told(count=2) == []
+    line.make(10.0, recipe="A")
+    line.make(100.0, recipe="B")
+    assert events(line.told(count=3)) == ["raised"]
+
+
+def test_a_subgroup_that_a_change_cuts_short_is_left_out(restart: bool) -> None:
+    line = Line(f"{BOXES}, per: product", restart=restart)
+    out = [t for part in range(24) for t in line.make(100.0, count=part, recipe=f"P{part // 4}")]
+    assert out == []
+
+
+def test_an_interval_that_ends_before_the_change_is_judged_by_what_it_was_made_under(restart: bool) -> None:
+    timed = "type: control_chart, signal: x, chart: xbar_r, mean: 10, sigma: 1, subgroup: {every: 10s}"
+    line = Line(f"{timed}, per: product", restart=restart)
+    line.second = -(T0 // SECOND) % 10
+    line.make([100.0] * 8, recipe="A")
+    assert line.told(recipe="B") == []
+    assert events(line.make(10.0)) == ["raised"]
 
 
 def wandering(count: int, phi: float, seed: int) -> list[float]:

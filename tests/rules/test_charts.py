@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 from typing import Any
 
@@ -180,6 +181,58 @@ def test_the_shift_of_subgroups_is_in_sigma_of_single_values() -> None:
     assert told_of["began"] == T0 + 20 * 60 * SECOND
 
 
+@pytest.mark.parametrize(
+    ("detect", "values"),
+    [
+        ("mean: 10, sigma: 0.1, rules: [nelson_1]", [10.3, 9.7]),
+        ("mean: 0.3, sigma: 0.1, rules: [western_electric_1]", [0.0, 0.6]),
+        ("mean: 10, sigma: 0.1, rules: [nelson_5]", [10.2] * 3 + [9.8] * 3),
+        ("mean: 1, sigma: 0.1, rules: [nelson_6]", [1.1] * 6 + [0.9] * 6),
+        ("mean: 10, sigma: 0.1, rules: [nelson_7]", [9.9] * 16),
+        ("mean: 1, sigma: 0.1, rules: [nelson_8]", [1.1, 0.9] * 8),
+        ("mean: 0.1, sigma: 1, subgroup: {size: 3}, rules: [nelson_2, western_electric_4]", [0.1] * 60),
+        ("mean: 5, sigma: 1, subgroup: {size: 3}, rules: [nelson_4]", [0.1, 0.2, 0.3, 0.3, 0.2, 0.1] * 10),
+    ],
+)
+def test_a_point_on_a_line_counts_for_neither_side_whatever_its_last_bit(detect: str, values: list[float]) -> None:
+    assert fed(monitor(f"type: control_chart, signal: x, {detect}"), values) == []
+
+
+def test_averages_and_sums_on_their_limits_are_not_beyond_them() -> None:
+    assert fed(monitor("type: ewma, signal: x, mean: 10, sigma: 0.1, lambda: 1, limit: 3"), [10.3, 9.7]) == []
+    assert fed(monitor("type: cusum, signal: x, mean: 1, sigma: 0.1"), [1.1] * 10) == []
+    assert fed(monitor("type: cusum, signal: x, mean: 1, sigma: 0.1"), [0.9] * 11) == [(11, "raised")]
+
+
+def test_the_shift_of_subgroups_of_different_sizes_weighs_them_by_their_values() -> None:
+    """Eight minutes of twenty values half a sigma up, and one of two that lies three up."""
+    m = monitor(f"{GIVEN}, chart: xbar_s, subgroup: {{every: 60s}}, rules: [nelson_2], spread: false")
+    start, out = -(T0 // SECOND) % 60, []
+    for minute in range(13):
+        level, n = (0.1, -0.1, 0.1, -0.1, *[0.5] * 8, 3.0)[minute], 20 if minute < 12 else 2
+        for i in range(n):
+            out += m.handle(seen(start + 60 * minute + i, x=level + (0.9, -0.9)[i % 2]))
+        m = AssetMonitor.restore(m.rules, json.loads(json.dumps(m.snapshot())))
+    (raised,) = out + m.handle(tick(start + 13 * 60))
+    assert raised.reason["shift"] == pytest.approx((8 * 20 * 0.5 + 2 * 3) / (8 * 20 + 2))
+    assert raised.reason["began"] == T0 + (start + 4 * 60) * SECOND
+
+
+def test_points_saved_without_their_size_have_that_of_the_last_one() -> None:
+    steady = [0.5, -0.5, 0.25, -0.25]
+    detect = f"{GIVEN}, chart: xbar_r, subgroup: {{size: 4}}, rules: [nelson_2]"
+    m = monitor(detect)
+    fed(m, steady * 3 + [z + 0.8 for z in steady] * 8)
+    saved = json.loads(json.dumps(m.snapshot()))
+    trace = next(watch[3]["detector"] for watch in saved["watches"] if watch[0] == "r")["trace"]
+    for point in trace:
+        assert point[-1] == 4
+        point[2:] = [None, None]
+    again = AssetMonitor.restore(m.rules, saved)
+    raised = [t for i, z in enumerate(steady) for t in again.handle(seen(100 + i, x=z + 0.8))]
+    assert raised[0].reason["shift"] == pytest.approx(0.8)
+
+
 # -- subgroups ------------------------------------------------------------------------------------------------------
 
 
@@ -198,9 +251,37 @@ def test_a_reading_at_the_end_of_an_interval_belongs_to_the_next() -> None:
     assert state(m)["grouping"][1] == [50]
 
 
-def test_a_subgroup_of_one_value_has_no_spread_and_is_left_out() -> None:
-    m = monitor(f"{GIVEN}, chart: xbar_s, subgroup: {{every: 60s}}")
-    assert told(m, seen(0, x=50), tick(100), seen(130, x=50), tick(200)) == []
+@pytest.mark.parametrize("chart", ["xbar_r", "xbar_s"])
+def test_a_subgroup_of_one_value_has_no_spread_and_is_judged_by_the_limits_of_single_values(chart: str) -> None:
+    m = monitor(f"{GIVEN}, chart: {chart}, subgroup: {{every: 60s}}, clear_after: 1")
+    start = -(T0 // SECOND) % 60
+    assert told(m, *(seen(start + i, x=(0.5, -0.5)[i % 2]) for i in range(4)), seen(start + 60, x=2.9)) == []
+    (raised,) = [t for e in (seen(start + 130, x=3.1), tick(start + 180)) for t in m.handle(e)]
+    assert (raised.reason["chart"], raised.reason["value"], raised.reason["limits"]["upper"]) == ("X-bar", 3.1, 3.0)
+    assert [hit["chart"] for hit in raised.reason["signals"]] == ["X-bar"]
+    assert raised.reason["run_length"] == pytest.approx(220, abs=4), "that of the location alone"
+    assert told(m, *(seen(start + 181 + i, x=(1.6, -1.6)[i % 2]) for i in range(4)), tick(start + 240)) == [
+        ("r", start + 240, "cleared")
+    ]
+
+
+def test_a_subgroup_of_one_value_teaches_nothing() -> None:
+    detect = "type: control_chart, signal: x, chart: xbar_s, subgroup: {every: 60s}, learn: {subgroups: 3}"
+    m, out = monitor(detect), []
+    start = -(T0 // SECOND) % 60
+    for minute, values in enumerate([[50.0], [1.0, 2.0], [-50.0], [1.0, 3.0], [2.0, 2.5], [50.0]]):
+        out += [t for i, value in enumerate(values) for t in m.handle(seen(start + 60 * minute + i, x=value))]
+    out += m.handle(tick(start + 360))
+    proposed, raised = out
+    assert proposed.reason["mean"] == pytest.approx(11.5 / 6)
+    assert raised.event == "raised"
+    assert raised.reason["value"] == 50
+
+
+def test_given_limits_are_not_checked_by_values_alone() -> None:
+    m = monitor(f"{GIVEN}, chart: xbar_r, subgroup: {{every: 1s}}")
+    assert [event for _, event in fed(m, normal(40, phi=0.9)) if event == "commented"] == []
+    assert state(m)["book"][0][1][3][0] == []
 
 
 def test_individuals_may_be_means_of_subgroups() -> None:
@@ -270,6 +351,28 @@ def test_autocorrelation_is_told_with_its_cost_and_a_remedy() -> None:
     assert found["run_length"] < told_of["checks"]["run_length"] / 3
     assert "each point follows the one before" in told_of["text"]
     assert f"every {found['thinning']}. value" in told_of["text"]
+
+
+@pytest.mark.parametrize("seed", [3, 5, 8])
+def test_one_outlier_hides_no_autocorrelation(seed: int) -> None:
+    stretch = normal(100, seed=seed, phi=0.6)
+    plain = reason(LEARN, [*stretch, 30.0])["checks"]["autocorrelation"]
+    stretch[50] = 40.0
+    told_of = reason(LEARN, [*stretch, 30.0])
+    assert 51 in told_of["checks"]["stretch"]["left_out"]
+    found = told_of["checks"]["autocorrelation"]
+    assert found["significant"] is True
+    assert found["phi"] == pytest.approx(plain["phi"], abs=0.08)
+    assert "each point follows the one before" in told_of["text"]
+
+
+def test_one_outlier_does_not_spoil_a_learned_autoregression() -> None:
+    stretch = normal(400, seed=3, phi=0.8)
+    stretch[200] = 60.0
+    m = monitor("type: control_chart, signal: x, learn: {subgroups: 400}, autoregression: learn")
+    (told_of,) = [t.reason for i, v in enumerate(stretch) for t in m.handle(seen(i, x=v))]
+    assert told_of["autoregression"] == pytest.approx(0.8, abs=0.08)
+    assert "follows the one before" not in told_of["text"]
 
 
 def test_values_that_are_not_normal_or_too_coarse_are_told() -> None:

@@ -37,6 +37,15 @@ def test_no_points_are_refused() -> None:
         change_point([])
 
 
+def test_points_of_different_sizes_count_by_their_values() -> None:
+    found = change_point([0.1, 5, 5, 0.7], [25, 100, 100, 4])
+    assert found.index == 1
+    assert found.shift == pytest.approx((10 * 5 + 10 * 5 + 2 * 0.7) / 204)
+    alike = change_point([0.1, 5, 5, 0.7], [4] * 4)
+    assert (alike.index, alike.likely) == (change_point([0.1, 5, 5, 0.7]).index, change_point([0.1, 5, 5, 0.7]).likely)
+    assert alike.shift == pytest.approx(change_point([0.1, 5, 5, 0.7]).shift / 2)
+
+
 def until_a_cusum_signals(draw: random.Random, shift: float, start: int) -> list[float]:
     chart = cusum(0, 1, 0.5, 5)
     while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from fractions import Fraction
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -188,6 +189,28 @@ def test_the_largest_values_are_no_error(chart: str) -> None:
 def test_a_point_on_the_limit_is_within() -> None:
     assert not Limits(0, -3, 3, 1).broken_by(3.0)
     assert Limits(0, -3, 3, 1).broken_by(3.0000001)
+
+
+@pytest.mark.parametrize("mean", [0.3, 1.0, 10.0, 74.0, 1234.5, -10.0, 1e6])
+@pytest.mark.parametrize("sigma", [0.1, 0.3, 0.01])
+@pytest.mark.parametrize("n", [1, 4, 9])
+def test_what_lies_on_a_line_in_decimals_lies_on_it_in_binary_too(mean: float, sigma: float, n: int) -> None:
+    limits = CHARTS["xbar_s"].location(Parameters(mean, sigma), n)
+    unit, parts = sigma / math.sqrt(n), round(math.sqrt(n))
+    for line in range(-3, 4):
+        value = float(Fraction(str(mean)) + line * Fraction(str(sigma)) / parts)
+        assert limits.standardise(value) == line
+        assert not limits.broken_by(value)
+        assert limits.standardise(value + 1e-4 * unit) == pytest.approx(line + 1e-4, abs=1e-5)
+    assert limits.broken_by(mean + 3.0001 * unit)
+    assert limits.broken_by(mean - 3.0001 * unit)
+
+
+def test_a_limit_at_nought_is_as_fuzzy_as_the_centre_line_it_is_reckoned_from() -> None:
+    limits = CHARTS["individuals"].location(Parameters(0.3, 0.1))
+    assert limits.lower != 0
+    assert not limits.broken_by(0.0)
+    assert limits.standardise(0.0) == -3
 
 
 def test_learning_leaves_out_what_was_not_in_control_and_says_so() -> None:

@@ -60,6 +60,44 @@ def test_autocorrelation_is_found_and_independence_is_not_doubted() -> None:
     assert autocorrelation([2.0] * 9).phi == 0
 
 
+def test_values_left_out_hide_no_autocorrelation() -> None:
+    values = series(0.5, 400)
+    whole = autocorrelation(values)
+    assert autocorrelation(values, ()) == whole
+    holes = set(range(7, 400, 20))
+    spoilt = [1e3 if i in holes else value for i, value in enumerate(values)]
+    assert not autocorrelation(spoilt).significant
+    found = autocorrelation(spoilt, holes)
+    assert found.phi == pytest.approx(whole.phi, abs=0.05)
+    assert found.error == pytest.approx(1 / math.sqrt(399 - 2 * len(holes) + 1))
+
+
+def test_autocorrelation_without_a_value_by_hand() -> None:
+    """Of 1, 2, _, 3, 2: mean 2, products 0 and 0; of 1, 2, 3, _, 2: 0 and 0 as well; of 4, 3, _, 1, 0: 2 and 2."""
+    assert autocorrelation([1.0, 2.0, 9.0, 3.0, 2.0], {2}).phi == 0
+    found = autocorrelation([4.0, 3.0, 9.0, 1.0, 0.0], {2})
+    assert found.phi == pytest.approx(2 * 3 / 10)
+    assert found.error == pytest.approx(1 / math.sqrt(3))
+
+
+def test_values_of_which_none_follow_each_other_tell_nothing() -> None:
+    assert autocorrelation([1.0, 9.0, 2.0, 9.0, 3.0], {1, 3}).phi == 0
+    with pytest.raises(ValueError, match="autocorrelation cannot be told from 2 values"):
+        autocorrelation([1.0, 9.0, 2.0], {1})
+    with pytest.raises(ValueError, match="do not follow each other"):
+        fit_autoregression([1.0, 9.0, 2.0, 9.0, 3.0], {1, 3})
+
+
+def test_an_autoregression_is_fitted_without_values_left_out() -> None:
+    values = [50 + 2 * v for v in series(0.8, 3000)]
+    spoilt = [1e4 if i % 50 == 25 else value for i, value in enumerate(values)]
+    model = fit_autoregression(spoilt, set(range(25, 3000, 50)))
+    whole = fit_autoregression(values)
+    assert model.mean == pytest.approx(whole.mean, abs=0.2)
+    assert model.phi == pytest.approx(whole.phi, abs=0.02)
+    assert model.sigma == pytest.approx(whole.sigma, rel=0.02)
+
+
 def test_thinning_by_what_is_told_leaves_hardly_any_autocorrelation() -> None:
     values = series(0.8, 20_000)
     every = autocorrelation(values).thinning()
@@ -93,6 +131,5 @@ def test_the_residuals_of_an_autoregression_are_independent() -> None:
     assert model.phi == pytest.approx(0.9, abs=0.03)
     assert model.sigma == pytest.approx(2, rel=0.05)
     left = model.residuals(values)
-    assert len(left) == len(values) - 1
-    assert left == [model.residual(b, a) for a, b in pairwise(values)]
+    assert left == [model.first(values[0]), *(model.residual(b, a) for a, b in pairwise(values))]
     assert abs(autocorrelation(left).phi) < 0.06

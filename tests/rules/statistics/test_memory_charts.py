@@ -51,3 +51,12 @@ def test_a_head_start_is_in_sigma_and_for_both_sides() -> None:
     assert chart.step(chart.start, chart.start, 100) == (3, 3)
     assert not chart.signals(8, 8)
     assert chart.signals(8.01, 0)
+
+
+def test_a_sum_is_not_beyond_its_interval_by_the_rounding_of_its_values() -> None:
+    chart, high = cusum(1, 0.1, 0.5, 5), 0.0
+    for _ in range(10):
+        high, _ = chart.step(high, 0.0, 1.1)
+    assert high > chart.decision, "in binary it is"
+    assert not chart.beyond(high)
+    assert chart.beyond(chart.step(high, 0.0, 1.0501)[0])
