@@ -6,6 +6,7 @@ from math import inf, isfinite
 from typing import Any, TypeAlias
 
 from rules.charting.book import Book
+from rules.charting.frequency import frequency
 from rules.charting.grouping import Single
 from rules.charting.keys import ChartKeys
 from rules.charting.phase_one import MEASURED, Basis
@@ -64,6 +65,7 @@ class Charted:
         self._counted: Instant | None = None
         self._before: float | None = None
         self._size = 1.0
+        self._units = 1.0 if inspected is None and not self._grouped else 0.0
         self._on = False
         self._calm = 0
         self._finding: dict[str, Any] = {}
@@ -155,6 +157,8 @@ class Charted:
         return sum(items) / len(items) if len(items) > 1 else items[0]
 
     def _point(self, at: Instant, sample: Any) -> None:
+        if not self._measured:
+            self._units = sample[1]
         basis, statistic = self._basis, self._statistic
         judged = sample if basis is None or basis.model is None else self._residual(basis.model, sample)
         if self._book.page.learning is not None:
@@ -203,9 +207,14 @@ class Charted:
 
     def _find(self, hits: tuple[Hit, ...]) -> None:
         assert self._basis is not None
-        length = self._recipe.run_length(self._size)
+        length = self._run_length()
         self._finding = finding(self.inputs[0], hits, self._trace, self._basis, self._size)
         self._finding["run_length"] = length if isfinite(length) else None
+
+    def _run_length(self) -> float:
+        """Points until a false alarm, on average; of counts with as many inspected as the last one had."""
+        assert self._basis is not None
+        return self._recipe.run_length(self._size if self._measured else self._units, self._basis.parameters)
 
     def _begin_anew(self) -> None:
         self._trace.keep(0)
@@ -273,8 +282,8 @@ class Charted:
             have = "" if learning is None else f": {learning.progress} so far"
             return f"limits are being learned{have}" if self._setting.known else "what is being made is not known yet"
         points = "point" if self._clear_after == 1 else "points"
-        length = inf if self._subgroups and self._size < 2 else self._recipe.run_length(self._size)
-        often = f"; a false alarm comes about every {length:.0f} points" if isfinite(length) else ""
+        length = inf if self._subgroups and self._size < 2 else self._run_length()
+        often = frequency(length, self._basis) if isfinite(length) else ""
         standing = ["its limits are provisional"] if self._basis.provisional else self._basis.doubts
         return "; ".join([f"in control for {self._clear_after} {points}{often}", *standing])
 
@@ -303,6 +312,7 @@ class Charted:
             "passed": self._passed,
             "before": self._before,
             "size": self._size,
+            "units": self._units,
             "finding": self._finding,
             "origin": list(self._origin),
             "grounds": self._keys.grounds,
@@ -329,7 +339,7 @@ class Charted:
         """The reverse of `snapshot`."""
         self._on, self._ended, self._calm, self._finding = data["on"], data["ended"], data["calm"], data["finding"]
         self._counted, self._passed, self._size = data["counted"], data["passed"], data["size"]
-        self._before = data["before"]
+        self._before, self._units = data["before"], data.get("units", self._units)
         if not self._direct:
             self._origin = tuple(data["origin"])
         self._setting.restore(data["setting"])

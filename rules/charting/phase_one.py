@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
+from statistics import fmean
 from typing import Any, Final
 
 from rules.charting.recipe import Recipe, within_reach
@@ -150,7 +151,8 @@ def _taught(recipe: Recipe, samples: Sequence[Any], given: Parameters | None = N
     basis = Basis(process, provisional=given is None)
     _stretch(basis, learned, len(samples))
     points = [within_reach(chart.location(process, p.n).standardise(p.location)) for p in plotted]
-    _correlation(basis, recipe, points, plotted[0].n)
+    size = plotted[0].n if recipe.chart in MEASURED else fmean(p.n for p in plotted)
+    _correlation(basis, recipe, points, size)
     if recipe.chart in MEASURED:
         excluded = set(learned.excluded)
         _distribution(basis, [z for i, z in enumerate(points) if i not in excluded])
@@ -166,8 +168,11 @@ def _stretch(basis: Basis, learned: Learned, count: int) -> None:
 
 
 def _correlation(basis: Basis, recipe: Recipe, points: Sequence[float], n: float) -> None:
-    plain = recipe.run_length(n)
+    plain = recipe.run_length(n, basis.parameters)
     basis.checks["run_length"] = _finite(plain)
+    if basis.provisional and recipe.learned is not None and len(points) > 2:
+        stretch = basis.checks["stretch"]
+        basis.checks["run_length_quartiles"] = recipe.learned(stretch["samples"] - len(stretch["left_out"]), n)
     if len(points) < 3:
         return
     found = autocorrelation(points)
