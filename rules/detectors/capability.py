@@ -161,6 +161,8 @@ class Capability(Detector):
         self._per = None if config.per is None else bindings.context(config.per)
         self._contexts = {key: bindings.context(key) for key in config.context_keys()}
         self._seen = 0
+        self._paused = False
+        self.notice: dict[str, Any] | None = None
         self._counted: Instant | None = None
         self._product = "" if config.per is None else None
         self._products: dict[str, Product] = {}
@@ -198,13 +200,26 @@ class Capability(Detector):
 
     def _take(self, at: Instant, value: float) -> None:
         """One more value of a process in control and a product that is known."""
-        if self._product is None or any(chart.out_of_control for chart in self._charts):
+        if self._product is None or self._suspended():
             return
         made = self._made
         made.window.add(at, value)
         made.new += 1
         if made.due:
             self._judge(made)
+
+    def _suspended(self) -> bool:
+        """Whether nothing is judged; where an alarm stands meanwhile, that is said once."""
+        before, self._paused = self._paused, self._unquiet
+        if self._paused and not before and self._made.told.get("verdict") == Verdict.INCAPABLE:
+            name, count = self.inputs[0].name, self._made.told["count"]
+            why = "not judged while a chart of it is out of control"
+            self.notice = {"text": f"{name}: {why}: the alarm stands by {count} values before", "why": "not_judged"}
+        return self._paused
+
+    @property
+    def _unquiet(self) -> bool:
+        return any(chart.out_of_control for chart in self._charts)
 
     @cached_property
     def _charts(self) -> tuple[Detector, ...]:
@@ -248,7 +263,8 @@ class Capability(Detector):
             found = f"{name} {told['value']:.3g}, 95 % bounds {_bound(told['lower'])} and {_bound(told['upper'])}"
         gate = self._config.at_least
         text = f"{signal.name}: {_words(str(told['verdict']))} of {name} {gate:g}: {found} ({told['count']} values)"
-        said = "; ".join([text, *told.pop("remarks", ())])
+        meanwhile = ["not judged anew while a chart of it is out of control"] if self._unquiet else []
+        said = "; ".join([text, *told.pop("remarks", ()), *meanwhile])
         return {**told, "text": said, "index": self._gauge.name, "limit": gate}
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
@@ -268,12 +284,14 @@ class Capability(Detector):
             self._counted += delta
 
     def snapshot(self) -> list[Any]:
-        """When last read, the product that is being made, and every product, the one not made for longest first."""
-        return [self._counted, self._product, [[name, made.snapshot()] for name, made in self._products.items()]]
+        """When last read, the product that is being made, every product, the one not made for longest first, paused."""
+        products = [[name, made.snapshot()] for name, made in self._products.items()]
+        return [self._counted, self._product, products, self._paused]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        self._counted, self._product, products = data
+        self._counted, self._product, products, *paused = data
+        self._paused = bool(paused and paused[0])
         for name, saved in products:
             self._products[name] = self._made = Product(self._config.window_of())
             self._made.restore(saved)

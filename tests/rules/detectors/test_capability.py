@@ -23,7 +23,7 @@ from rules.statistics.capability import (
     freedom_individuals,
     potential,
 )
-from tests.rules.plant import refused, rules_of, seen, set_back, story, told, watching
+from tests.rules.plant import T0, refused, rules_of, seen, set_back, story, told, watching
 
 ABLE = "type: capability, signal: x, lower_spec: -4, upper_spec: 4"
 PRODUCTS = (
@@ -389,6 +389,37 @@ def test_what_cannot_be_read_is_bad_and_what_was_not_read_yet_is_not():
     m = judge(f"{ABLE}, window: 30", more=", on_bad_quality: alarm")
     assert told(m, seen(0, y=1), seen(1, x=1)) == []
     assert told(m, seen(2, x="n/a"), seen(3, x=1)) == [("r", 2, "raised"), ("r", 3, "cleared")]
+
+
+WATCHED = (
+    "  - {id: r, kind: quality, assets: m, detect: {type: capability, signal: x, lower_spec: -2, upper_spec: 2}}\n"
+    "  - {id: chart, kind: quality, assets: m, detect: {type: control_chart, signal: x, mean: 0, sigma: 1, "
+    "rules: [nelson_1]}}\n"
+)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_alarm_that_stands_while_a_chart_is_out_of_control_says_that_it_is_not_judged(restart: bool):
+    m = AssetMonitor("m", rules_of(WATCHED))
+    made(m, even(100, 0.9))
+    (watch,) = m.watching("r")
+    assert watch.detector.update(T0) == (True,)
+    out = []
+    for second, value in enumerate([9.0] * 5 + [0.0] * 9 + [9.0] * 2, 101):
+        if restart:
+            m = AssetMonitor.restore(m.rules, json.loads(json.dumps(m.snapshot())))
+        out += [t for t in m.handle(seen(second, x=value)) if t.rule == "r"]
+    assert [(t.event, t.at // SECOND - T0 // SECOND) for t in out] == [("commented", 102), ("commented", 116)]
+    stands = "x: not judged while a chart of it is out of control: the alarm stands by 100 values before"
+    assert {(t.reason["text"], t.reason["why"]) for t in out} == {(stands, "not_judged")}
+    (watch,) = m.watching("r")
+    assert watch.says("on", on=True).endswith("; not judged anew while a chart of it is out of control")
+    assert [t.event for t in m.handle(seen(117, x=0)) if t.rule == "r"] == []
+
+
+def test_without_an_alarm_nothing_is_said_of_a_chart_out_of_control():
+    m = AssetMonitor("m", rules_of(WATCHED))
+    assert [t for t in made(m, [*even(98, 0.9), 9.0, 9.0, 9.0]) if t.rule == "r"] == []
 
 
 def test_one_chart_out_of_control_is_enough_to_leave_a_value_out():
