@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any, TypeAlias
 
 from rules.charting.book import Book
+from rules.charting.frequency import frequency
 from rules.charting.grouping import Single
 from rules.charting.keys import ChartKeys
 from rules.charting.made import Ledger, Made
@@ -69,6 +70,7 @@ class Charted:
         self._follows = False
         self._pace = Pace() if keys.residuals else None
         self._size = 0.0 if self._subgroups else 1.0
+        self._units = 1.0 if inspected is None and not self._grouped else 0.0
         self._on = False
         self._calm = 0
         self._finding: dict[str, Any] = {}
@@ -166,6 +168,8 @@ class Charted:
         return fmean(items) if len(items) > 1 else items[0]
 
     def _point(self, at: Instant, sample: Any) -> None:
+        if not self._measured:
+            self._units = sample[1]
         basis, statistic, made = self._basis, self._statistic, self._ledger.take()
         follows, self._follows = self._follows, True
         if self._pace is not None:
@@ -225,9 +229,14 @@ class Charted:
 
     def _find(self, hits: tuple[Hit, ...]) -> None:
         assert self._basis is not None
-        length = self._recipe.run_length(self._size)
+        length = self._run_length()
         self._finding = finding(self.inputs[0], hits, self._trace, self._basis)
         self._finding["run_length"] = length if isfinite(length) else None
+
+    def _run_length(self) -> float:
+        """Points until a false alarm, on average; of counts with as many inspected as the last one had."""
+        assert self._basis is not None
+        return self._recipe.run_length(self._size if self._measured else self._units, self._basis.parameters)
 
     def _begin_anew(self) -> None:
         self._trace.keep(0)
@@ -298,8 +307,8 @@ class Charted:
             have = "" if learning is None else f": {learning.progress} so far"
             return f"limits are being learned{have}" if self._setting.known else "what is being made is not known yet"
         points = "point" if self._clear_after == 1 else "points"
-        length = inf if self._size < 1 else self._recipe.run_length(self._size)
-        often = f"; a false alarm comes about every {length:.0f} points" if isfinite(length) else ""
+        length = inf if self._subgroups and self._size < 1 else self._run_length()
+        often = frequency(length, self._basis) if isfinite(length) else ""
         standing = ["its limits are provisional"] if self._basis.provisional else self._basis.doubts
         return "; ".join([f"in control for {self._clear_after} {points}{often}", *standing])
 
@@ -332,6 +341,7 @@ class Charted:
             "follows": self._follows,
             "pace": None if self._pace is None else self._pace.snapshot(),
             "size": self._size,
+            "units": self._units,
             "finding": self._finding,
             "made": self._ledger.made.snapshot(),
             "grounds": self._keys.grounds,
@@ -359,6 +369,7 @@ class Charted:
         self._on, self._ended, self._calm, self._finding = data["on"], data["ended"], data["calm"], data["finding"]
         self._counted, self._passed, self._size = data["counted"], data["passed"], data["size"]
         self._before, self._follows = data["before"], data.get("follows", True)
+        self._units = data.get("units", self._units)
         if self._pace is not None and data.get("pace") is not None:
             self._pace.restore(data["pace"])
         self._ledger.made = Made.restored(data["made"] if "made" in data else data["origin"])

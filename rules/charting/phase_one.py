@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
-from statistics import median
+from statistics import fmean, median
 from typing import Any, Final
 
 from rules.charting.recipe import Recipe, within_reach
@@ -163,7 +163,8 @@ def _taught(recipe: Recipe, samples: Sequence[Any], given: Parameters | None, be
     _stretch(basis, learned, len(samples))
     points = [within_reach(chart.location(process, p.n).standardise(p.location)) for p in plotted]
     excluded = frozenset(learned.excluded)
-    _correlation(basis, recipe, plotted[0].n, points, _strays(points, excluded), begins)
+    size = plotted[0].n if recipe.chart in MEASURED else fmean(p.n for p in plotted)
+    _correlation(basis, recipe, size, points, _strays(points, excluded), begins)
     if recipe.chart in MEASURED:
         _distribution(basis, [z for i, z in enumerate(points) if i not in excluded])
         _resolution(basis, [v for s in samples for v in (s if isinstance(s, list) else [s])])
@@ -180,8 +181,11 @@ def _stretch(basis: Basis, learned: Learned, count: int) -> None:
 def _correlation(
     basis: Basis, recipe: Recipe, n: float, points: Sequence[float], excluded: frozenset[int], begins: frozenset[int]
 ) -> None:
-    plain = recipe.run_length(n)
+    plain = recipe.run_length(n, basis.parameters)
     basis.checks["run_length"] = _finite(plain)
+    if basis.provisional and recipe.learned is not None and len(points) > 2:
+        stretch = basis.checks["stretch"]
+        basis.checks["run_length_quartiles"] = recipe.learned(stretch["samples"] - len(stretch["left_out"]), n)
     if len(points) - len(excluded) < 3:
         return
     found = autocorrelation(points, excluded, begins)

@@ -54,11 +54,13 @@ class Statistic(Protocol):
 class Recipe:
     """`chart` names what estimates the process in control; `make` gives the chart with its limits.
 
-    `run_length` is the mean number of points to a false alarm, by subgroup size; `correlated` the same where each point
-    follows the one before by phi, if that is known.
+    `run_length` is the mean number of points to a false alarm, by subgroup size (of counts: by how many are inspected)
+    and the process; `correlated` the same where each point follows the one before by phi, if that is known. `learned`
+    gives the quartiles of that number over all limits that so many samples of a size may teach, if they are known.
     """
 
     chart: str
     make: Callable[[Parameters], Statistic]
-    run_length: Callable[[float], float]
+    run_length: Callable[[float, Parameters], float]
     correlated: Callable[[float], float] | None = None
+    learned: Callable[[int, float], tuple[float, float] | None] | None = None

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
+from rules.charting.gauge import FEWEST, Character, Gauge
 from rules.charting.keys import Number
 from rules.charting.window import MOST, Window
 from rules.detectors.base import Bindings, Detector, DetectorConfig
@@ -17,26 +18,12 @@ from rules.durations import format_duration, parse_duration
 from rules.events import Duration, Instant
 from rules.limit_table import LimitTable, written
 from rules.problems import InputError, quoted
-from rules.statistics.capability import (
-    FEWEST_VALUES,
-    Index,
-    Specification,
-    Verdict,
-    about_target,
-    actual,
-    by_percentiles,
-    freedom_individuals,
-    potential,
-)
+from rules.statistics.capability import FEWEST_VALUES, Index, Specification, Verdict
 from rules.statistics.limits import LARGEST
 
-FEWEST: Final = 25
-"""A window of fewer values proves nothing of use."""
 MOST_PRODUCTS: Final = 20
 """So many products have a window at a time; the one not made for longest goes."""
 Side: TypeAlias = Number | LimitTable | None
-TIMES: Final = 10
-"""An index is judged anew so many times in the course of a window."""
 
 
 class Span(int):
@@ -58,6 +45,7 @@ def _shown(value: int) -> int | str:
 class CapabilityConfig(DetectorConfig):
     """The alarm says that the process is proven incapable; what is undecided is none.
 
+    Values that are clearly not normal are judged by percentiles; ones that follow each other count for fewer.
     Values made while a chart of the same signal is out of control are left out, and nothing is judged then. `per` keeps
     a window for each value of a key of the context; a specification may be a table by asset or context.
     """
@@ -129,28 +117,6 @@ def _at_row(row: str | None, side: Side) -> float | None:
     return side.default if row is None else side.at(row)
 
 
-class Gauge:
-    """One index of the values of a window."""
-
-    def __init__(self, name: str, distribution: str) -> None:
-        self.name = name
-        self._normal = distribution == "normal"
-
-    def read(self, spec: Specification, window: Window) -> Index | None:
-        """The index with its bounds; None where there is no spread."""
-        count = len(window)
-        if not self._normal:
-            return by_percentiles(spec, window.values).get(self.name)
-        if self.name == "cpm":
-            return about_target(spec, window.mean, window.overall, count)
-        short = self.name.startswith("c")
-        sigma = window.within if short else window.overall
-        freedom = freedom_individuals(count) if short else count - 1
-        if self.name.endswith("k"):
-            return actual(spec, window.mean, sigma, count, freedom)
-        return potential(spec, sigma, freedom)
-
-
 @dataclass(slots=True)
 class Product:
     """The values of one product, how many of them were not judged yet, and the last verdict with its numbers."""
@@ -158,6 +124,14 @@ class Product:
     window: Window
     new: int = 0
     told: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def due(self) -> bool:
+        """Whether there is enough to judge that is new: all of it, or a window that has filled since it was judged."""
+        count, full = len(self.window), self.window.full
+        if self.new < count:
+            return full and self.told.get("count", count) < count
+        return full or count >= FEWEST_VALUES
 
     def snapshot(self) -> list[Any]:
         """Window, how much of it is new, verdict."""
@@ -170,7 +144,10 @@ class Product:
 
 
 class Capability(Detector):
-    """Judges the window each time a tenth of it is new, and as soon as it holds enough."""
+    """Judges the window as soon as it holds enough, when it is full, and again when all of it is new.
+
+    Bounds are wrong once in twenty times: of a window that is judged again with every few values, one time will do.
+    """
 
     every_reading = True
 
@@ -184,6 +161,8 @@ class Capability(Detector):
         self._per = None if config.per is None else bindings.context(config.per)
         self._contexts = {key: bindings.context(key) for key in config.context_keys()}
         self._seen = 0
+        self._paused = False
+        self.notice: dict[str, Any] | None = None
         self._counted: Instant | None = None
         self._product = "" if config.per is None else None
         self._products: dict[str, Product] = {}
@@ -221,13 +200,26 @@ class Capability(Detector):
 
     def _take(self, at: Instant, value: float) -> None:
         """One more value of a process in control and a product that is known."""
-        if self._product is None or any(chart.out_of_control for chart in self._charts):
+        if self._product is None or self._suspended():
             return
         made = self._made
         made.window.add(at, value)
         made.new += 1
-        if made.new * TIMES >= len(made.window) and (made.window.full or len(made.window) >= FEWEST_VALUES):
+        if made.due:
             self._judge(made)
+
+    def _suspended(self) -> bool:
+        """Whether nothing is judged; where an alarm stands meanwhile, that is said once."""
+        before, self._paused = self._paused, self._unquiet
+        if self._paused and not before and self._made.told.get("verdict") == Verdict.INCAPABLE:
+            name, count = self.inputs[0].name, self._made.told["count"]
+            why = "not judged while a chart of it is out of control"
+            self.notice = {"text": f"{name}: {why}: the alarm stands by {count} values before", "why": "not_judged"}
+        return self._paused
+
+    @property
+    def _unquiet(self) -> bool:
+        return any(chart.out_of_control for chart in self._charts)
 
     @cached_property
     def _charts(self) -> tuple[Detector, ...]:
@@ -236,20 +228,22 @@ class Capability(Detector):
     def _judge(self, made: Product) -> None:
         made.new, window = 0, made.window
         made.told = {"count": len(window), "mean": window.mean, "overall": window.overall, "within": window.within}
-        index = self._index(window)
+        character = Character.of(window.values)
+        index = self._index(window, character)
         if index is None:
             made.told["verdict"] = Verdict.UNDECIDED.value
         else:
-            upper = index.upper if isfinite(index.upper) else None
-            bounds = {"value": index.value, "lower": index.lower, "upper": upper}
-            made.told |= {"verdict": index.verdict(self._config.at_least).value, **bounds}
+            bounds = {"value": index.value, "lower": _finite(index.lower), "upper": _finite(index.upper)}
+            made.told |= {"verdict": index.verdict(self._config.at_least).value, **bounds, **character.told()}
+            made.told |= {"percentiles": self._gauge.by_percentiles(character)}
+            made.told |= {"remarks": self._gauge.remarks(character)}
 
-    def _index(self, window: Window) -> Index | None:
+    def _index(self, window: Window, character: Character) -> Index | None:
         try:
             spec = self._config.specification(self._number)
         except ValueError:
             return None
-        return self._gauge.read(spec, window)
+        return self._gauge.read(spec, window, character)
 
     def _number(self, side: Side) -> float | None:
         if not isinstance(side, LimitTable):
@@ -266,10 +260,12 @@ class Capability(Detector):
         signal = self.inputs[0]
         found = "no spread to speak of"
         if "value" in told:
-            found = f"{name} {told['value']:.3g}, 95 % bounds {told['lower']:.3g} and {_bound(told['upper'])}"
+            found = f"{name} {told['value']:.3g}, 95 % bounds {_bound(told['lower'])} and {_bound(told['upper'])}"
         gate = self._config.at_least
         text = f"{signal.name}: {_words(str(told['verdict']))} of {name} {gate:g}: {found} ({told['count']} values)"
-        return {**told, "text": text, "index": self._gauge.name, "limit": gate}
+        meanwhile = ["not judged anew while a chart of it is out of control"] if self._unquiet else []
+        said = "; ".join([text, *told.pop("remarks", ()), *meanwhile])
+        return {**told, "text": said, "index": self._gauge.name, "limit": gate}
 
     def settle(self, held: tuple[bool, ...], at: Instant) -> None:
         """Armed (again): the values so far stay, for what they say is of the process in operation."""
@@ -288,15 +284,21 @@ class Capability(Detector):
             self._counted += delta
 
     def snapshot(self) -> list[Any]:
-        """When last read, the product that is being made, and every product, the one not made for longest first."""
-        return [self._counted, self._product, [[name, made.snapshot()] for name, made in self._products.items()]]
+        """When last read, the product that is being made, every product, the one not made for longest first, paused."""
+        products = [[name, made.snapshot()] for name, made in self._products.items()]
+        return [self._counted, self._product, products, self._paused]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        self._counted, self._product, products = data
+        self._counted, self._product, products, *paused = data
+        self._paused = bool(paused and paused[0])
         for name, saved in products:
             self._products[name] = self._made = Product(self._config.window_of())
             self._made.restore(saved)
+
+
+def _finite(bound: float) -> float | None:
+    return bound if isfinite(bound) else None
 
 
 def _bound(value: float | None) -> str:

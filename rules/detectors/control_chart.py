@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,10 +14,12 @@ from rules.charting.phase_one import MEASURED
 from rules.charting.recipe import Hit, Recipe
 from rules.detectors.base import Bindings, Detector, DetectorConfig
 from rules.problems import InputError, quoted, unknown
+from rules.statistics.capability import freedom_individuals, freedom_xbar_r, freedom_xbar_s
 from rules.statistics.chart_run_length import chart_run_length
 from rules.statistics.charts import CHARTS
+from rules.statistics.count_run_length import count_run_length
 from rules.statistics.limits import LARGEST, Parameters
-from rules.statistics.run_length import run_length_when_autocorrelated
+from rules.statistics.run_length import learned_run_lengths, run_length_when_autocorrelated
 from rules.statistics.run_rules import RULES, RunRules
 
 TITLES: Final = {
@@ -114,15 +116,28 @@ class ControlChartConfig(DetectorConfig, ChartKeys):
         return Recipe(
             self.chart,
             partial(Shewhart, self.chart, names, self.spreads),
-            partial(_run_length, self.chart if self.spreads else "", names),
+            partial(_run_length, self.chart if self.spreads or not self.measured else "", names),
             partial(run_length_when_autocorrelated, names),
+            partial(_learned_run_lengths, self.chart, names) if self.measured and not self.spreads else None,
         )
 
 
-@cache
-def _run_length(chart: str, names: tuple[str, ...], n: float) -> float:
+@lru_cache(maxsize=1024)
+def _run_length(chart: str, names: tuple[str, ...], n: float, process: Parameters) -> float:
+    if chart and chart not in MEASURED:
+        return count_run_length(chart, names, process, n)
     alone = chart.startswith("xbar") and n < SMALLEST
     return chart_run_length("" if alone else chart, names, int(n))
+
+
+def _learned_run_lengths(chart: str, names: tuple[str, ...], samples: int, n: float) -> tuple[float, float] | None:
+    if chart == "individuals":
+        freedom = freedom_individuals(samples)
+    elif n < SMALLEST:
+        return None
+    else:
+        freedom = (freedom_xbar_r if chart == "xbar_r" else freedom_xbar_s)(samples, int(n))
+    return learned_run_lengths(frozenset(names), samples, freedom)
 
 
 class ControlChart(Charted, Detector):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
+from math import inf
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -48,9 +49,13 @@ class CusumConfig(DetectorConfig, ChartKeys):
 
 
 @cache
-def _run_length(k: float, h: float, head_start: float, n: float) -> float:
-    del n
-    return cusum_run_length(k, h, head_start=head_start) if k * h <= 10 and h <= 20 else float("inf")
+def _length(k: float, h: float, head_start: float) -> float:
+    return cusum_run_length(k, h, head_start=head_start) if k * h <= 10 and h <= 20 else inf
+
+
+def _run_length(k: float, h: float, head_start: float, n: float, process: Parameters) -> float:
+    del n, process
+    return _length(k, h, head_start)
 
 
 class CusumChart(Charted, Detector):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
+from math import inf
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -11,7 +12,7 @@ from rules.charting.charted import Charted
 from rules.charting.keys import ChartKeys
 from rules.charting.recipe import Hit, Recipe
 from rules.detectors.base import Bindings, Detector, DetectorConfig
-from rules.statistics.integral_run_length import ewma_run_length
+from rules.statistics.integral_run_length import ewma_run_length, exact_ewma_run_length
 from rules.statistics.limits import Limits, Parameters
 from rules.statistics.memory_charts import ewma_limits
 
@@ -20,7 +21,7 @@ SETTLED = 1e-12
 
 
 class EwmaConfig(DetectorConfig, ChartKeys):
-    """`limit` is L, in standard deviations of the average. 0.2 and 2.962: a false alarm every 500 values."""
+    """`limit` is L, in standard deviations of the average. 0.2 and 2.962: a false alarm every 494 values."""
 
     type: Literal["ewma"]
     signal: str
@@ -40,14 +41,20 @@ class EwmaConfig(DetectorConfig, ChartKeys):
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector."""
         make = partial(Average, self.weight, self.limit, self.limits == "exact")
-        recipe = Recipe("individuals", make, partial(_run_length, self.weight, self.limit))
+        recipe = Recipe("individuals", make, partial(_run_length, self.weight, self.limit, self.limits == "exact"))
         return [Ewma(bindings, self, recipe, bindings.signal(self.signal))]
 
 
 @cache
-def _run_length(weight: float, width: float, n: float) -> float:
-    del n
-    return ewma_run_length(weight, width) if width <= 6 else float("inf")
+def _length(weight: float, width: float, exact: bool) -> float:
+    if width > 6:
+        return inf
+    return exact_ewma_run_length(weight, width) if exact else ewma_run_length(weight, width)
+
+
+def _run_length(weight: float, width: float, exact: bool, n: float, process: Parameters) -> float:
+    del n, process
+    return _length(weight, width, exact)
 
 
 class Ewma(Charted, Detector):

@@ -33,6 +33,8 @@ class Learn(BaseModel):
 class MultivariateConfig(DetectorConfig):
     """The signals of an asset as one. A row is complete when each signal was read since the last row.
 
+    Learning rows unlike the others are set aside and told of, up to a tenth of them; a state seen more often is usual.
+
     `baseline` drifting: slow change is followed, no faster than the signals drifted while learning; fixed: nothing is.
     `margin`: how many times its learned 99 % quantile a statistic must reach, on the scale of standard deviations.
     """
@@ -166,11 +168,11 @@ class Multivariate(Detector):
         """How far beyond the limit, and which signals make it so."""
         del level
         joint = self._joint
+        aside = f"; {joint.set_aside} strange learning rows were set aside" if joint and joint.set_aside else ""
         if joint is None or not on:
-            return {"text": f"the {len(self._used)} signals fit together as usual again"}
+            return {"text": f"the {len(self._used)} signals fit together as usual again{aside}"}
         shares = {self._used[i].name: round(share, 3) for i, share in joint.shares[:NAMED] if share >= 0.01}
         listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-        aside = f"; {joint.set_aside} strange learning rows were set aside" if joint.set_aside else ""
         return {
             "text": f"together the signals are {joint.ratio:.2f} times as unusual as the limit allows: {listed}{aside}",
             "value": round(joint.ratio, 4),

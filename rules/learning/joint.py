@@ -12,10 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from rules.learning.rows import Array, Scaling, quadratic_forms, smoothed, strange
+from rules.learning.rows import Array, Scaling, quadratic_forms, smoothed, strange, tail
 
 SETTLING: Final = 60
-QUANTILE: Final = 0.99
 BLOCK: Final = 50
 BASELINE_RATE: Final = 1 / 300
 COVARIANCE_RATE: Final = 1 / 500
@@ -76,7 +75,7 @@ class Joint:
             UnlearnableError: no signal ever changed.
         """
         manner = self.manner
-        aside = strange(Scaling.learn(rows)(rows))
+        aside = strange(rows)
         self.set_aside = int(aside.sum())
         self.scaling = Scaling.learn(rows[~aside])
         scaled = self.scaling(rows[~aside])
@@ -124,7 +123,7 @@ class Joint:
         for i, form in enumerate(self._forms):
             squares = np.einsum("ij,jk,ik->i", centred, form, centred)
             even = smoothed(squares[:, None], self.manner.statistic_rate)[:, 0]
-            self._limits[i] = max(float(np.quantile(even, QUANTILE)), 1e-12)
+            self._limits[i] = max(tail(even), 1e-12)
 
     def _start(self, scaled: Array) -> None:
         self._even = smoothed(scaled, self.manner.row_rate)[-1]

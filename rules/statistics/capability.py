@@ -85,7 +85,7 @@ def potential(spec: Specification, sigma: float, freedom: float, *, confidence: 
 
 
 def actual(
-    spec: Specification, mean: float, sigma: float, count: int, freedom: float, *, confidence: float = CONFIDENCE
+    spec: Specification, mean: float, sigma: float, count: float, freedom: float, *, confidence: float = CONFIDENCE
 ) -> Index | None:
     """Cpk (sigma within subgroups) or Ppk (overall); None without spread.
 
@@ -100,7 +100,7 @@ def actual(
 
 
 def about_target(
-    spec: Specification, mean: float, sigma: float, count: int, *, confidence: float = CONFIDENCE
+    spec: Specification, mean: float, sigma: float, count: float, *, confidence: float = CONFIDENCE
 ) -> Index | None:
     """Cpm, with Boyles's chi-square bounds; `sigma` is the overall one; None for one side or no spread."""
     if spec.width is None or spec.lower is None or not sigma * LARGEST > spec.width:
@@ -110,16 +110,20 @@ def about_target(
     return _scaled(spec.width / (6 * sigma * sqrt(1 + off)), count * (1 + off) ** 2 / (1 + 2 * off), confidence)
 
 
-def by_percentiles(spec: Specification, values: Sequence[float], *, confidence: float = CONFIDENCE) -> dict[str, Index]:
+def by_percentiles(
+    spec: Specification, values: Sequence[float], *, step: int = 1, confidence: float = CONFIDENCE
+) -> dict[str, Index]:
     """`pp` and `ppk` of any distribution, from its median and its 0.135 % and 99.865 % points (ISO 22514-2).
 
     The bounds are distribution-free, from order statistics: below about 2,200 values a tail may reach anywhere, so
-    nothing can be proven. `pp` is missing where there is one side only, both where there is no spread.
+    nothing can be proven. They are those of every `step`-th value, for values that follow each other are not as many
+    as they look. `pp` is missing where there is one side only, both where there is no spread.
     """
     ordered = sorted(values)
     middle = median(ordered)
-    above = _tail_point([value - middle for value in ordered], confidence)
-    below = _tail_point([middle - value for value in reversed(ordered)], confidence)
+    apart = ordered if step == 1 else sorted(values[::step])
+    above = _tail_point([value - middle for value in ordered], [value - middle for value in apart], confidence)
+    below = _tail_point([middle - v for v in reversed(ordered)], [middle - v for v in reversed(apart)], confidence)
     sides = [] if spec.upper is None else [(spec.upper - middle, above)]
     sides += [] if spec.lower is None else [(middle - spec.lower, below)]
     if not all(reach.lower * LARGEST > abs(room) for room, reach in sides):
@@ -132,7 +136,16 @@ def by_percentiles(spec: Specification, values: Sequence[float], *, confidence: 
     return found
 
 
-def freedom_individuals(count: int) -> float:
+def effective(count: int, phi: float) -> float:
+    """How many independent values tell as much of the mean as so many of an AR(1) series: n (1 - phi) / (1 + phi).
+
+    After Bayley & Hammersley 1946. Of the spread they tell more, n (1 - phi^2) / (1 + phi^2), so that bounds by this
+    number are never too narrow.
+    """
+    return count * (1 - phi) / (1 + phi)
+
+
+def freedom_individuals(count: float) -> float:
     """Degrees of freedom of MRbar / d2(2): its variance is 0.8264 sigma^2 / (count - 1) (Cryer & Ryan 1990)."""
     return (count - 1) / (2 * 0.8264)
 
@@ -158,25 +171,24 @@ def _ratio(room: float, reach: Index) -> Index:
     return Index(room / reach.value, low, high)
 
 
-def _tail_point(distances: Sequence[float], confidence: float) -> Index:
-    """The point that a distribution exceeds with chance `TAIL`, from ascending values.
+def _tail_point(distances: Sequence[float], apart: Sequence[float], confidence: float) -> Index:
+    """The point that a distribution exceeds with chance `TAIL`, from ascending values; bounds from those `apart`.
 
     How many values lie beyond it is binomial, which bounds it by the largest values; above by nothing at all where even
     the largest may lie short of it.
     """
-    count = len(distances)
-    place = min(max((count + 1) * (1 - TAIL) - 1, 0.0), count - 1.0)
-    i = min(int(place), count - 2)
+    place = min(max((len(distances) + 1) * (1 - TAIL) - 1, 0.0), len(distances) - 1.0)
+    i = min(int(place), len(distances) - 2)
     value = distances[i] + (place - i) * (distances[i + 1] - distances[i])
-    low, high, total = distances[0], inf, 0.0
+    count, low, high, total = len(apart), apart[0], inf, 0.0
     for beyond in range(count):
         total += _chance_beyond(count, beyond)
         if total <= 1 - confidence:
-            high = distances[-1 - beyond]
+            high = apart[-1 - beyond]
         if total >= confidence:
-            low = distances[-1 - beyond]
+            low = apart[-1 - beyond]
             break
-    return Index(value, low, high)
+    return Index(value, min(low, value), max(high, value))
 
 
 def _chance_beyond(count: int, beyond: int) -> float:

@@ -6,20 +6,50 @@ Sources: Crowder 1987 for the EWMA, Page 1954 and Brook & Evans 1972 for the CUS
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import exp, pi, sqrt
+from math import ceil, exp, log, pi, sqrt
+from typing import Final
 
-from rules.statistics.numerics import normal_cdf, quadrature, solve
+import numpy as np
+
+from rules.statistics.numerics import gauss_legendre, normal_cdf, quadrature, solve
+
+SETTLED: Final = 1e-4
+"""Limits whose variance is this near to the asymptotic one have settled."""
+MOST_STEPS: Final = 500
+"""Enough for a weight of 0.01."""
 
 
 def ewma_run_length(weight: float, width: float, shift: float = 0.0) -> float:
     """EWMA within asymptotic limits +- `width` sigma_z, started on the centre line, the mean shifted from the first."""
+    nodes, lengths = _ewma_lengths(weight, width * sqrt(weight / (2 - weight)), shift)
+    started = (w * _normal(v / weight - shift) / weight * n for (v, w), n in zip(nodes, lengths, strict=True))
+    return 1 + sum(started)
+
+
+def exact_ewma_run_length(weight: float, width: float) -> float:
+    """The same within limits that widen from the start as the average's standard deviation does.
+
+    The density of averages still within them is followed until the limits have settled; from there on it is the
+    integral equation's. With a weight so small that this takes too long the asymptotic length is given: a bit too long.
+    """
+    steps = ceil(log(SETTLED) / (2 * log(1 - weight))) if weight < 1 else 1
+    if steps > MOST_STEPS:
+        return ewma_run_length(weight, width)
     edge = width * sqrt(weight / (2 - weight))
-
-    def density(here: float, there: float) -> float:
-        return _normal((there - (1 - weight) * here) / weight - shift) / weight
-
-    nodes, lengths = _lengths(edge, _nodes(2 * edge / weight), density)
-    return 1 + sum(w * density(0.0, v) * length for (v, w), length in zip(nodes, lengths, strict=True))
+    unit = np.array(gauss_legendre(_nodes(2 * edge / weight)))
+    here, density, total = np.zeros(1), np.ones(1), 0.0
+    for step in range(1, steps + 1):
+        total += float(density.sum())
+        reach = edge * sqrt(1 - (1 - weight) ** (2 * step))
+        there = reach * unit[:, 0]
+        z = (there[:, None] - (1 - weight) * here) / weight
+        density = reach * unit[:, 1] * (np.exp(-z * z / 2) @ density) / (weight * sqrt(2 * pi))
+        here = there
+    nodes, lengths = _ewma_lengths(weight, edge)
+    places, weights = np.array(nodes).T
+    z = (places - (1 - weight) * here[:, None]) / weight
+    onward = 1 + np.exp(-z * z / 2) @ (weights * np.array(lengths)) / (weight * sqrt(2 * pi))
+    return total + float(density @ onward)
 
 
 def shewhart_run_length(phi: float = 0.0, limit: float = 3.0) -> float:
@@ -57,6 +87,13 @@ def _one_sided(k: float, h: float, shift: float, head_start: float) -> tuple[flo
     lengths = solve(rows, [1.0] * len(nodes))
     started = 1 + sum(chance * length for chance, length in zip(chances(head_start), lengths, strict=True))
     return lengths[0], started
+
+
+def _ewma_lengths(weight: float, edge: float, shift: float = 0.0) -> tuple[list[tuple[float, float]], list[float]]:
+    def density(here: float, there: float) -> float:
+        return _normal((there - (1 - weight) * here) / weight - shift) / weight
+
+    return _lengths(edge, _nodes(2 * edge / weight), density)
 
 
 def _lengths(

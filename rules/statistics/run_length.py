@@ -10,17 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import accumulate, pairwise
-from math import exp, inf, log
+from math import exp, inf, log, sqrt
+from statistics import quantiles
 from typing import Any, Final, TypeAlias
 
+import numpy as np
+
 from rules.statistics.integral_run_length import shewhart_run_length
-from rules.statistics.numerics import mean_survival, normal_cdf
+from rules.statistics.numerics import NORMAL, chi_square_quantile, mean_survival, normal_cdf
 from rules.statistics.patterns import Directions
 from rules.statistics.run_rules import RULES, RunRules
 
-ZONES: Final = (-3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5)
-"""A point of each zone."""
+ZONES: Final = (-3.5, -2.5, -1.5, -0.5, 0.0, 0.5, 1.5, 2.5, 3.5)
+"""A point of each zone, and one on the centre line."""
 SIGNALLED: Final = -1
+CENTRES: Final = 6
+WIDTHS: Final = 20
+"""So many errors of the centre line and of the width are looked at where limits are learned,"""
+MOST_STATES: Final = 100
+"""by solving for the run length from each of so many states at most."""
 
 _Chain: TypeAlias = list[tuple[int, ...]]
 """For each state the state that follows a point of each zone; the first is the start."""
@@ -34,6 +42,19 @@ def run_length(names: Iterable[str], shift: float = 0.0) -> float:
     if chosen - directions:
         rates.append(1 / _zones_run_length(frozenset(chosen - directions), shift))
     return 1 / sum(rates) if sum(rates) else inf
+
+
+def run_length_of_points(names: Iterable[str], points: Iterable[tuple[float, float]]) -> float:
+    """The same of points that have certain values only, given as pairs of sigmas from the centre line and chance.
+
+    For rules that look at zones: a point on a line counts for neither side of it.
+    """
+    chances = [0.0] * len(ZONES)
+    for z, chance in points:
+        size = sum(abs(z) > bound for bound in range(4))
+        chances[len(ZONES) // 2 + (size if z > 0 else -size)] += chance
+    chain = _zone_chain(frozenset(names))
+    return mean_survival(_survival(chain, chances))
 
 
 def run_length_when_autocorrelated(names: Iterable[str], phi: float) -> float:
@@ -77,9 +98,45 @@ def _interpolated(phi: float, points: Sequence[tuple[float, float]]) -> float:
 
 @lru_cache(maxsize=1024)
 def _zones_run_length(names: frozenset[str], shift: float) -> float:
-    bounds = [normal_cdf(bound - shift) for bound in (-3, -2, -1, 0, 1, 2, 3)]
-    chances = [after - before for before, after in pairwise((0.0, *bounds, 1.0))]
-    return mean_survival(_survival(_zone_chain(names), chances))
+    return mean_survival(_survival(_zone_chain(names), _chances(shift)))
+
+
+def _chances(shift: float, width: float = 1.0) -> list[float]:
+    """Of a normal point to lie in each of `ZONES`; they are `width` sigma wide where a learned sigma is off by that."""
+    bounds = [normal_cdf(bound * width - shift) for bound in (-3, -2, -1, 0, 0, 1, 2, 3)]
+    return [after - before for before, after in pairwise((0.0, *bounds, 1.0))]
+
+
+@lru_cache(maxsize=64)
+def learned_run_lengths(names: frozenset[str], samples: int, freedom: float) -> tuple[float, float] | None:
+    """The quartiles, over all limits that so many samples may teach, of the mean run length that a chart then has.
+
+    The centre line is off by a normal error of variance 1 / `samples`, the width of the zones by sqrt(chi-square /
+    `freedom`), made to have mean 1 (Patnaik 1950; Quesenberry 1993 on what it does). Each is taken at the middles of
+    equally likely stretches. Rules that look at order alone do not depend on limits. None for sets of rules that
+    remember too much.
+    """
+    ordered = names & DIRECTIONAL
+    rate = 1 / _directions_run_length(ordered) if ordered else 0.0
+    centres = [NORMAL.inv_cdf(0.5 + (i + 0.5) / (2 * CENTRES)) / sqrt(samples) for i in range(CENTRES)]
+    unbiased = 1 + 1 / (4 * freedom)
+    widths = [unbiased * sqrt(chi_square_quantile((i + 0.5) / WIDTHS, freedom) / freedom) for i in range(WIDTHS)]
+    chain = _zone_chain(names - ordered)
+    if len(chain) > MOST_STATES or not chain:
+        return None
+    lengths = sorted(1 / (rate + 1 / _solved(chain, _chances(centre, width))) for centre in centres for width in widths)
+    low, _, high = quantiles(map(log, lengths), n=4)
+    return exp(low), exp(high)
+
+
+def _solved(chain: _Chain, chances: Sequence[float]) -> float:
+    """The mean run length by the fundamental matrix of the chain."""
+    size = len(chain)
+    moves = np.zeros((size, size + 1))
+    for state, targets in enumerate(chain):
+        for target, chance in zip(targets, chances, strict=True):
+            moves[state, target] += chance
+    return float(np.linalg.solve(np.eye(size) - moves[:, :size], np.ones(size))[0])
 
 
 def _survival(chain: _Chain, chances: Sequence[float]) -> Iterator[tuple[float, float]]:

@@ -76,6 +76,28 @@ def test_an_alarm_goes_after_eight_points_in_control_by_default() -> None:
     assert fed(monitor(GIVEN), values) == [(2, "raised"), (10, "cleared")]
 
 
+@pytest.mark.parametrize(
+    ("detect", "length"),
+    [
+        ("chart: p, inspected: 50, mean: 0.02", 56),
+        ("chart: p, inspected: n, mean: 0.02", 56),
+        ("chart: np, inspected: 50, mean: 0.005", 38),
+        ("chart: p, inspected: 50, mean: 0.01, subgroup: {size: 2}", 54),
+        ("chart: c, mean: 0.5", 70),
+        ("chart: u, inspected: 4, mean: 0.5", 221),
+    ],
+)
+def test_the_run_length_of_a_chart_of_counts_is_that_of_counts(detect: str, length: int) -> None:
+    line = monitor(f"type: control_chart, signal: x, {detect}")
+    told(line, *(seen(i, x=0, n=50) for i in range(4)))
+    saved = json.loads(json.dumps(line.snapshot()))
+    for m in (line, AssetMonitor.restore(line.rules, saved)):
+        (watch,) = m.watching("r")
+        assert f"a false alarm comes about every {length} points" in watch.says("on", on=False)
+    (raised,) = [t for i in range(4, 6) for t in line.handle(seen(i, x=50, n=50)) if t.event == "raised"]
+    assert raised.reason["run_length"] == pytest.approx(length, abs=0.6)
+
+
 def test_what_a_chart_says_while_it_does_not_signal_is_how_it_stands() -> None:
     def said(m: AssetMonitor) -> str:
         (watch,) = m.watching("r")
@@ -88,7 +110,16 @@ def test_what_a_chart_says_while_it_does_not_signal_is_how_it_stands() -> None:
     told(learned, *(seen(i, x=i % 3) for i in range(3)))
     assert said(learned) == "x: limits are being learned: 3 of 4 samples so far"
     told(learned, seen(4, x=1.5))
-    assert said(learned).endswith("about every 500 points; its limits are provisional")
+    assert said(learned).endswith(
+        "about every 494 points if the limits are right; learned from 4 samples they may be off, and then it often "
+        "comes sooner; its limits are provisional"
+    )
+    named = monitor("type: control_chart, signal: x, learn: {subgroups: 25}, rules: [nelson_1]")
+    told(named, *(seen(i, x=z) for i, z in enumerate(normal(26))))
+    assert said(named).endswith(
+        "about every 370 points if the limits are right; learned from 25 samples, half of all such charts have one "
+        "every 96 to 1121; its limits are provisional"
+    )
     boxes = monitor(f"{GIVEN}, chart: xbar_r, subgroup: {{size: 5}}")
     assert said(boxes) == "x: in control for 8 points"
 
@@ -157,7 +188,7 @@ def test_an_ewma_and_a_cusum_say_when_it_began() -> None:
         told_of = reason(f"{detect}, signal: x, mean: 0, sigma: 1", values)
         assert abs(told_of["began"] - T0 - 40 * 60 * SECOND) <= 3 * 60 * SECOND
         assert told_of["shift"] == pytest.approx(2, abs=0.9)
-        assert told_of["run_length"] in (pytest.approx(500, rel=0.01), pytest.approx(465, rel=0.01))
+        assert told_of["run_length"] in (pytest.approx(494, rel=0.01), pytest.approx(465, rel=0.01))
 
 
 @pytest.mark.parametrize("chart", ["type: ewma", "type: cusum"])

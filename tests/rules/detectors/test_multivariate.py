@@ -131,6 +131,8 @@ def test_learning_rows_that_were_set_aside_are_told_of(strange: int, said: str):
     text = raised.reason["text"]
     assert text.startswith("together the signals are ")
     assert text.partition("%;")[2] == said.removeprefix(";")
+    (watch,) = m.watching("r")
+    assert watch.says("on", on=False) == f"the 3 signals fit together as usual again{said}"
 
 
 def test_the_five_foremost_signals_are_named_with_their_shares_in_whole_per_milles():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.learning.joint import GIVE_IN, MANNERS, Joint
-from rules.learning.rows import Array, UnlearnableError
+from rules.learning.rows import Array, UnlearnableError, strange, tail
 
 LEARNED = 400
 EXAMPLES = settings(max_examples=10, deadline=None)
@@ -159,3 +159,61 @@ def test_any_numbers_are_taken_and_the_state_stays_finite(manner: str, rows: lis
         return
     flags(joint, wild)
     json.dumps(joint.snapshot(), allow_nan=False)
+
+
+def alike(rows: int, seed: int) -> Array:
+    """Six signals of one size, each two of them with a correlation of 0.36."""
+    rng = np.random.default_rng(seed)
+    return np.asarray(0.6 * rng.normal(0, 1, (rows, 1)) + 0.8 * rng.normal(0, 1, (rows, 6)))
+
+
+def spoilt(rows: Array, count: int, by: float, seed: int) -> Array:
+    """So many of the rows lie off by so many sigma in every signal, this way or that."""
+    rng, out = np.random.default_rng(seed), rows.copy()
+    out[rng.choice(len(rows), count, replace=False)] += by * rng.choice([-1, 1], (count, rows.shape[1]))
+    return out
+
+
+@MANNER
+@pytest.mark.parametrize(("count", "by"), [(2, 7.0), (5, 5.0), (15, 7.5), (40, 10.0), (50, 50.0)])
+def test_bad_rows_up_to_a_tenth_are_set_aside_and_a_lasting_shift_is_found_as_soon(
+    manner: str, count: int, by: float
+) -> None:
+    for seed in range(4):
+        joint = learned(manner, rows=spoilt(alike(500, seed), count, by, seed))
+        shifted = alike(400, seed + 100)
+        shifted[:, 0] += 4
+        assert joint.set_aside == count
+        assert flags(joint, shifted).index(True) < 20
+
+
+@MANNER
+def test_a_burst_of_bad_rows_is_set_aside_like_single_ones(manner: str) -> None:
+    rows = alike(500, 1)
+    rows[100:112] += 7
+    assert learned(manner, rows=rows).set_aside == 12
+
+
+@MANNER
+def test_a_state_of_more_than_a_tenth_of_the_rows_is_usual(manner: str) -> None:
+    def two_states(rows: Array) -> Array:
+        return np.asarray(rows + 10.0 * (np.arange(len(rows)) % 60 < 8)[:, None])
+
+    joint = learned(manner, rows=two_states(alike(480, 1)))
+    assert joint.set_aside == 0
+    assert np.mean(flags(joint, two_states(alike(960, 2)))) < 0.02
+
+
+@pytest.mark.parametrize("columns", [1, 40])
+def test_with_few_rows_or_many_signals_usual_ones_are_hardly_ever_set_aside(columns: int) -> None:
+    rng = np.random.default_rng(4)
+    assert int(strange(rng.normal(0, 1, (60, columns))).sum()) == 0
+    assert int(strange(rng.normal(0, 1, (60, 1)) * rng.normal(0, 1, columns)).sum()) <= 2, "all signals are one"
+
+
+def test_a_strange_row_that_was_kept_does_not_make_the_limit_by_itself() -> None:
+    squares = np.random.default_rng(2).chisquare(6, 300)
+    usual_limit = tail(squares)
+    assert usual_limit == pytest.approx(np.quantile(squares, 0.99))
+    squares[100:110] = 500.0
+    assert tail(squares) < 2 * usual_limit

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 
+import numpy as np
 import pytest
 
+from rules.statistics.capability import freedom_individuals
 from rules.statistics.chart_run_length import chart_run_length, moving_range_run_length
-from rules.statistics.integral_run_length import cusum_run_length, ewma_run_length, shewhart_run_length
-from rules.statistics.run_length import run_length, run_length_when_autocorrelated
+from rules.statistics.charts import CHARTS
+from rules.statistics.count_run_length import count_run_length
+from rules.statistics.integral_run_length import (
+    cusum_run_length,
+    ewma_run_length,
+    exact_ewma_run_length,
+    shewhart_run_length,
+)
+from rules.statistics.limits import Parameters
+from rules.statistics.run_length import learned_run_lengths, run_length, run_length_when_autocorrelated
 from rules.statistics.run_rules import RunRules
+from rules.statistics.variables import estimate_individuals
 from tests.rules.statistics import published
 
 TABLES = "arl_tables"
@@ -154,3 +166,71 @@ def test_the_spread_of_subgroups_is_part_of_a_charts_cost() -> None:
     assert chart_run_length("xbar_r", [], 2) == pytest.approx(chart_run_length("xbar_s", [], 2), rel=1e-6)
     assert chart_run_length("p", ["nelson_1"], 50) == run_length(["nelson_1"])
     assert chart_run_length("c", []) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("chart", "mean", "inspected", "length"),
+    [("p", 0.02, 50, 56.3), ("np", 0.005, 50, 38.3), ("p", 0.01, 100, 54.4), ("c", 0.5, 1, 69.5), ("u", 0.5, 4, 220.6)],
+)
+def test_counts_signal_by_their_own_distribution(chart: str, mean: float, inspected: float, length: float) -> None:
+    computed = count_run_length(chart, western_electric("1"), Parameters(mean), inspected)
+    assert computed == pytest.approx(length, abs=0.06)
+
+
+def test_a_chart_of_counts_with_run_rules_signals_as_often_as_computed() -> None:
+    draw, names, process = random.Random(5), western_electric("1234"), Parameters(0.1)
+    location = CHARTS["np"].location(process, 50)
+    lengths = []
+    for _ in range(300):
+        rules, points = RunRules(names), 1
+        while not rules.feed(location.standardise(sum(draw.random() < 0.1 for _ in range(50)))):
+            points += 1
+        lengths.append(points)
+    computed = count_run_length("np", names, process, 50)
+    assert abs(statistics.fmean(lengths) - computed) < 4 * statistics.stdev(lengths) / math.sqrt(300)
+
+
+@pytest.mark.parametrize("chart", ["p", "np", "c", "u"])
+def test_large_counts_are_as_good_as_normal_and_none_inspected_tells_nothing(chart: str) -> None:
+    names = western_electric("12")
+    assert count_run_length(chart, names, Parameters(0.4), 1e12) == run_length(names)
+    assert count_run_length(chart, names, Parameters(0.4), 200_000) == pytest.approx(run_length(names), rel=0.02)
+    assert count_run_length(chart, names, Parameters(0.4), 0) == math.inf
+
+
+def test_of_laney_nothing_but_the_normal_length_is_known() -> None:
+    assert count_run_length("p_laney", ["nelson_1"], Parameters(0.02, 1.3), 50) == run_length(["nelson_1"])
+
+
+@pytest.mark.parametrize(("weight", "width"), [(0.3, 3.023), (0.1, 2.814), (0.05, 2.615)])
+def test_an_ewma_with_exact_limits_alarms_sooner_than_one_with_asymptotic_limits(weight: float, width: float) -> None:
+    rng = np.random.default_rng(1)
+    average, lengths, runs = np.zeros(6000), np.zeros(6000), np.arange(6000)
+    for point in range(1, 12_000):
+        average[runs] += weight * (rng.standard_normal(len(runs)) - average[runs])
+        limit = width * math.sqrt(weight / (2 - weight) * (1 - (1 - weight) ** (2 * point)))
+        lengths[runs] = point
+        runs = runs[np.abs(average[runs]) <= limit]
+    exact = exact_ewma_run_length(weight, width)
+    assert abs(lengths.mean() - exact) < 4 * lengths.std() / math.sqrt(6000)
+    assert exact < ewma_run_length(weight, width)
+
+
+def test_exact_limits_of_an_ewma_without_memory_are_the_asymptotic_ones() -> None:
+    assert exact_ewma_run_length(1, 3) == pytest.approx(run_length(["nelson_1"]))
+    assert exact_ewma_run_length(0.001, 2) == ewma_run_length(0.001, 2), "which is a bit too long"
+
+
+def test_the_run_length_of_learned_limits_is_spread_about_that_of_known_ones() -> None:
+    rng = np.random.default_rng(2)
+    normal_tail = statistics.NormalDist().cdf
+    found = []
+    for values in rng.standard_normal((4000, 50)):
+        process = estimate_individuals(values.tolist())
+        low, high = process.mean - 3 * process.sigma, process.mean + 3 * process.sigma
+        found.append(1 / (normal_tail(low) + normal_tail(-high)))
+    computed = learned_run_lengths(frozenset(["nelson_1"]), 50, freedom_individuals(50))
+    assert computed == pytest.approx(np.quantile(found, [0.25, 0.75]), rel=0.15)
+    near = learned_run_lengths(frozenset(nelson("12")), 10**6, 1e6)
+    assert near == pytest.approx([run_length(nelson("12"))] * 2, rel=0.01)
+    assert learned_run_lengths(frozenset(nelson("12345678")), 25, 20) is None
