@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import copysign, inf
-from sys import float_info
 from typing import Final
 
 LARGEST: Final = 1e150
 """Values beyond this are not to be charted: their squares are no numbers."""
 FAR: Final = 1e9
 """How many sigma a point lies away from a centre line without spread."""
-ROUNDING: Final = 8 * float_info.epsilon
+ROUNDING: Final = 8 * 2.0**-52
 """What decimal fractions, a mean and a root may be off by, as a share of the numbers they were made from.
 
 A point nearer than that to a line lies on it: 10.3 is not beyond 10 + 3 x 0.1, though in binary it is. Reading, centre
 line and sigma are each rounded once, a mean of readings, sigma / sqrt(n) and the line twice more: six times 2**-53 of
-the two together, at most 6 epsilon of the larger.
+the two together, at most six times 2**-52 of the larger.
 """
 BEYOND: Final = 3.5
 """No zone has a line this many sigma away."""
