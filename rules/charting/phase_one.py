@@ -12,6 +12,7 @@ from statistics import fmean, median
 from typing import Any, Final
 
 from rules.charting.recipe import Recipe, within_reach
+from rules.charting.stretch import in_words, signals_in
 from rules.statistics.charts import CHARTS, Learned, learn
 from rules.statistics.checks import Autoregression, autocorrelation, fit_autoregression, normality, resolution
 from rules.statistics.limits import Parameters
@@ -160,9 +161,9 @@ def _taught(recipe: Recipe, samples: Sequence[Any], given: Parameters | None, be
     if not chart.location(learned.parameters, plotted[0].n).sigma > 0:
         return None
     basis = Basis(process, provisional=given is None)
-    _stretch(basis, learned, len(samples))
-    points = [within_reach(chart.location(process, p.n).standardise(p.location)) for p in plotted]
     excluded = frozenset(learned.excluded)
+    _stretch(basis, learned, len(samples), [] if given else signals_in(samples, recipe, process, excluded))
+    points = [within_reach(chart.location(process, p.n).standardise(p.location)) for p in plotted]
     size = plotted[0].n if recipe.chart in MEASURED else fmean(p.n for p in plotted)
     _correlation(basis, recipe, size, points, _strays(points, excluded), begins)
     if recipe.chart in MEASURED:
@@ -171,11 +172,15 @@ def _taught(recipe: Recipe, samples: Sequence[Any], given: Parameters | None, be
     return basis
 
 
-def _stretch(basis: Basis, learned: Learned, count: int) -> None:
+def _stretch(basis: Basis, learned: Learned, count: int, signals: list[dict[str, Any]]) -> None:
     out = [i + 1 for i in learned.excluded]
-    basis.checks["stretch"] = {"samples": count, "left_out": out, "in_control": learned.settled}
+    settled = learned.settled and not signals
+    basis.checks["stretch"] = {"samples": count, "left_out": out, "in_control": settled, "signals": signals}
     if not learned.settled and basis.provisional:
         basis.notes.append("the stretch learned from was itself out of control: learn from a better one")
+    if signals:
+        found = ", ".join(in_words(signal) for signal in signals)
+        basis.notes.append(f"the stretch learned from was not in control: {found}: find the cause, or learn anew")
 
 
 def _correlation(

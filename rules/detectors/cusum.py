@@ -44,7 +44,7 @@ class CusumConfig(DetectorConfig, ChartKeys):
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector."""
         make = partial(Sums, self.k, self.h, self.head_start)
-        recipe = Recipe("individuals", make, partial(_run_length, self.k, self.h, self.head_start))
+        recipe = Recipe("individuals", make, partial(_run_length, self.k, self.h, self.head_start), remembers=True)
         return [CusumChart(bindings, self, recipe, bindings.signal(self.signal))]
 
 

@@ -41,7 +41,8 @@ class EwmaConfig(DetectorConfig, ChartKeys):
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector."""
         make = partial(Average, self.weight, self.limit, self.limits == "exact")
-        recipe = Recipe("individuals", make, partial(_run_length, self.weight, self.limit, self.limits == "exact"))
+        length = partial(_run_length, self.weight, self.limit, self.limits == "exact")
+        recipe = Recipe("individuals", make, length, remembers=True)
         return [Ewma(bindings, self, recipe, bindings.signal(self.signal))]
 
 

@@ -413,6 +413,88 @@ def test_values_that_are_not_normal_or_too_coarse_are_told() -> None:
     assert "steps of 1, more than one sigma" in coarse["text"]
 
 
+def proposed(detect: str, values: list[float]) -> dict[str, Any]:
+    """What is said of the limits learned from these values."""
+    m = monitor(detect)
+    return next(t.reason for i, v in enumerate(values) for t in m.handle(seen(i, x=v)) if t.event == "commented")
+
+
+BOXED = "type: control_chart, signal: x, chart: xbar_r, subgroup: {size: 4}, learn: {subgroups: 24}"
+
+
+def boxes(levels: list[float]) -> list[float]:
+    return [level + off for level in levels for off in (1.5, -1.5, 0.5, -0.5)]
+
+
+def test_a_stretch_in_which_a_run_rule_signals_is_not_in_control() -> None:
+    """Nobody of the stretch is beyond the limits, and half of it lies below, half above the mean."""
+    told_of = proposed(BOXED, boxes([0.1, -0.1, *[-0.5] * 10, *[0.5] * 12]))
+    stretch = told_of["checks"]["stretch"]
+    assert (stretch["in_control"], stretch["left_out"]) == (False, [])
+    assert stretch["signals"] == [
+        {
+            "chart": "X-bar",
+            "rule": "nelson_2",
+            "says": "9 points in a row on one side of the centre line",
+            "samples": [2, 12],
+            "times": 2,
+        }
+    ]
+    assert (
+        "the stretch learned from was not in control: 9 points in a row on one side of the centre line "
+        "(nelson_2 on the X-bar chart, samples 2 to 12, 2 times in all): find the cause, or learn anew"
+    ) in told_of["text"]
+
+
+def test_only_the_rules_of_the_chart_are_asked_of_the_stretch() -> None:
+    values = boxes([0.1, -0.1, *[-0.5] * 10, *[0.5] * 12])
+    assert proposed(f"{BOXED}, rules: [nelson_1]", values)["checks"]["stretch"]["signals"] == []
+    wandering = proposed(f"{BOXED}, rules: [nelson_1, nelson_3]", boxes([0.1 * (i % 12) - 0.55 for i in range(24)]))
+    assert [signal["rule"] for signal in wandering["checks"]["stretch"]["signals"]] == ["nelson_3"]
+
+
+def test_a_point_that_is_left_out_still_stands_on_its_side_of_a_run() -> None:
+    values = boxes([(0.3, -0.3)[i % 2] for i in range(15)] + [-0.4] * 4 + [-6.0] + [-0.4] * 4)
+    stretch = proposed(BOXED, values)["checks"]["stretch"]
+    assert stretch["left_out"] == [20]
+    assert [signal["samples"] for signal in stretch["signals"]] == [[16, 24]]
+
+
+def test_points_that_are_left_out_make_no_run_among_themselves() -> None:
+    values = boxes([*[(0.3, -0.3)[i % 2] for i in range(22)], 6.0, 6.0])
+    stretch = proposed(f"{BOXED}, rules: [nelson_1, nelson_5]", values)["checks"]["stretch"]
+    assert (stretch["left_out"], stretch["signals"], stretch["in_control"]) == ([23, 24], [], True)
+
+
+@pytest.mark.parametrize(("chart", "rule"), [("ewma", "ewma"), ("cusum", "cusum_upper")])
+def test_an_average_or_a_sum_that_signals_in_its_stretch_is_told(chart: str, rule: str) -> None:
+    detect = f"type: {chart}, signal: x, learn: {{subgroups: 60}}"
+    steady = [z / 2 for z in normal(60)]
+    assert proposed(detect, steady)["checks"]["stretch"]["signals"] == []
+    steady[20] = 40.0
+    found = proposed(detect, steady)["checks"]["stretch"]
+    assert (found["left_out"], found["signals"], found["in_control"]) == ([21], [], True), "an outlier is left out"
+    shifted = proposed(detect, [z + (2 if i >= 40 else 0) for i, z in enumerate(normal(60))])
+    (*_, signal) = shifted["checks"]["stretch"]["signals"]
+    assert signal["rule"] in {rule, "cusum_lower"}
+    assert shifted["checks"]["stretch"]["in_control"] is False
+
+
+def test_a_rule_that_signals_as_often_as_chance_has_it_is_no_doubt() -> None:
+    """Nine in a row come once in 511 points, so in a thousand twice and hardly four times."""
+    calm = [z for pair in zip(normal(500), normal(500, seed=2), strict=True) for z in (abs(pair[0]), -abs(pair[1]))]
+    detect = "type: control_chart, signal: x, rules: [nelson_1, nelson_2], learn: {subgroups: 1000}"
+
+    def runs(count: int) -> dict[str, Any]:
+        values = list(calm)
+        for run in range(count):
+            values[100 * run + 50 : 100 * run + 59] = [0.3] * 9
+        return proposed(detect, values)["checks"]["stretch"]
+
+    assert [runs(count)["in_control"] for count in (0, 3, 4)] == [True, True, False]
+    assert runs(4)["signals"][0]["times"] == 4
+
+
 def test_a_stretch_without_spread_teaches_nothing_and_the_next_one_does() -> None:
     m = monitor("type: control_chart, signal: x, learn: {subgroups: 20}")
     assert fed(m, [5.0] * 20 + [6.0]) == []
