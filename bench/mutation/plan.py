@@ -27,7 +27,7 @@ WATCHED = (
     "tests/rules/test_charts.py::test_a_clock_that_was_set_back_moves_what_is_remembered_with_it",
     f"{EVERY}::test_a_clock_that_is_set_back_takes_all_that_it_remembers_along",
 )
-CHARTS = ("tests/rules/test_charts.py", "tests/rules/test_textbook_charts.py")
+CHARTS = ("tests/rules/test_charts.py", "tests/rules/test_chart_learning.py", "tests/rules/test_textbook_charts.py")
 LEARNING = ("tests/rules/test_learning_detectors.py",)
 OWN = ("alarm_table", "anomaly", "capability", "condition", "control_chart", "count", "cusum", "deviation", "ewma",
        "forecast", "limits", "multivariate", "rate_of_change", "safety_function", "sequence", "silence", "stuck",

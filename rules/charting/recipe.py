@@ -56,8 +56,8 @@ class Recipe:
 
     `run_length` is the mean number of points to a false alarm, by subgroup size (of counts: by how many are inspected)
     and the process; `correlated` the same where each point follows the one before by phi, if that is known. `learned`
-    gives the quartiles of that number over all limits that so many samples of a size may teach, if they are known. `remembers` says
-    whether a sample counts in all that come after it.
+    gives the quartiles of that number over all limits that so many samples of a size may teach, if they are known.
+    `remembers` says whether a sample counts in all that come after it.
     """
 
     chart: str

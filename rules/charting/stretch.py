@@ -56,12 +56,14 @@ def signals_in(
             run = [drawn[at - step] for step in hit.points if step <= at]
             if hit.rule not in RULE_1 and 2 * sum(j in left_out for j in run) < len(run):
                 found.setdefault(hit.rule, Finding(hit)).add(at, min(run) + 1, i + 1)
-    return [seen.told for rule, seen in found.items() if seen.more_than_chance(len(drawn), _between(rule, recipe))]
+    return [
+        seen.told for rule, seen in found.items() if seen.more_than_chance(len(drawn), _between(rule, recipe, process))
+    ]
 
 
-def _between(rule: str, recipe: Recipe) -> float:
+def _between(rule: str, recipe: Recipe, process: Parameters) -> float:
     """How many points lie between two false alarms."""
-    return run_length([rule]) if rule in RULES else recipe.run_length(1)
+    return run_length([rule]) if rule in RULES else recipe.run_length(1, process)
 
 
 def in_words(signal: dict[str, Any]) -> str:
