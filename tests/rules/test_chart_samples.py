@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from rules.events import SECOND
-from tests.rules.plant import T0
+from tests.rules.plant import T0, seen
 from tests.rules.test_chart_limits_in_service import GIVEN, LEARN, Line, events, normal
 
 
