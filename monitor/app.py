@@ -108,7 +108,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 stamper=stamp,
                 commit=intake.messages,
                 on_link=ticker.on_link(name),
-                on_dropped=drops.on_dropped(name),
+                on_statistic=drops.on_statistic(name),
                 known=writer.tail(name, REDELIVERY_WINDOW),
                 former_filters=former_filters(ledger, name),
             )

@@ -10,6 +10,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from monitor.collectors.acks import BATCH_MESSAGES, WAITING_BATCHES
+from monitor.collectors.mqtt import DROPPED, UPTIME, Statistic
 from monitor.journal.entries import Message
 from tests.monitor.collectors.collecting import Journal, collecting, numbers, publish, site_broker, until
 from tests.services.mosquitto import Mosquitto
@@ -225,3 +226,23 @@ def test_the_link_is_up_before_anything_that_the_broker_kept(mosquitto: Mosquitt
         return journal.payloads
 
     assert asyncio.run(scenario()) == numbers(500)
+
+
+def test_what_the_broker_tells_of_itself_is_heard_and_is_no_message(start_mosquitto: Callable[..., Mosquitto]) -> None:
+    mosquitto = start_mosquitto(options=("sys_interval 1",))
+    said: list[Statistic] = []
+
+    def of(topic: str, *, kept: bool) -> list[int]:
+        return [each.figure for each in said if (each.topic, each.kept) == (topic, kept)]
+
+    async def scenario() -> Journal:
+        journal = Journal()
+        async with collecting(site_broker(mosquitto), journal, filters=["$SYS/#"], on_statistic=said.append):
+            await until(lambda: len(of(UPTIME, kept=False)) >= 2)
+        async with collecting(site_broker(mosquitto), journal, on_statistic=said.append):
+            await until(lambda: bool(of(DROPPED, kept=True)))
+        return journal
+
+    assert asyncio.run(scenario()).messages == []
+    assert of(UPTIME, kept=False) == sorted(of(UPTIME, kept=False))
+    assert set(of(DROPPED, kept=True)) == {0}
