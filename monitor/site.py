@@ -55,6 +55,12 @@ class Site:
         """The same with other values of some settings."""
         return replace(self, settings=self.settings.model_copy(update=others))
 
+    def with_gateways(self, gateways: tuple[Gateway, ...]) -> Site:
+        """The same with other gateways, which is another revision."""
+        text = _text_of(msgspec.structs.replace(_read(self.texts), gateways=_dumped(gateways)))
+        changed = self.with_settings(gateways=gateways)
+        return replace(changed, texts={**self.texts, READING: text}, revision=digest([self.ruleset.revision, text]))
+
     def filters(self, broker: str) -> list[str]:
         """The MQTT subscriptions on a broker, each once."""
         return filters_of(t for gateway in self.settings.gateways if gateway.broker == broker for t in gateway.topics)
@@ -153,8 +159,15 @@ def _read(texts: Mapping[str, str]) -> Reading:
 
 
 def _reading(settings: Settings, zone: Zone) -> str:
-    gateways = [gateway.model_dump(mode="json") for gateway in settings.gateways]
-    return msgspec.json.encode(Reading(gateways, settings.max_ahead, zone), order="deterministic").decode()
+    return _text_of(Reading(_dumped(settings.gateways), settings.max_ahead, zone))
+
+
+def _dumped(gateways: tuple[Gateway, ...]) -> list[dict[str, Any]]:
+    return [gateway.model_dump(mode="json") for gateway in gateways]
+
+
+def _text_of(reading: Reading) -> str:
+    return msgspec.json.encode(reading, order="deterministic").decode()
 
 
 def _site_file(home: Path, environ: Mapping[str, str], problems: list[Problem]) -> tuple[SiteFile | None, Parts | None]:

@@ -100,10 +100,13 @@ def rows_of(offset: Offset, message: Message | FedEntry, decoded: Decoded) -> tu
 
 
 class QuarantineTable:
-    """What is done to the table; every method runs within the transaction of the connection that it is given."""
+    """What is done to the table; every method runs within the transaction of the connection that it is given.
+
+    `room` may be changed.
+    """
 
     def __init__(self, insert: Callable[[Table], Insert], room: Room = ROOM) -> None:
-        self._room = room
+        self.room = room
         self._reject = insert(quarantine).on_conflict_do_nothing(index_elements=["offset", "ordinal"])
         count = insert(quarantine_counts)
         added = {
@@ -145,8 +148,8 @@ class QuarantineTable:
 
     def _admitted(self, rows: Sequence[QuarantineRow]) -> tuple[list[QuarantineRow], Sequence[QuarantineRow]]:
         """The newest that one transaction can take, oldest first; and the others."""
-        size, first, most = 0, len(rows), min(STEP_BYTES, self._room.size)
-        while first and len(rows) - first < self._room.rows:
+        size, first, most = 0, len(rows), min(STEP_BYTES, self.room.size)
+        while first and len(rows) - first < self.room.rows:
             size += _bytes(rows[first - 1])
             if size > most:
                 break
@@ -165,7 +168,7 @@ class QuarantineTable:
         rows, size = connection.execute(totals).one()
         if not rows:
             return 0, 0
-        return max(0, int(rows) - self._room.rows), max(0, int(size) - self._room.size)
+        return max(0, int(rows) - self.room.rows), max(0, int(size) - self.room.size)
 
     def _insert(self, connection: Connection, rows: Sequence[QuarantineRow]) -> None:
         if rows:

@@ -25,6 +25,7 @@ from monitor.line.decider import Decider
 from monitor.line.intake import Intake
 from monitor.line.quarantine import QuarantineDesk
 from monitor.linesocket import serving
+from monitor.settings import Quarantine
 from monitor.site import Site, load_site
 from monitor.stores.embedded import EmbeddedStore
 from monitor.storing import run_store
@@ -286,7 +287,8 @@ def test_what_is_too_old_expires_by_itself(tmp_path: Path) -> None:
 
 async def tidied(running: Line, keep: int) -> None:
     """One round of the housekeeping."""
-    running.desk._keep = keep
+    kept = Quarantine.model_construct(keep=keep)
+    running.desk.replace(running.site.settings.model_copy(update={"quarantine": kept}))
     await running.desk.tidy()
 
 
