@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -30,6 +30,7 @@ RULES: Final = "rules"
 ENDINGS: Final = frozenset({".yaml", ".yml", ".json", ".csv"})
 """Rule files, and the tables that they name."""
 MAX_FILES: Final = 10_000
+UNREADABLE: Final = "cannot be read"
 SECRET_KEYS: Final = frozenset({"password", "token"})
 READING: Final = "reading.json"
 """The text of a revision that says how messages become readings: gateways and `max_ahead`, without any secret; and what
@@ -104,6 +105,11 @@ def load_site(directory: Path, environ: Mapping[str, str]) -> LoadedSite:
     settings = settled(file, home)
     texts = files | {READING: _reading(settings, zone if ruleset.by_calendar else UTC)}
     return LoadedSite(Site(settings, ruleset, texts, digest([ruleset.revision, texts[READING]])), problems)
+
+
+def rules_unreadable(problems: Sequence[Problem]) -> Problem | None:
+    """What was said of a directory of rules that is not there or cannot be read; an empty one is somebody's choice."""
+    return next((p for p in problems if p.file == RULES and p.message.startswith(UNREADABLE)), None)
 
 
 def configuration_files(directory: Path) -> list[Path]:
@@ -211,7 +217,7 @@ def _rule_files(home: Path, problems: list[Problem]) -> dict[str, str]:
     try:
         found = sorted(path for path in (home / RULES).iterdir() if path.suffix in ENDINGS and path.name[0] != ".")
     except OSError as error:
-        problems.append(Problem(RULES, 0, f"cannot be read: {error.strerror}", "put rule files there", "warning"))
+        problems.append(Problem(RULES, 0, f"{UNREADABLE}: {error.strerror}", "put rule files there", "warning"))
         return {}
     if len(found) > MAX_FILES:
         problems.append(Problem(RULES, 0, f"holds more than {MAX_FILES} rule files", "put more rules into a file"))

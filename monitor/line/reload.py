@@ -26,7 +26,7 @@ from monitor.journal.segments import JournalGap
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
 from monitor.settings import Settings
-from monitor.site import Site, gateways_from_texts, load_site
+from monitor.site import Site, gateways_from_texts, load_site, rules_unreadable
 from rules.events import SECOND, Duration
 from rules.problems import errors
 
@@ -100,6 +100,8 @@ class Reload:
             say("misconfigured" if site is None else "configuration_doubtful", problem=str(problem))
         if site is None:
             raise RefusedError("\n".join([UNCHANGED, *map(str, errors(problems))]))
+        if self._site.ruleset.rules and not site.ruleset.rules and (gone := rules_unreadable(problems)) is not None:
+            raise RefusedError(f"{UNCHANGED}\n{gone}; all rules would go")
         return site
 
     async def _follow(self, site: Site) -> None:

@@ -208,6 +208,18 @@ def test_journal_quarantine_store_and_web_follow_also_while_something_else_waits
     assert sorted(replaced) == ["store", "web"]
 
 
+def test_a_directory_of_rules_that_is_gone_changes_nothing_an_empty_one_does(
+    site: RunningSite, publish: Publisher
+) -> None:
+    (site.directory / "rules").rename(site.directory / "elsewhere")
+    done = reload(site)
+    assert (done.returncode, "all rules would go" in done.stderr) == (1, True)
+    publish("plant/l/m/level", 80)
+    until(lambda: told(site, "hot") == [("raised", 80.0)], 30, "the alarm by the rules that stay")
+    (site.directory / "rules").mkdir()
+    assert "changed: rules" in reload(site).stderr
+
+
 def test_other_people_are_told_and_what_needs_a_restart_is_named(site: RunningSite, publish: Publisher) -> None:
     with webhook() as hook:
         rewrite(site, "andon.yaml", "console://", f"json://127.0.0.1:{hook.port}/")
