@@ -110,6 +110,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 on_link=ticker.on_link(name),
                 on_statistic=drops.on_statistic(name),
                 known=writer.tail(name, REDELIVERY_WINDOW),
+                largest_payload=site.largest_payload(name),
                 former_filters=former_filters(ledger, name),
             )
             for name, broker in brokers.items()

@@ -66,6 +66,10 @@ class Site:
         """The MQTT subscriptions on a broker, each once."""
         return filters_of(t for gateway in self.settings.gateways if gateway.broker == broker for t in gateway.topics)
 
+    def largest_payload(self, broker: str) -> int:
+        """The most bytes that any gateway of a broker allows; 0 without one."""
+        return max((each.max_payload for each in self.settings.gateways if each.broker == broker), default=0)
+
     def revision_if_new(self, last: str | None) -> tuple[str, dict[str, str]] | None:
         """Hash and texts, unless `last` is the hash: then nothing changed."""
         return None if last == self.revision else (self.revision, dict(self.texts))

@@ -13,7 +13,7 @@ import structlog
 from monitor import clock, telemetry
 from monitor.collectors.acks import Batch, Intake, Redelivery
 from monitor.collectors.connection import Address, Connection
-from monitor.collectors.packets import ACKNOWLEDGEMENT, Publish
+from monitor.collectors.packets import ACKNOWLEDGEMENT, Publish, most_bytes
 from monitor.collectors.problems import LinkError, Problem
 from monitor.collectors.reconnect import CONNECTED, STEADY_AFTER, LinkEvent, Reconnect
 from monitor.journal.entries import Message
@@ -46,6 +46,7 @@ class Collector:
     be durable, for it is acknowledged then. `on_link` is called when the link is up and when it is lost (at the start:
     when it cannot be made), never twice with the same value. `known` are the last `REDELIVERY_WINDOW` messages
     of this broker with QoS 1 or 2 in the journal, oldest first. `former_filters` are unsubscribed if not in `filters`.
+    Of a payload larger than `largest_payload` (at least `TAKEN_WHOLE`) only the beginning is handed over.
     `on_statistic` gets how long the broker has run and how many messages it says it has dropped since, of whomever.
     """
 
@@ -61,10 +62,12 @@ class Collector:
         on_statistic: Callable[[Statistic], None] | None = None,
         former_filters: Iterable[str] = (),
         known: Iterable[Message] = (),
+        largest_payload: int = 0,
     ) -> None:
         self._broker = broker
         self._name = name
         self._filters = tuple(dict.fromkeys(filters))
+        self._most = most_bytes(largest_payload)
         self._former = _without(former_filters, self._filters)
         self._held: tuple[str, ...] = ()
         self._subscribing = asyncio.Lock()
@@ -108,13 +111,16 @@ class Collector:
         finally:
             await self._finish(committing, linking)
 
-    async def resubscribe(self, filters: Sequence[str]) -> None:
+    async def resubscribe(self, filters: Sequence[str], largest_payload: int = 0) -> None:
         """Take these topics from now on, on the same session; those no longer named are unsubscribed.
 
         Returns when the broker has answered, or at once when it is away: then it hears of it on the next connection.
         """
         self._former = _without((*self._former, *self._filters), filters)
         self._filters = tuple(dict.fromkeys(filters))
+        self._most = most_bytes(largest_payload)
+        if self._connection is not None:
+            self._connection.take_whole(self._most)
         if self._connection is not None and self._reconnect.state in CONNECTED:
             try:
                 await self._subscribe(self._connection)
@@ -192,6 +198,7 @@ class Collector:
         """One connection from start to end; returns why it ended or could not be made."""
         connection = Connection(
             self._broker,
+            most=self._most,
             on_publish=self._publish,
             on_accepted=self._accept,
             on_read=self._wake,

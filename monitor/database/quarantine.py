@@ -50,7 +50,8 @@ ROOM: Final = Room()
 class QuarantineRow:
     """A delivery that could not be read: where it stands in the journal, whose it was, and why.
 
-    `partly` means that the rest of the message was read and only `metric` was not.
+    `partly` means that the rest of the message was read and only `metric` was not. Of the payload as it was delivered,
+    `cut` bytes were not kept anywhere.
     """
 
     offset: Offset
@@ -65,6 +66,7 @@ class QuarantineRow:
     asset: str = ""
     metric: str = ""
     partly: bool = False
+    cut: int = 0
 
 
 class Fed(NamedTuple):
@@ -93,6 +95,7 @@ def rows_of(offset: Offset, message: Message | FedEntry, decoded: Decoded) -> tu
             broker=message.broker,
             asset=reject.asset or "",
             metric=reject.metric or "",
+            cut=message.cut if isinstance(message, Message) else 0,
             partly=reject.metric is not None and bool(decoded.observations or before),
         )
         for ordinal, reject in enumerate(decoded.rejects)
@@ -238,6 +241,6 @@ def _values(row: QuarantineRow) -> dict[str, Any]:
         "asset": row.asset,
         "metric": row.metric,
         "partly": row.partly,
-        "size": len(row.payload),
+        "size": len(row.payload) + row.cut,
         "kept": _bytes(row),
     }

@@ -113,7 +113,7 @@ class Reload:
         if site.revision != self._site.revision:
             await self._decide_by(site)
         for name, collector in self._collectors.items():
-            await collector.resubscribe(site.filters(name))
+            await collector.resubscribe(site.filters(name), site.largest_payload(name))
         self._dispatcher.replace(after)
         self._site = site
 
