@@ -16,7 +16,7 @@ from paho.mqtt.properties import Properties
 
 from monitor import clock
 from monitor.collectors import problems
-from monitor.collectors.client import CONNECT_TIMEOUT_SECONDS, SESSION_EXPIRY_SECONDS
+from monitor.collectors.client import CONNECT_TIMEOUT_SECONDS, SESSION_EXPIRY_SECONDS, PlainSpokenClient
 from monitor.collectors.connection import Address, use_tls
 from monitor.collectors.mqtt import DROPPED, UPTIME
 from monitor.collectors.problems import LinkError, Problem
@@ -78,7 +78,7 @@ def check_broker(broker: Broker) -> Seen:
 
 def _ask(broker: Broker, answers: _Answers) -> None:
     mqtt5 = broker.protocol == "5"
-    client = paho.Client(
+    client = PlainSpokenClient(
         CallbackAPIVersion.VERSION2,
         f"{broker.client_id}-check-{token_hex(4)}",
         clean_session=None if mqtt5 else True,
@@ -99,11 +99,13 @@ def _ask(broker: Broker, answers: _Answers) -> None:
         properties=_session(PacketTypes.CONNECT, SESSION_EXPIRY_SECONDS) if mqtt5 else None,
     )
     end = clock.elapsed() + PATIENCE
-    while not answers.complete and clock.elapsed() < end and client.loop(0.1) == 0:
-        pass
+    lost = False
+    while not (answers.complete or lost) and clock.elapsed() < end:
+        lost = client.loop(0.1) != 0
     client.disconnect(properties=_session(PacketTypes.DISCONNECT, 0) if mqtt5 else None)
     if not answers.connected and answers.refusal is None:
-        answers.refusal = problems.of_error(TimeoutError())
+        error = client.failure or (ConnectionError() if lost else TimeoutError())
+        answers.refusal = problems.of_greeting(error, tls=address.tls)
 
 
 def _session(packet: int, seconds: int) -> Properties:

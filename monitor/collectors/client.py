@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from paho.mqtt import MQTTException
@@ -40,7 +41,36 @@ RETAINED_IF_NEW: Final = 1
 RETAINED_ALWAYS: Final = 0
 
 
-class ReceivingClient(paho.Client):
+class PlainSpokenClient(paho.Client):
+    """Keeps in `failure` what the socket raised; where a write fails, rather what the broker had said before it left.
+
+    A client certificate is judged after the handshake (TLS 1.3): then the reason waits to be read while we still write.
+    """
+
+    failure: Exception | None = None
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        try:
+            return super()._sock_recv(bufsize)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            self.failure = error
+            raise
+
+    def _sock_send(self, buf: bytes | bytearray) -> int:
+        try:
+            return super()._sock_send(buf)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            with suppress(OSError):
+                self._sock_recv(READ_BYTES)
+            self.failure = self.failure or error
+            raise
+
+
+class ReceivingClient(PlainSpokenClient):
     """Hands every PUBLISH to `on_publish` and acknowledges none of them; one connection long.
 
     Of one with more than `most` bytes only the beginning is kept. No Maximum Packet Size is asked of the broker: a
@@ -57,7 +87,6 @@ class ReceivingClient(paho.Client):
             manual_ack=True,
         )
         self.connect_timeout = CONNECT_TIMEOUT_SECONDS
-        self.failure: Exception | None = None
         self._mqtt5 = mqtt5
         self._on_publish_packet = on_publish
         self._stream = PacketStream(most)
@@ -107,8 +136,7 @@ class ReceivingClient(paho.Client):
                 data = self._sock_recv(READ_BYTES)
             except BlockingIOError:
                 return MQTTErrorCode.MQTT_ERR_AGAIN
-            except OSError as error:
-                self.failure = error
+            except OSError:
                 return MQTTErrorCode.MQTT_ERR_CONN_LOST
             if not data:
                 return MQTTErrorCode.MQTT_ERR_CONN_LOST

@@ -227,7 +227,9 @@ class Connection:
             self._end(problems.of_disconnect(code.value, str(code)))
         else:
             silent = code.value == KEEPALIVE_TIMEOUT
-            self._end(problems.of_error(self._client.failure or (TimeoutError() if silent else ConnectionError())))
+            error = self._client.failure or (TimeoutError() if silent else ConnectionError())
+            greeting = self.address.tls and not self._accepted.done()
+            self._end(problems.of_greeting(error, tls=greeting))
 
     def _end(self, problem: problems.Problem) -> None:
         if not self._ended.done():

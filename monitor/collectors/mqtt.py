@@ -14,7 +14,7 @@ from monitor import clock, telemetry
 from monitor.collectors.acks import Batch, Intake, Redelivery
 from monitor.collectors.connection import Address, Connection
 from monitor.collectors.packets import ACKNOWLEDGEMENT, Publish, most_bytes
-from monitor.collectors.problems import LinkError, Problem
+from monitor.collectors.problems import LinkError, Problem, same_cause
 from monitor.collectors.reconnect import CONNECTED, STEADY_AFTER, LinkEvent, Reconnect
 from monitor.journal.entries import Message
 from monitor.settings import Broker
@@ -266,7 +266,7 @@ class Collector:
 
     def _report(self, problem: Problem, *, was_up: bool) -> None:
         """One line for each new problem, not for each attempt."""
-        if problem != self._reported:
+        if not same_cause(problem, self._reported):
             self._reported = problem
             about = {"problem": problem.what, "mend": problem.mend}
             self._log.warning("mqtt_connection_lost" if was_up else "mqtt_connection_failed", **about)
