@@ -41,7 +41,7 @@ from monitor.line.retention import Retention, stored
 from monitor.line.room import Room, keep_reserve
 from monitor.line.ticker import Ticker
 from monitor.line.watch import JournalWatch
-from monitor.settings import Broker
+from monitor.settings import Broker, Settings
 from monitor.site import Site
 from rules.assetmodel import AssetModel
 
@@ -109,8 +109,9 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
                 stamper=stamp,
                 commit=intake.messages,
                 on_link=ticker.on_link(name),
-                on_dropped=drops.on_dropped(name),
+                on_statistic=drops.on_statistic(name),
                 known=writer.tail(name, REDELIVERY_WINDOW),
+                largest_payload=site.largest_payload(name),
                 former_filters=former_filters(ledger, name),
             )
             for name, broker in brokers.items()
@@ -154,10 +155,18 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
             await intake.set_aside(data / JOURNAL, int(wish.get("segment", -1)))
             return {}
 
+        def follow(fresh: Settings) -> None:
+            reserve.resize(fresh.journal.reserve)
+            room.reserve, intake.when_full = fresh.journal.reserve, fresh.when_full
+            watch.replace(fresh.when_full)
+            retention.replace(fresh)
+            quarantine.replace(fresh)
+            ledger.give_room(QuarantineRoom(size=fresh.quarantine.max_size))
+
         handlers: dict[str, linesocket.Handler] = {
             "health": health,
             "command": CommandDesk(decider, intake),
-            "reload": Reload(site, intake, decider, notifier, dispatcher, collectors),
+            "reload": Reload(site, intake, decider, notifier, dispatcher, collectors, follow),
             "quarantine-feed": quarantine.feed,
             "quarantine-expire": quarantine.expire,
             "set_aside": set_aside,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -34,6 +34,7 @@ ENDINGS: Final = frozenset({".yaml", ".yml", ".json", ".csv"})
 SCENARIOS: Final = "scenarios"
 SCENARIO_ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
 MAX_FILES: Final = 10_000
+UNREADABLE: Final = "cannot be read"
 SECRET_KEYS: Final = frozenset({"password", "token"})
 READING: Final = "reading.json"
 """The text of a revision that says how messages become readings: gateways and `max_ahead`, without any secret; and what
@@ -59,9 +60,19 @@ class Site:
         """The same with other values of some settings."""
         return replace(self, settings=self.settings.model_copy(update=others))
 
+    def with_gateways(self, gateways: tuple[Gateway, ...]) -> Site:
+        """The same with other gateways, which is another revision."""
+        text = _text_of(msgspec.structs.replace(_read(self.texts), gateways=_dumped(gateways)))
+        changed = self.with_settings(gateways=gateways)
+        return replace(changed, texts={**self.texts, READING: text}, revision=digest([self.ruleset.revision, text]))
+
     def filters(self, broker: str) -> list[str]:
         """The MQTT subscriptions on a broker, each once."""
         return filters_of(t for gateway in self.settings.gateways if gateway.broker == broker for t in gateway.topics)
+
+    def largest_payload(self, broker: str) -> int:
+        """The most bytes that any gateway of a broker allows; 0 without one."""
+        return max((each.max_payload for each in self.settings.gateways if each.broker == broker), default=0)
 
     def revision_if_new(self, last: str | None) -> tuple[str, dict[str, str]] | None:
         """Hash and texts, unless `last` is the hash: then nothing changed."""
@@ -102,6 +113,11 @@ def load_site(directory: Path, environ: Mapping[str, str]) -> LoadedSite:
     settings = settled(file, home)
     texts = files | {READING: _reading(settings, zone if ruleset.by_calendar else UTC)}
     return LoadedSite(Site(settings, ruleset, texts, digest([ruleset.revision, texts[READING]])), problems)
+
+
+def rules_unreadable(problems: Sequence[Problem]) -> Problem | None:
+    """What was said of a directory of rules that is not there or cannot be read; an empty one is somebody's choice."""
+    return next((p for p in problems if p.file == RULES and p.message.startswith(UNREADABLE)), None)
 
 
 def configuration_files(directory: Path) -> list[Path]:
@@ -162,8 +178,15 @@ def _read(texts: Mapping[str, str]) -> Reading:
 
 
 def _reading(settings: Settings, zone: Zone) -> str:
-    gateways = [gateway.model_dump(mode="json") for gateway in settings.gateways]
-    return msgspec.json.encode(Reading(gateways, settings.max_ahead, zone), order="deterministic").decode()
+    return _text_of(Reading(_dumped(settings.gateways), settings.max_ahead, zone))
+
+
+def _dumped(gateways: tuple[Gateway, ...]) -> list[dict[str, Any]]:
+    return [gateway.model_dump(mode="json") for gateway in gateways]
+
+
+def _text_of(reading: Reading) -> str:
+    return msgspec.json.encode(reading, order="deterministic").decode()
 
 
 def _site_file(home: Path, environ: Mapping[str, str], problems: list[Problem]) -> tuple[SiteFile | None, Parts | None]:
@@ -207,7 +230,7 @@ def _rule_files(home: Path, problems: list[Problem]) -> dict[str, str]:
     try:
         found = sorted(path for path in (home / RULES).iterdir() if path.suffix in ENDINGS and path.name[0] != ".")
     except OSError as error:
-        problems.append(Problem(RULES, 0, f"cannot be read: {error.strerror}", "put rule files there", "warning"))
+        problems.append(Problem(RULES, 0, f"{UNREADABLE}: {error.strerror}", "put rule files there", "warning"))
         return {}
     if len(found) > MAX_FILES:
         problems.append(Problem(RULES, 0, f"holds more than {MAX_FILES} rule files", "put more rules into a file"))

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from rules.ruleset import RuleSet
 
 
+QUEUES = (
+    "not looked at: what the brokers keep while we are away (mosquitto: 1000 messages unless max_queued_messages "
+    "says more; see docs/mosquitto.md); --connect asks them what a client may know"
+)
+
+
 def load(directory: Path) -> Site:
     """The site, its warnings shown on standard error.
 
@@ -43,6 +49,8 @@ def check_site(directory: Path, *, connect: bool = False) -> int:
     show(problems)
     wrong = len(errors(problems))
     typer.echo(f"{directory}: {counted(wrong, 'error')}, {counted(len(problems) - wrong, 'warning')}", err=True)
+    if not connect and loaded.site is not None and any(not b.embedded for b in loaded.site.settings.brokers.values()):
+        typer.echo(QUEUES, err=True)
     return 1 if wrong else 0
 
 

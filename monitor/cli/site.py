@@ -105,9 +105,9 @@ def reload(site: options.Site) -> None:
     """Let a running monitor read the site's files again.
 
     Rules, assets, gateways, teams and routes follow at once; alarms, timers
-    and learning of rules that did not change go on. If a file has an error,
-    everything stays as it was and this ends with status 1. What needs a
-    restart instead is named. SIGHUP does the same.
+    and learning of rules that did not change go on. Store and web are started
+    anew. If a file has an error, everything stays as it was and this ends with
+    status 1. What needs a restart instead is named. SIGHUP does the same.
 
       andon reload --site plant
     """

@@ -75,8 +75,11 @@ class Decoder:
         self._gateways = tuple(_Gateway(gateway, numeric) for gateway in gateways)
         self._claims: dict[tuple[str, bytes], tuple[_Gateway, Claim] | _Status | Decoded | None] = {}
 
-    def decode(self, broker: str, topic: bytes, payload: bytes, received: Instant) -> Decoded | None:
-        """What one message says; None if it is no telemetry (our own output, the broker's statistics). Never raises."""
+    def decode(self, broker: str, topic: bytes, payload: bytes, received: Instant, cut: int = 0) -> Decoded | None:
+        """What one message says whose payload lacks `cut` bytes; None if it is no telemetry. Never raises.
+
+        No telemetry are our own output and the broker's statistics.
+        """
         try:
             claimed = self._claims[broker, topic]
         except KeyError:
@@ -84,11 +87,11 @@ class Decoder:
         if not isinstance(claimed, tuple):
             return claimed.decode(payload, received) if isinstance(claimed, _Status) else claimed
         gateway, claim = claimed
+        if cut or len(payload) > gateway.max_payload:
+            detail = f"{len(payload) + cut} bytes are more than the gateway's max_payload of {gateway.max_payload}"
+            return _rejected(claim, "too-large", detail)
         if not payload:
             return _rejected(claim, "empty", "an empty payload, as one that clears a retained message")
-        if len(payload) > gateway.max_payload:
-            detail = f"{len(payload)} bytes are more than the gateway's max_payload of {gateway.max_payload}"
-            return _rejected(claim, "too-large", detail)
         return gateway.codec.decode(claim, payload, received)
 
     def decode_again(

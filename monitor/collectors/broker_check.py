@@ -16,9 +16,9 @@ from paho.mqtt.properties import Properties
 
 from monitor import clock
 from monitor.collectors import problems
-from monitor.collectors.client import CONNECT_TIMEOUT_SECONDS, SESSION_EXPIRY_SECONDS
+from monitor.collectors.client import CONNECT_TIMEOUT_SECONDS, SESSION_EXPIRY_SECONDS, PlainSpokenClient
 from monitor.collectors.connection import Address, use_tls
-from monitor.collectors.mqtt import DROPPED
+from monitor.collectors.mqtt import DROPPED, UPTIME
 from monitor.collectors.problems import LinkError, Problem
 from monitor.settings import Broker
 from rules.durations import format_duration
@@ -58,7 +58,8 @@ class _Answers:
 
     @property
     def complete(self) -> bool:
-        return self.refusal is not None or len(self.statistics) == 2
+        """The uptime is asked for last and always said, the counter of drops only within a minute of its change."""
+        return self.refusal is not None or UPTIME in self.statistics
 
 
 def check_broker(broker: Broker) -> Seen:
@@ -77,7 +78,7 @@ def check_broker(broker: Broker) -> Seen:
 
 def _ask(broker: Broker, answers: _Answers) -> None:
     mqtt5 = broker.protocol == "5"
-    client = paho.Client(
+    client = PlainSpokenClient(
         CallbackAPIVersion.VERSION2,
         f"{broker.client_id}-check-{token_hex(4)}",
         clean_session=None if mqtt5 else True,
@@ -98,11 +99,13 @@ def _ask(broker: Broker, answers: _Answers) -> None:
         properties=_session(PacketTypes.CONNECT, SESSION_EXPIRY_SECONDS) if mqtt5 else None,
     )
     end = clock.elapsed() + PATIENCE
-    while not answers.complete and clock.elapsed() < end and client.loop(0.1) == 0:
-        pass
+    lost = False
+    while not (answers.complete or lost) and clock.elapsed() < end:
+        lost = client.loop(0.1) != 0
     client.disconnect(properties=_session(PacketTypes.DISCONNECT, 0) if mqtt5 else None)
     if not answers.connected and answers.refusal is None:
-        answers.refusal = problems.of_error(TimeoutError())
+        error = client.failure or (ConnectionError() if lost else TimeoutError())
+        answers.refusal = problems.of_greeting(error, tls=address.tls)
 
 
 def _session(packet: int, seconds: int) -> Properties:
@@ -118,7 +121,7 @@ def _connected(answers: _Answers) -> Any:
             answers.refusal = problems.of_refusal(code.value, str(code))
             return
         answers.connected, answers.granted = True, properties
-        client.subscribe([(VERSION, 0), (DROPPED, 0)])
+        client.subscribe([(VERSION, 0), (DROPPED, 0), (UPTIME, 0)])
 
     return connected
 
@@ -142,9 +145,9 @@ def _findings(answers: _Answers) -> Iterator[Finding]:
         message = f"the broker forgets us after {format_duration(expiry * SECOND)} away, with all it kept for us"
         yield Finding(message, "let it keep sessions for days (mosquitto: persistent_client_expiration)", "warning")
     dropped = answers.statistics.get(DROPPED)
-    if dropped is None:
+    if UPTIME not in answers.statistics:
         message = "the broker does not say whether it drops messages"
         yield Finding(message, "let this user read $SYS/# (mosquitto), or watch the broker's own metrics", "warning")
-    elif dropped != "0":
+    elif dropped not in {None, "0"}:
         message = f"the broker has dropped {dropped} messages since it started, of whatever client"
         yield Finding(message, "raise max_queued_messages and max_queued_bytes", "warning")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from paho.mqtt import MQTTException
@@ -40,10 +41,43 @@ RETAINED_IF_NEW: Final = 1
 RETAINED_ALWAYS: Final = 0
 
 
-class ReceivingClient(paho.Client):
-    """Hands every PUBLISH to `on_publish` and acknowledges none of them; one connection long."""
+class PlainSpokenClient(paho.Client):
+    """Keeps in `failure` what the socket raised; where a write fails, rather what the broker had said before it left.
 
-    def __init__(self, client_id: str, *, mqtt5: bool, on_publish: Callable[[Publish], None]) -> None:
+    A client certificate is judged after the handshake (TLS 1.3): then the reason waits to be read while we still write.
+    """
+
+    failure: Exception | None = None
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        try:
+            return super()._sock_recv(bufsize)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            self.failure = error
+            raise
+
+    def _sock_send(self, buf: bytes | bytearray) -> int:
+        try:
+            return super()._sock_send(buf)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            with suppress(OSError):
+                self._sock_recv(READ_BYTES)
+            self.failure = self.failure or error
+            raise
+
+
+class ReceivingClient(PlainSpokenClient):
+    """Hands every PUBLISH to `on_publish` and acknowledges none of them; one connection long.
+
+    Of one with more than `most` bytes only the beginning is kept. No Maximum Packet Size is asked of the broker: a
+    message that mosquitto (seen in 2.0.11) then leaves out keeps its place among those in flight for ever.
+    """
+
+    def __init__(self, client_id: str, *, mqtt5: bool, most: int, on_publish: Callable[[Publish], None]) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
             client_id,
@@ -53,10 +87,9 @@ class ReceivingClient(paho.Client):
             manual_ack=True,
         )
         self.connect_timeout = CONNECT_TIMEOUT_SECONDS
-        self.failure: Exception | None = None
         self._mqtt5 = mqtt5
         self._on_publish_packet = on_publish
-        self._stream = PacketStream()
+        self._stream = PacketStream(most)
 
     def open(self, host: str, port: int, keepalive: int) -> None:
         """Connect and send CONNECT for a session that outlives the connection. Blocks; raises OSError or ValueError."""
@@ -81,6 +114,10 @@ class ReceivingClient(paho.Client):
             at_least, at_most = ((name, AT_LEAST_ONCE) for name in filters), ((n, AT_MOST_ONCE) for n in statistics)
             self.subscribe([*at_least, *at_most])
 
+    def take_whole(self, most: int) -> None:
+        """From the next packet on, keep so many bytes."""
+        self._stream.most = most
+
     def send(self, packets: bytes | bytearray) -> bool:
         """Write ready-made packets; False if the connection is gone. What the socket does not take follows later."""
         if self._sock is None:
@@ -99,8 +136,7 @@ class ReceivingClient(paho.Client):
                 data = self._sock_recv(READ_BYTES)
             except BlockingIOError:
                 return MQTTErrorCode.MQTT_ERR_AGAIN
-            except OSError as error:
-                self.failure = error
+            except OSError:
                 return MQTTErrorCode.MQTT_ERR_CONN_LOST
             if not data:
                 return MQTTErrorCode.MQTT_ERR_CONN_LOST
@@ -111,9 +147,9 @@ class ReceivingClient(paho.Client):
 
     def _handle_packets(self, data: bytes) -> MQTTErrorCode:
         try:
-            for head, body in self._stream.feed(data):
+            for head, body, cut in self._stream.feed(data):
                 if head & 0xF0 == PUBLISH:
-                    self._on_publish_packet(decode_publish(head, body, with_properties=self._mqtt5))
+                    self._on_publish_packet(decode_publish(head, body, with_properties=self._mqtt5, cut=cut))
                 elif code := self._handle_other(head, body):
                     return code
         except (MalformedPacketError, MQTTException, struct.error, IndexError) as error:

@@ -47,14 +47,16 @@ class Address:
 class Connection:
     """Opens, reads and ends. All callbacks run on the event loop.
 
-    `on_publish` gets every PUBLISH, `on_accepted` (with: is our session still there?) comes before the first of them,
-    `on_read` follows each reading of the socket, `on_refused` gets the filters that the broker would not subscribe.
+    `on_publish` gets every PUBLISH, of one with more than `most` bytes the beginning; `on_accepted` (with: is our
+    session still there?) comes before the first of them, `on_read` follows each reading of the socket, `on_refused`
+    gets the filters that the broker would not subscribe.
     """
 
     def __init__(
         self,
         broker: Broker,
         *,
+        most: int,
         on_publish: Callable[[Publish], None],
         on_accepted: Callable[[bool], None],
         on_read: Callable[[], None],
@@ -75,7 +77,7 @@ class Connection:
         self._reading = False
         self._abandoned = False
         mqtt5 = broker.protocol == "5" and not broker.embedded
-        self._client = ReceivingClient(broker.client_id, mqtt5=mqtt5, on_publish=on_publish)
+        self._client = ReceivingClient(broker.client_id, mqtt5=mqtt5, most=most, on_publish=on_publish)
         self._client.on_connect = self._connack
         self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._suback
@@ -117,6 +119,10 @@ class Connection:
     def send(self, packets: bytes | bytearray) -> bool:
         """Write acknowledgements; False if the connection has ended."""
         return self._client.send(packets)
+
+    def take_whole(self, most: int) -> None:
+        """From the next packet on, keep so many bytes."""
+        self._client.take_whole(most)
 
     def pause(self) -> None:
         """Leave what arrives in the socket: the broker then keeps it."""
@@ -221,7 +227,9 @@ class Connection:
             self._end(problems.of_disconnect(code.value, str(code)))
         else:
             silent = code.value == KEEPALIVE_TIMEOUT
-            self._end(problems.of_error(self._client.failure or (TimeoutError() if silent else ConnectionError())))
+            error = self._client.failure or (TimeoutError() if silent else ConnectionError())
+            greeting = self.address.tls and not self._accepted.done()
+            self._end(problems.of_greeting(error, tls=greeting))
 
     def _end(self, problem: problems.Problem) -> None:
         if not self._ended.done():

@@ -6,15 +6,15 @@ import asyncio
 import random
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
 from monitor import clock, telemetry
 from monitor.collectors.acks import Batch, Intake, Redelivery
 from monitor.collectors.connection import Address, Connection
-from monitor.collectors.packets import ACKNOWLEDGEMENT, Publish
-from monitor.collectors.problems import LinkError, Problem
+from monitor.collectors.packets import ACKNOWLEDGEMENT, Publish, most_bytes
+from monitor.collectors.problems import LinkError, Problem, same_cause
 from monitor.collectors.reconnect import CONNECTED, STEADY_AFTER, LinkEvent, Reconnect
 from monitor.journal.entries import Message
 from monitor.settings import Broker
@@ -22,11 +22,21 @@ from monitor.settings import Broker
 HELD: Final = Problem("there is no room for what it sends", "free space on the disk of data_dir")
 STATISTICS: Final = b"$SYS/"
 DROPPED: Final = "$SYS/broker/publish/messages/dropped"
-"""mosquitto's counter of messages that it could not queue; brokers that have no such topic never publish it."""
-NUMBER: Final = re.compile(rb"[0-9]{1,18}")
+"""mosquitto's counter of messages that it could not queue, said again only when it changes; a retained one expires."""
+UPTIME: Final = "$SYS/broker/uptime"
+"""For how long mosquitto has run, said every `sys_interval`: who hears this and no counter knows of no drop."""
+NUMBER: Final = re.compile(rb"([0-9]{1,18})(?: seconds)?")
 FORGOTTEN: Final = "the broker has forgotten our session: what it held while we were away is lost"
 
 log = structlog.get_logger()
+
+
+class Statistic(NamedTuple):
+    """A figure that a broker tells of itself; `kept` if it had said so before we asked, else it says so now."""
+
+    topic: str
+    figure: int
+    kept: bool
 
 
 class Collector:
@@ -36,7 +46,8 @@ class Collector:
     be durable, for it is acknowledged then. `on_link` is called when the link is up and when it is lost (at the start:
     when it cannot be made), never twice with the same value. `known` are the last `REDELIVERY_WINDOW` messages
     of this broker with QoS 1 or 2 in the journal, oldest first. `former_filters` are unsubscribed if not in `filters`.
-    `on_dropped` gets how many messages the broker says it has dropped since it started, of whomever.
+    Of a payload larger than `largest_payload` (at least `TAKEN_WHOLE`) only the beginning is handed over.
+    `on_statistic` gets how long the broker has run and how many messages it says it has dropped since, of whomever.
     """
 
     def __init__(
@@ -48,21 +59,23 @@ class Collector:
         stamper: clock.Stamper,
         commit: Callable[[list[Message]], Awaitable[object]],
         on_link: Callable[[bool], Awaitable[object] | None],
-        on_dropped: Callable[[int], None] | None = None,
+        on_statistic: Callable[[Statistic], None] | None = None,
         former_filters: Iterable[str] = (),
         known: Iterable[Message] = (),
+        largest_payload: int = 0,
     ) -> None:
         self._broker = broker
         self._name = name
         self._filters = tuple(dict.fromkeys(filters))
+        self._most = most_bytes(largest_payload)
         self._former = _without(former_filters, self._filters)
         self._held: tuple[str, ...] = ()
         self._subscribing = asyncio.Lock()
         self._stamp = stamper
         self._commit = commit
         self._on_link = on_link
-        self._on_dropped = on_dropped
-        self._statistics = () if on_dropped is None or broker.embedded else (DROPPED,)
+        self._on_statistic = on_statistic
+        self._statistics = () if on_statistic is None or broker.embedded else (UPTIME, DROPPED)
         self._intake = Intake(Redelivery(known))
         self._reconnect = Reconnect(random.random)
         self._log = log.bind(broker=name, address=str(Address(broker)))
@@ -98,13 +111,16 @@ class Collector:
         finally:
             await self._finish(committing, linking)
 
-    async def resubscribe(self, filters: Sequence[str]) -> None:
+    async def resubscribe(self, filters: Sequence[str], largest_payload: int = 0) -> None:
         """Take these topics from now on, on the same session; those no longer named are unsubscribed.
 
         Returns when the broker has answered, or at once when it is away: then it hears of it on the next connection.
         """
         self._former = _without((*self._former, *self._filters), filters)
         self._filters = tuple(dict.fromkeys(filters))
+        self._most = most_bytes(largest_payload)
+        if self._connection is not None:
+            self._connection.take_whole(self._most)
         if self._connection is not None and self._reconnect.state in CONNECTED:
             try:
                 await self._subscribe(self._connection)
@@ -182,6 +198,7 @@ class Collector:
         """One connection from start to end; returns why it ended or could not be made."""
         connection = Connection(
             self._broker,
+            most=self._most,
             on_publish=self._publish,
             on_accepted=self._accept,
             on_read=self._wake,
@@ -232,8 +249,9 @@ class Collector:
 
     def _hear_statistics(self, publish: Publish) -> None:
         """What the broker says of itself is no telemetry."""
-        if self._on_dropped is not None and publish.topic == DROPPED.encode() and NUMBER.fullmatch(publish.payload):
-            self._on_dropped(int(publish.payload))
+        topic = publish.topic.decode(errors="replace")
+        if self._on_statistic is not None and topic in self._statistics and (n := NUMBER.fullmatch(publish.payload)):
+            self._on_statistic(Statistic(topic, int(n[1]), publish.retain))
 
     def _wake(self) -> None:
         self._arrived.set()
@@ -248,7 +266,7 @@ class Collector:
 
     def _report(self, problem: Problem, *, was_up: bool) -> None:
         """One line for each new problem, not for each attempt."""
-        if problem != self._reported:
+        if not same_cause(problem, self._reported):
             self._reported = problem
             about = {"problem": problem.what, "mend": problem.mend}
             self._log.warning("mqtt_connection_lost" if was_up else "mqtt_connection_failed", **about)

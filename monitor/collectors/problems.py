@@ -51,6 +51,7 @@ CERTIFICATE: Final = "set `tls: {ca}` to the CA that signed it, and name the hos
 HANDSHAKE: Final = (
     "check that the port speaks TLS, and whether the broker asks for a client certificate (`tls: {cert, key}`)"
 )
+UNSAID: Final = Problem("the broker ended the connection after the TLS handshake without a word", HANDSHAKE)
 CUT: Final = (
     "look into the broker's own log; check that no other client has our `client_id`, "
     "and that the port speaks what `url` says (`mqtts` is TLS)"
@@ -79,6 +80,16 @@ def of_error(error: Exception) -> Problem:
             )
             return Problem(f"{what} ({detail})" if isinstance(detail, str) else what, mend)
     return Problem(f"{type(error).__name__} while connecting", "check host and port in `url`")
+
+
+def of_greeting(error: Exception, *, tls: bool) -> Problem:
+    """The problem of a connection that ended before the broker answered CONNECT."""
+    return UNSAID if tls and isinstance(error, (ConnectionError, ssl.SSLEOFError)) else of_error(error)
+
+
+def same_cause(problem: Problem, before: Problem | None) -> bool:
+    """Whether it says nothing that was not said: of what TLS stopped, an attempt may learn the reason or not."""
+    return problem == before or (problem == UNSAID and before is not None and before.mend == UNSAID.mend)
 
 
 def of_refusal(code: int, name: str) -> Problem:

@@ -103,6 +103,10 @@ class Ledger:
         self._position = self._offset(NEXT)
         self._holding = bool(self._read(_position_of(HELD)))
 
+    def give_room(self, room: Room) -> None:
+        """From the next commit on, quarantine has so much."""
+        self._quarantine.room = room
+
     def close(self) -> None:
         """Let go of the file; nothing is pending."""
         self._connection.close()

@@ -50,7 +50,8 @@ ROOM: Final = Room()
 class QuarantineRow:
     """A delivery that could not be read: where it stands in the journal, whose it was, and why.
 
-    `partly` means that the rest of the message was read and only `metric` was not.
+    `partly` means that the rest of the message was read and only `metric` was not. Of the payload as it was delivered,
+    `cut` bytes were not kept anywhere.
     """
 
     offset: Offset
@@ -65,6 +66,7 @@ class QuarantineRow:
     asset: str = ""
     metric: str = ""
     partly: bool = False
+    cut: int = 0
 
 
 class Fed(NamedTuple):
@@ -93,6 +95,7 @@ def rows_of(offset: Offset, message: Message | FedEntry, decoded: Decoded) -> tu
             broker=message.broker,
             asset=reject.asset or "",
             metric=reject.metric or "",
+            cut=message.cut if isinstance(message, Message) else 0,
             partly=reject.metric is not None and bool(decoded.observations or before),
         )
         for ordinal, reject in enumerate(decoded.rejects)
@@ -100,10 +103,13 @@ def rows_of(offset: Offset, message: Message | FedEntry, decoded: Decoded) -> tu
 
 
 class QuarantineTable:
-    """What is done to the table; every method runs within the transaction of the connection that it is given."""
+    """What is done to the table; every method runs within the transaction of the connection that it is given.
+
+    `room` may be changed.
+    """
 
     def __init__(self, insert: Callable[[Table], Insert], room: Room = ROOM) -> None:
-        self._room = room
+        self.room = room
         self._reject = insert(quarantine).on_conflict_do_nothing(index_elements=["offset", "ordinal"])
         count = insert(quarantine_counts)
         added = {
@@ -145,8 +151,8 @@ class QuarantineTable:
 
     def _admitted(self, rows: Sequence[QuarantineRow]) -> tuple[list[QuarantineRow], Sequence[QuarantineRow]]:
         """The newest that one transaction can take, oldest first; and the others."""
-        size, first, most = 0, len(rows), min(STEP_BYTES, self._room.size)
-        while first and len(rows) - first < self._room.rows:
+        size, first, most = 0, len(rows), min(STEP_BYTES, self.room.size)
+        while first and len(rows) - first < self.room.rows:
             size += _bytes(rows[first - 1])
             if size > most:
                 break
@@ -165,7 +171,7 @@ class QuarantineTable:
         rows, size = connection.execute(totals).one()
         if not rows:
             return 0, 0
-        return max(0, int(rows) - self._room.rows), max(0, int(size) - self._room.size)
+        return max(0, int(rows) - self.room.rows), max(0, int(size) - self.room.size)
 
     def _insert(self, connection: Connection, rows: Sequence[QuarantineRow]) -> None:
         if rows:
@@ -235,6 +241,6 @@ def _values(row: QuarantineRow) -> dict[str, Any]:
         "asset": row.asset,
         "metric": row.metric,
         "partly": row.partly,
-        "size": len(row.payload),
+        "size": len(row.payload) + row.cut,
         "kept": _bytes(row),
     }

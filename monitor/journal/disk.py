@@ -42,10 +42,14 @@ class Reserve:
 
     def __init__(self, directory: Path, size: int) -> None:
         self._path = directory / RESERVE_FILE
+        self._useless = not hasattr(os, "posix_fallocate")
+        self.resize(size)
+
+    def resize(self, size: int) -> None:
+        """Be so many bytes, the next time that it settles."""
         self._part = size // PARTS
         self._most = size - self._part
         self._grain = self._part // PARTS
-        self._useless = not hasattr(os, "posix_fallocate")
 
     def settle(self, *, failing: bool = False) -> None:
         """Take or give back room; a part more of it while writes are `failing`, for a quota shows itself only so."""

@@ -17,7 +17,7 @@ Offset: TypeAlias = int
 
 
 class Message(msgspec.Struct, frozen=True, gc=False, tag="m", array_like=True):
-    """A PUBLISH as the broker delivered it."""
+    """A PUBLISH as the broker delivered it; of too large a payload `cut` bytes are missing at its end."""
 
     received: Instant
     broker: str
@@ -29,6 +29,7 @@ class Message(msgspec.Struct, frozen=True, gc=False, tag="m", array_like=True):
     mid: int
     content_type: str | None = None
     user_properties: tuple[tuple[str, str], ...] = ()
+    cut: int = 0
 
 
 class FedEntry(msgspec.Struct, frozen=True, gc=False, tag="f", array_like=True):

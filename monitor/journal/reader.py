@@ -22,6 +22,9 @@ from monitor.journal.segments import (
     segment_path,
 )
 
+MOST_BYTES: Final = 32 * 1024**2
+"""Once so much was read, `read` gives what it has: large messages must not fill the memory by their number."""
+
 BATCHES_FROM: Final = {
     version: f"""
     SELECT first, count, body, {checksum} FROM batch
@@ -63,7 +66,8 @@ class JournalReader:
         return self._segment
 
     def read(self, limit: int) -> list[tuple[Offset, Entry]]:
-        """The next entries, at most `limit`, each with its offset; fewer at the end of a segment or of the journal.
+        """The next entries, at most `limit`, each with its offset; fewer at the end of a segment or of the journal,
+        or where they are large.
 
         Where what should come next was deleted or lost it raises JournalGap, once, and goes on behind the gap at the
         next call. Raises JournalError (JournalDamagedError) if a segment cannot be read; nothing is skipped by it, and
@@ -160,9 +164,12 @@ class JournalReader:
     def _batches(self) -> Generator[tuple[Offset, list[Entry]]]:
         assert self._connection is not None
         path = segment_path(self.directory, self._segment)
+        size = 0
         with readable_errors(path), closing(self._connection.cursor()) as cursor:
             for first, count, body, proof in cursor.execute(BATCHES_FROM[self._format], {"position": self._expected}):
                 yield first, decode_batch(first, count, body, proof, path)
+                if (size := size + len(body)) >= MOST_BYTES:
+                    return
 
 
 def journal_end(directory: Path) -> Offset:

@@ -301,7 +301,7 @@ class Decider:
         return msgspec.structs.replace(msgspec.json.decode(entry.body, type=Command), received=entry.received)
 
     def _message(self, offset: Offset, message: Message) -> None:
-        decoded = self._decoder.decode(message.broker, message.topic, message.payload, message.received)
+        decoded = self._decoder.decode(message.broker, message.topic, message.payload, message.received, message.cut)
         if decoded is None:
             return
         if decoded.link is not None:

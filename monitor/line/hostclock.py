@@ -21,13 +21,16 @@ log = structlog.get_logger()
 
 
 class HostClock:
-    """Follows steps forward, waits out steps back, and tells of both as `system.host-clock`."""
+    """Follows steps forward, waits out steps back, and tells of both as `system.host-clock`.
+
+    The alarm says the last step: it ends and is raised anew with each. What was raised before a restart ends after it.
+    """
 
     def __init__(self, intake: Intake, *, calm: Duration = CALM) -> None:
         self._intake = intake
         self._calm = calm
         self._behind = False
-        self._told_until: Instant | None = None
+        self._told_until: Instant | None = clock.elapsed() + calm
 
     async def run(self) -> None:
         """For ever."""
@@ -53,4 +56,5 @@ class HostClock:
         log.warning("host_clock_stepped", way=way, seconds=clock.seconds(step))
         telemetry.TIME_ODDITIES.labels(f"host_stepped_{way}").inc()
         self._told_until = clock.elapsed() + self._calm
-        await self._intake.fault(HOST_CLOCK, None, True, text)
+        for active in (False, True):
+            await self._intake.fault(HOST_CLOCK, None, active, text)

@@ -41,7 +41,8 @@ class Intake:
     `pressed` is when a broker last had more for us than a batch holds, by the steady clock.
 
     Where there is no room for messages, `when_full` says what becomes of them: `decide` leaves them in `unkept` under
-    the offset of the entry that stands for them, until they are decided on; `hold` leaves them to the broker.
+    the offset of the entry that stands for them, until they are decided on; `hold` leaves them to the broker. It may be
+    changed.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Intake:
         self._writer = writer
         self._stamp = stamp
         self._room = room
-        self._when_full = when_full
+        self.when_full = when_full
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._turn = asyncio.Lock()
         self._mending = asyncio.Lock()
@@ -94,10 +95,10 @@ class Intake:
         if len(messages) >= BATCH_MESSAGES:
             self.pressed = clock.elapsed()
         while not await self._kept(messages):
-            if self._when_full == "decide":
+            if self.when_full == "decide":
                 await self._decided(messages)
                 return
-            await self._room.wait()
+            await self._room.pause()
 
     async def link(self, broker: str, up: bool) -> None:
         """A broker connection came or went."""

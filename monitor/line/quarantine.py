@@ -66,6 +66,10 @@ class QuarantineDesk:
         self._feeding = asyncio.Lock()
         self._fed_until: Offset = intake.head
 
+    def replace(self, settings: Settings) -> None:
+        """From now on it is kept for so long."""
+        self._keep = settings.quarantine.keep
+
     async def feed(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Decide on messages again: `{read, again: {reason: n}, cut}` in messages, counted once it is durable.
 

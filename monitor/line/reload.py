@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -26,24 +26,30 @@ from monitor.journal.segments import JournalGap
 from monitor.line.decider import Decider
 from monitor.line.intake import Intake
 from monitor.settings import Settings
-from monitor.site import Site, gateways_from_texts, load_site
+from monitor.site import Site, gateways_from_texts, load_site, rules_unreadable
 from rules.events import SECOND, Duration
 from rules.problems import errors
 
-FIXED: Final = ("site", "data_dir", "brokers", "web")
-"""Keys that a running monitor cannot change; of `store` all but `keep`."""
+FIXED: Final[dict[str, tuple[str, ...]]] = {"site": (), "data_dir": (), "brokers": ("gateways",)}
+"""Keys that a running monitor cannot change, each with the keys that wait with it: a gateway names its broker."""
 FOLLOWERS: Final = ("store", "web")
-"""Processes that read the configuration when they start: others take their place."""
+"""Processes that read the configuration when they start: others take their place. They use no fixed key but by what
+the line says, so that all three always work by the same values."""
 REMEMBERED: Final = 50
 """Revisions whose topics are unsubscribed at a start."""
 PATIENCE: Final[Duration] = 5 * SECOND
 """How long a reload waits until the line decides by the new rules; with a backlog they come into force later."""
 
+UNCHANGED: Final = "the configuration stays as it was:"
+
 log = structlog.get_logger()
 
 
 class Reload:
-    """Answers `reload` with `{revision, changed, restart_for, replace}`; no problem of the files disturbs anything."""
+    """Answers `reload` with `{revision, changed, restart_for, replace}`; no problem of the files disturbs anything.
+
+    `follow` is called with the settings that are in force from then on.
+    """
 
     def __init__(
         self,
@@ -53,6 +59,7 @@ class Reload:
         notifier: Notifier,
         dispatcher: Dispatcher,
         collectors: Mapping[str, Collector],
+        follow: Callable[[Settings], None],
     ) -> None:
         self._site = site
         self._intake = intake
@@ -60,6 +67,7 @@ class Reload:
         self._notifier = notifier
         self._dispatcher = dispatcher
         self._collectors = collectors
+        self._follow_settings = follow
         self._alone = asyncio.Lock()
 
     async def __call__(self, _: dict[str, Any]) -> dict[str, Any]:
@@ -72,18 +80,17 @@ class Reload:
             RefusedError: the files have errors, and which; the line goes on as before.
         """
         async with self._alone:
-            site = await self._read()
+            written = await self._read()
             old = self._site.settings
-            changed = [name for name in type(old).model_fields if getattr(old, name) != getattr(site.settings, name)]
-            fixed = [name for name in changed if _is_fixed(name, old, site.settings)]
-            changed += ["rules"] if site.ruleset.revision != self._site.ruleset.revision else []
+            changed = [name for name in type(old).model_fields if getattr(old, name) != getattr(written.settings, name)]
+            fixed = held_back(changed)
+            changed += ["rules"] if written.ruleset.revision != self._site.ruleset.revision else []
+            site = in_force(self._site, written, fixed)
             await self._follow(site)
-            replaced = [] if fixed or not changed else list(FOLLOWERS)
+            replaced = list(FOLLOWERS) if set(changed) - set(fixed) else []
             log.info("configuration_reloaded", changed=changed, revision=site.revision)
             if fixed:
-                log.warning(
-                    "restart_needed", keys=fixed, hint="these keys keep their old values until `andon run` anew"
-                )
+                log.warning("restart_needed", keys=fixed, hint="these keys keep their old values until a restart")
             return {"revision": site.revision, "changed": changed, "restart_for": fixed, "replace": replaced}
 
     async def _read(self) -> Site:
@@ -92,7 +99,9 @@ class Reload:
             say = log.error if problem.severity == "error" else log.warning
             say("misconfigured" if site is None else "configuration_doubtful", problem=str(problem))
         if site is None:
-            raise RefusedError("\n".join(["the configuration stays as it was:", *map(str, errors(problems))]))
+            raise RefusedError("\n".join([UNCHANGED, *map(str, errors(problems))]))
+        if self._site.ruleset.rules and not site.ruleset.rules and (gone := rules_unreadable(problems)) is not None:
+            raise RefusedError(f"{UNCHANGED}\n{gone}; all rules would go")
         return site
 
     async def _follow(self, site: Site) -> None:
@@ -100,12 +109,13 @@ class Reload:
         after = await asyncio.to_thread(open_channels, site.settings.notify)
         self._dispatcher.replace({**before, **after})
         self._notifier.replace(site.settings.notify, ZoneInfo(site.settings.timezone))
+        self._follow_settings(site.settings)
         if site.revision != self._site.revision:
             await self._decide_by(site)
         for name, collector in self._collectors.items():
-            await collector.resubscribe(site.filters(name))
+            await collector.resubscribe(site.filters(name), site.largest_payload(name))
         self._dispatcher.replace(after)
-        self._site = _running(self._site, site)
+        self._site = site
 
     async def _decide_by(self, site: Site) -> None:
         """The rules come into force at one place of the journal, before any message of a topic they add."""
@@ -116,17 +126,16 @@ class Reload:
             await asyncio.sleep(0.01)
 
 
-def _is_fixed(name: str, old: Settings, new: Settings) -> bool:
-    if name == "store":
-        return old.store != new.store.model_copy(update={"keep": old.store.keep})
-    return name in FIXED
+def held_back(changed: Collection[str]) -> list[str]:
+    """Of the keys that changed, those that wait for a restart."""
+    waiting = {name for fixed in FIXED if fixed in changed for name in (fixed, *FIXED[fixed])}
+    return [name for name in changed if name in waiting]
 
 
-def _running(old: Site, new: Site) -> Site:
-    """What is in force: the new site with what cannot change as it was."""
-    kept = {name: getattr(old.settings, name) for name in FIXED}
-    store = old.settings.store.model_copy(update={"keep": new.settings.store.keep})
-    return new.with_settings(**kept, store=store)
+def in_force(old: Site, new: Site, fixed: Collection[str]) -> Site:
+    """The new site with what waits for a restart as it was: subscriptions, too, if a broker changed."""
+    site = new.with_gateways(old.settings.gateways) if "gateways" in fixed else new
+    return site.with_settings(**{name: getattr(old.settings, name) for name in fixed})
 
 
 def newest_revision(ledger: Ledger, reader: Callable[[Offset], JournalReader]) -> str | None:

@@ -28,13 +28,21 @@ class Retention:
         self._decider = decider
         self._settings = settings
 
+    def replace(self, settings: Settings) -> None:
+        """From now on so much is kept, and by this store's progress."""
+        self._settings = settings
+
     async def run(self) -> None:
         """For ever."""
-        kept = self._settings.journal
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            before = 0 if kept.keep is None else clock.now() - kept.keep
-            await self._intake.prune(kept.max_size, await self._needed(), before)
+            await self.prune()
+
+    async def prune(self) -> int:
+        """Delete what is beyond the budget or too old, and not needed; how many segments went."""
+        kept = self._settings.journal
+        before = 0 if kept.keep is None else clock.now() - kept.keep
+        return await self._intake.prune(kept.max_size, await self._needed(), before)
 
     async def make_room(self) -> int:
         """Delete all that is not needed; how many segments went."""

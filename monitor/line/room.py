@@ -26,13 +26,16 @@ log = structlog.get_logger()
 
 
 class Room:
-    """`full` holds from the first sign of too little room until there is enough; `why` says it in words."""
+    """`full` holds from the first sign of too little room until there is enough; `why` says it in words.
+
+    `reserve` bytes of the disk are not for readings; it may be changed.
+    """
 
     def __init__(self, directory: Path, reserve: int, free: Callable[[Path], int] = free_bytes) -> None:
         self.full = False
         self.why = ""
         self._directory = directory
-        self._reserve = reserve
+        self.reserve = reserve
         self._free = free
         self._failed: Duration | None = None
         self._closed = False
@@ -51,11 +54,11 @@ class Room:
         """Whether it is full now; wakes who waits for room."""
         free = self.free()
         telemetry.JOURNAL_FREE.set(free)
-        wanted = self._reserve * (1 + MARGIN * self.full)
+        wanted = self.reserve * (1 + MARGIN * self.full)
         if free < wanted:
             self._failed = None
             self._turn(
-                True, f"{_shown(free)} are free on the disk of {self._directory}, {_shown(self._reserve)} are kept"
+                True, f"{_shown(free)} are free on the disk of {self._directory}, {_shown(self.reserve)} are kept"
             )
         elif self._failed is None or clock.elapsed() - self._failed >= RETRY_AFTER:
             self._failed = None
@@ -66,11 +69,6 @@ class Room:
         """A write failed for want of room."""
         self._failed = clock.elapsed()
         self._turn(True, error)
-
-    async def wait(self) -> None:
-        """Until there is room; cancelled by `close`."""
-        if self.full:
-            await self._pending()
 
     async def pause(self) -> None:
         """A moment, or until there is room; cancelled by `close`."""

@@ -72,6 +72,12 @@ class JournalWatch:
             await self._look_at_files()
             await asyncio.sleep(LOOK_EVERY)
 
+    def replace(self, when_full: Literal["decide", "hold"]) -> None:
+        """From now on this is done where there is no room."""
+        if when_full != self._when_full:
+            self._when_full = when_full
+            self._hold(bool(self._told) and when_full == "hold")
+
     def health(self) -> dict[str, Any]:
         """What `/health` says of the journal."""
         report = self.report

@@ -144,7 +144,7 @@ class StoreWriter:
                 entry.broker, entry.topic, entry.payload, entry.first, entry.metrics
             )
         elif isinstance(entry, Message):
-            decoded = self._decoder.decode(entry.broker, entry.topic, entry.payload, entry.received)
+            decoded = self._decoder.decode(entry.broker, entry.topic, entry.payload, entry.received, entry.cut)
         else:
             return []
         return self._judged(decoded.observations, again=isinstance(entry, FedEntry)) if decoded else []

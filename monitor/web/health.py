@@ -111,8 +111,8 @@ class Examiner:
 
 
 def judged(found: Vitals, brokers: Mapping[str, object]) -> Iterator[tuple[str, Verdict]]:
-    """Each hop and what is to be said of it."""
-    for broker in brokers:
+    """Each hop and what is to be said of it; `brokers` are those of the files, the line knows which it has."""
+    for broker in _of(found.line or {}, "waiting") or brokers:
         yield f"collect:{broker}", _collect(found, broker)
     yield "journal", _journal(found)
     yield "decide", _decide(found)

@@ -80,9 +80,9 @@ def _is_api(path: str) -> bool:
     return path == "/api/v1" or path.startswith("/api/v1/")
 
 
-def build_api(settings: Settings, examiner: Examiner) -> FastAPI:
+def build_api(examiner: Examiner) -> FastAPI:
     """The routes alone."""
-    api = FastAPI(title="Andon", summary=f"The monitor of {settings.site}", docs_url=None, redoc_url=None)
+    api = FastAPI(title="Andon", summary="What this monitor knows", docs_url=None, redoc_url=None)
 
     @api.get("/health", responses={503: {"model": Health, "description": "A hop is ill."}})
     async def health(response: Response) -> Health:
@@ -103,7 +103,7 @@ def build_api(settings: Settings, examiner: Examiner) -> FastAPI:
 
 def create_app(settings: Settings, examiner: Examiner | None = None) -> ASGIApp:
     """The whole application: routes behind the guards."""
-    return SecurityHeaders(KnownWriters(build_api(settings, examiner or Examiner(settings))))
+    return SecurityHeaders(KnownWriters(build_api(examiner or Examiner(settings))))
 
 
 def listen(host: str, port: int) -> socket.socket:

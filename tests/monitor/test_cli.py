@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -193,6 +194,16 @@ def test_check_accepts_a_sound_site(site: Path) -> None:
     done = andon("check", "--site", site)
     assert done.exit_code == 0, done.output
     assert "0 errors" in done.stderr
+
+
+def test_check_names_the_queue_of_a_broker_that_it_did_not_ask(site: Path) -> None:
+    done = andon("check", "--site", site)
+    last = done.stderr.splitlines()[-1]
+    assert ("max_queued_messages" in last, "--connect" in last) == (True, True)
+    assert "max_queued_messages" not in done.stdout
+    file = site / "andon.yaml"
+    file.write_text(re.sub(r"^broker: .*$", "broker: {embedded: true}", file.read_text(), flags=re.MULTILINE))
+    assert "max_queued_messages" not in andon("check", "--site", site).stderr
 
 
 def test_check_shows_warnings_and_is_still_content(site: Path) -> None:

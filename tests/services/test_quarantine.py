@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.database.quarantined import QuarantineReader
+from monitor.database.quarantined import QuarantineReader, Wanted
 from monitor.errors import AndonError
 from monitor.journal.entries import FedEntry
 from monitor.journal.reader import JournalReader
@@ -93,3 +93,31 @@ def test_each_message_is_read_once_though_the_monitor_is_killed_meanwhile(
         assert sorted(point.value for point in store.read(metric="seq")) == list(range(MESSAGES))
     told = [(t.event, t.value) for t in site.transitions() if t.rule == "hot"]
     assert told == [("raised", 80.0), ("cleared", 0.0)] * (MESSAGES // 500)
+
+
+HUGE = 150_000_000
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_huge_message_costs_little_memory_and_holds_up_nothing(
+    tmp_path: Path, start_mosquitto: Callable[..., Mosquitto], protocol: str
+) -> None:
+    broker = start_mosquitto(inflight=2000)
+    with RunningSite(tmp_path / "site", f'{{url: "{broker.url}", protocol: "{protocol}"}}', RULES, GATEWAY) as site:
+        site.start()
+        until(lambda: "mqtt_subscribed" in site.log, 60, "the subscription")
+        before = peak_memory(site)
+        publish(broker.port, [("plant/a", b'{"n": 1}'), ("plant/m", bytes(HUGE)), ("plant/m", b'{"n": 2}')])
+        until(lambda: kept(site) == 1, 30, "quarantine")
+        until(site.settled, 60, "what came behind it")
+        assert peak_memory(site) - before < HUGE // 3
+        with closing(QuarantineReader(site.data / "alarms.db")) as reader:
+            (found,) = reader.find(Wanted())
+        assert (found.reason, found.size) == ("too-large", HUGE)
+        assert site.stored() == 2
+
+
+def peak_memory(site: RunningSite) -> int:
+    """Bytes that the line has used at most."""
+    status = Path(f"/proc/{site.child('line')}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -15,10 +15,11 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from monitor.errors import AndonError
+from monitor.journal.disk import RESERVE_FILE
 from monitor.linesocket import ask
 from monitor.stores.embedded import EmbeddedStore
 from tests.monitor.alerting.hook import webhook
-from tests.services.mosquitto import Mosquitto
+from tests.services.mosquitto import Mosquitto, free_port
 from tests.services.running import RunningSite, until
 
 RULES = """version: 1
@@ -170,6 +171,53 @@ def test_a_topic_given_up_while_down_is_unsubscribed_at_the_next_start(
     rewrite(site, "andon.yaml", GATEWAY, SECOND_GATEWAY)
     site.start()
     until(lambda: "Received UNSUBSCRIBE from andon" in broker.log, 60, "the old topic to be unsubscribed")
+
+
+def test_a_broker_that_is_renamed_keeps_its_subscriptions_until_the_restart(
+    site: RunningSite, broker: Mosquitto, publish: Publisher
+) -> None:
+    publish("plant/l/m/level", 1)
+    rewrite(site, "andon.yaml", f'broker: {{url: "{broker.url}"}}', f'brokers: {{north: {{url: "{broker.url}"}}}}')
+    rewrite(site, "andon.yaml", GATEWAY, GATEWAY.replace("name: g", "name: g, broker: north"))
+    done = reload(site)
+    assert "needs a restart: brokers, gateways" in done.stderr
+    for value in range(2, 20):
+        publish("plant/l/m/level", value)
+    until(lambda: stored(site, "l/m") == [*range(1, 20)], 30, "what came while the restart was pending")
+    assert "Received UNSUBSCRIBE from andon" not in broker.log
+    site.stop()
+    publish("plant/l/m/level", 20)
+    site.start()
+    until(lambda: stored(site, "l/m") == [*range(1, 21)], 60, "what came before and after the restart")
+
+
+def test_journal_quarantine_store_and_web_follow_also_while_something_else_waits(site: RunningSite) -> None:
+    reserve = site.data / RESERVE_FILE
+    until(lambda: reserve.exists() and reserve.stat().st_size > 100_000_000, 30, "the reserve")
+    rewrite(site, "andon.yaml", "site: test", "site: other")
+    rewrite(site, "andon.yaml", "data_dir: data", "data_dir: data\njournal: {reserve: 40MB}\nwhen_full: hold")
+    rewrite(site, "andon.yaml", "{type: embedded}", "{type: embedded, keep: {raw: 1d}}")
+    web, site.web = site.web, free_port()
+    rewrite(site, "andon.yaml", str(web), str(site.web))
+    done = reload(site)
+    assert "changed: site, journal, when_full, store, web\nneeds a restart: site\n" in done.stderr
+    until(lambda: reserve.stat().st_size < 40_000_000, 30, "the reserve to be smaller")
+    until(lambda: site.health().get("store", {}).get("status") == "ok", 60, "the web to answer at its new place")
+    assert asyncio.run(ask(site.data, "health"))["journal"]["when_full"] == "hold"
+    replaced = [json.loads(line)["child"] for line in site.log.splitlines() if "process_replaced" in line]
+    assert sorted(replaced) == ["store", "web"]
+
+
+def test_a_directory_of_rules_that_is_gone_changes_nothing_an_empty_one_does(
+    site: RunningSite, publish: Publisher
+) -> None:
+    (site.directory / "rules").rename(site.directory / "elsewhere")
+    done = reload(site)
+    assert (done.returncode, "all rules would go" in done.stderr) == (1, True)
+    publish("plant/l/m/level", 80)
+    until(lambda: told(site, "hot") == [("raised", 80.0)], 30, "the alarm by the rules that stay")
+    (site.directory / "rules").mkdir()
+    assert "changed: rules" in reload(site).stderr
 
 
 def test_other_people_are_told_and_what_needs_a_restart_is_named(site: RunningSite, publish: Publisher) -> None:

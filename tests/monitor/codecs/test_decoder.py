@@ -77,6 +77,11 @@ def test_a_topic_without_usable_names_is_rejected(topic: bytes, reason: str) -> 
 def test_a_payload_beyond_the_gateway_s_limit_is_rejected_unread() -> None:
     small = decoder(gateway(max_payload=10))
     assert reasons(small.decode("main", b"plant/press/force", b"1" * 11, RECEIVED)) == ["too-large"]
+    for kept in (b"1", b""):
+        decoded = small.decode("main", b"plant/press/force", kept, RECEIVED, cut=100 - len(kept))
+        assert reasons(decoded) == ["too-large"]
+        assert decoded is not None
+        assert decoded.rejects[0].detail.startswith("100 bytes are more than")
     assert small.decode("main", b"plant/press/force", b"1" * 10, RECEIVED).observations
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from typer.testing import CliRunner
 
 from monitor.cli import app
+from monitor.collectors import broker_check
 from monitor.collectors.broker_check import check_broker
 from monitor.settings import Broker
 from tests.monitor.collectors.collecting import publish_blocking, site_broker
@@ -21,6 +23,13 @@ def test_a_broker_without_a_fault_is_told_what_no_client_can_see(mosquitto: Mosq
     assert seen.findings == []
     assert seen.note.startswith("mosquitto version")
     assert "max_queued_messages" in seen.note
+
+
+def test_a_broker_that_has_been_silent_about_drops_says_that_there_are_none(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_check, "DROPPED", "$SYS/broker/of/which/nothing/is/kept")
+    assert check_broker(site_broker(mosquitto)).findings == []
 
 
 def test_a_running_monitor_keeps_its_session(mosquitto: Mosquitto) -> None:

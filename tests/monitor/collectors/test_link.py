@@ -12,10 +12,13 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from structlog.testing import capture_logs
 
-from monitor.collectors import connection
+from monitor.collectors import connection, problems
+from monitor.collectors.broker_check import check_broker
+from monitor.collectors.mqtt import Collector
+from monitor.collectors.problems import Problem
 from monitor.settings import Broker
 from tests.monitor.collectors.collecting import Journal, collecting, numbers, publish, site_broker, until
-from tests.services.mosquitto import Mosquitto, free_port
+from tests.services.mosquitto import Certificates, Mosquitto, free_port
 
 SECRET = "hush-hush"
 Lines = list[MutableMapping[str, Any]]
@@ -172,11 +175,41 @@ class TestTls:
     def test_an_unknown_authority_is_not_trusted(self, start_mosquitto: Callable[..., Mosquitto], lines: Lines) -> None:
         assert "not trusted" in problem_of(site_broker(start_mosquitto(tls=True)), lines)
 
-    def test_a_missing_client_certificate(self, start_mosquitto: Callable[..., Mosquitto], lines: Lines) -> None:
+    @pytest.mark.parametrize("strange", [False, True])
+    def test_a_missing_or_wrong_client_certificate_is_one_cause_however_often_it_is_tried(
+        self,
+        start_mosquitto: Callable[..., Mosquitto],
+        tmp_path: Path,
+        lines: Lines,
+        monkeypatch: pytest.MonkeyPatch,
+        strange: bool,
+    ) -> None:
+        monkeypatch.setattr("monitor.collectors.reconnect.LONGEST_DELAY", 0.02)
         mosquitto = start_mosquitto(tls=True, client_certificates=True)
         assert mosquitto.certificates is not None
-        problem_of(site_broker(mosquitto, tls={"ca": mosquitto.certificates.ca}), lines)
-        assert "TLS" in lines[0]["mend"]
+        stranger = Certificates(tmp_path / "stranger")
+        own = {"cert": stranger.client, "key": stranger.client_key} if strange else {}
+        broker = site_broker(mosquitto, tls={"ca": mosquitto.certificates.ca, **own})
+        found: list[Problem] = []
+        reported = Collector._report
+
+        def report(self: Collector, problem: Problem, *, was_up: bool) -> None:
+            found.append(problem)
+            reported(self, problem, was_up=was_up)
+
+        monkeypatch.setattr(Collector, "_report", report)
+
+        async def scenario() -> None:
+            async with collecting(broker, Journal(), up=False):
+                await until(lambda: len(found) >= 20)
+
+        asyncio.run(scenario())
+        assert {problem.mend for problem in found} == {problems.HANDSHAKE}
+        told = [line["problem"] for line in lines if "problem" in line]
+        assert told == list(dict.fromkeys(told))
+        assert len([each for each in told if each != problems.UNSAID.what]) == 1
+        (finding,) = check_broker(broker).findings
+        assert finding.hint == problems.HANDSHAKE
 
     def test_a_port_without_tls(self, mosquitto: Mosquitto, lines: Lines) -> None:
         problem_of(Broker(url=mosquitto.url.replace("mqtt:", "mqtts:")), lines)
@@ -208,3 +241,14 @@ def publish_over_tls(broker: Mosquitto, payloads: list[bytes]) -> None:
         sent.wait_for_publish(20)
     client.disconnect()
     client.loop_stop()
+
+
+def test_what_is_known_of_a_tls_failure_is_not_told_again_with_less() -> None:
+    known = problems.Problem("TLS failed (TLSV13_ALERT_CERTIFICATE_REQUIRED)", problems.HANDSHAKE)
+    refused = problems.of_error(ConnectionRefusedError())
+    assert problems.of_greeting(ConnectionResetError(), tls=True) == problems.UNSAID
+    assert problems.of_greeting(ConnectionResetError(), tls=False).what == "the connection was cut"
+    assert [problems.same_cause(problems.UNSAID, each) for each in (known, problems.UNSAID, refused, None)] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    assert not problems.same_cause(known, problems.UNSAID)

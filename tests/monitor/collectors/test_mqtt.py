@@ -9,7 +9,10 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from monitor import clock
+from monitor.collectors import packets
 from monitor.collectors.acks import BATCH_MESSAGES, WAITING_BATCHES
+from monitor.collectors.mqtt import DROPPED, UPTIME, Collector, Statistic
 from monitor.journal.entries import Message
 from tests.monitor.collectors.collecting import Journal, collecting, numbers, publish, site_broker, until
 from tests.services.mosquitto import Mosquitto
@@ -225,3 +228,74 @@ def test_the_link_is_up_before_anything_that_the_broker_kept(mosquitto: Mosquitt
         return journal.payloads
 
     assert asyncio.run(scenario()) == numbers(500)
+
+
+def test_what_the_broker_tells_of_itself_is_heard_and_is_no_message(start_mosquitto: Callable[..., Mosquitto]) -> None:
+    mosquitto = start_mosquitto(options=("sys_interval 1",))
+    said: list[Statistic] = []
+
+    def of(topic: str, *, kept: bool) -> list[int]:
+        return [each.figure for each in said if (each.topic, each.kept) == (topic, kept)]
+
+    async def scenario() -> Journal:
+        journal = Journal()
+        async with collecting(site_broker(mosquitto), journal, filters=["$SYS/#"], on_statistic=said.append):
+            await until(lambda: len(of(UPTIME, kept=False)) >= 2)
+        async with collecting(site_broker(mosquitto), journal, on_statistic=said.append):
+            await until(lambda: bool(of(DROPPED, kept=True)))
+        return journal
+
+    assert asyncio.run(scenario()).messages == []
+    assert of(UPTIME, kept=False) == sorted(of(UPTIME, kept=False))
+    assert set(of(DROPPED, kept=True)) == {0}
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_of_too_large_a_message_the_beginning_is_kept_and_it_is_acknowledged(
+    mosquitto: Mosquitto, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packets, "TAKEN_WHOLE", 10_000)
+    monkeypatch.setattr(packets, "AROUND", 1_000)
+    monkeypatch.setattr(packets, "BEGINNING", 2_000)
+    broker = site_broker(mosquitto, protocol=protocol)
+
+    async def scenario() -> Journal:
+        journal = Journal()
+        async with collecting(broker, journal):
+            await publish(mosquitto, [b"1", b"x" * 3_000_000, b"2"] * 3)
+            await until(lambda: len(journal.messages) == 9)
+        again = Journal()
+        async with collecting(broker, again):
+            await publish(mosquitto, [b"3"])
+            await until(lambda: len(again.messages) == 1)
+        assert again.payloads == [b"3"]
+        return journal
+
+    journal = asyncio.run(scenario())
+    assert [len(m.payload) + m.cut for m in journal.messages] == [1, 3_000_000, 1] * 3
+    assert max(len(m.payload) for m in journal.messages) <= 2_000
+
+
+def test_how_much_is_taken_whole_follows_the_gateways(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packets, "TAKEN_WHOLE", 100)
+    monkeypatch.setattr(packets, "AROUND", 100)
+    monkeypatch.setattr(packets, "BEGINNING", 50)
+
+    async def scenario() -> Journal:
+        journal = Journal()
+        collector = Collector(
+            site_broker(mosquitto), "main", ["plant/#"], stamper=clock.Stamper(), commit=journal.commit,
+            on_link=journal.on_link, largest_payload=500,
+        )  # fmt: skip
+        task = asyncio.create_task(collector.run())
+        await until(lambda: True in journal.links)
+        await publish(mosquitto, [b"x" * 400, b"x" * 900])
+        await until(lambda: len(journal.messages) == 2)
+        await collector.resubscribe(["plant/#"], 1_000)
+        await publish(mosquitto, [b"x" * 900])
+        await until(lambda: len(journal.messages) == 3)
+        task.cancel()
+        await asyncio.wait([task])
+        return journal
+
+    assert [m.cut > 0 for m in asyncio.run(scenario()).messages] == [False, True, False]

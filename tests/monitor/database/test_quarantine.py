@@ -54,6 +54,9 @@ def test_rows_are_bounded_and_what_goes_is_counted(opened: Quarantine) -> None:
     assert entries(reader) == [3, 4, 5]
     (group,) = reader.groups()
     assert (group.kept, group.refused, group.dropped) == (3, 6, 3)
+    ledger.give_room(Room(rows=2))
+    assert commit(ledger, [refused(6)]) == 2
+    assert entries(reader) == [5, 6]
 
 
 def test_bytes_are_bounded(opened: Quarantine) -> None:

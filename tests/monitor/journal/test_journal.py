@@ -94,6 +94,16 @@ def test_a_reader_gives_as_much_as_it_is_asked_for_while_there_is_as_much(tmp_pa
     writer.close()
 
 
+def test_a_reader_does_not_fill_the_memory_with_large_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.journal.reader.MOST_BYTES", 2_500)
+    writer = JournalWriter(tmp_path)
+    for number in range(10):
+        writer.append([Message(number + 1, "main", b"t", bytes(1_000), 0, False, False, 0)])
+    with JournalReader(tmp_path) as reader:
+        found = [len(reader.read(100)) for _ in range(5)]
+    assert found == [3, 3, 3, 1, 0]
+
+
 def test_a_reader_may_come_before_the_journal(tmp_path: Path) -> None:
     with JournalReader(tmp_path / "journal") as reader:
         assert reader.read(5) == []

@@ -264,6 +264,46 @@ def test_held_messages_are_not_acknowledged_until_there_is_room(site: Site) -> N
     ]
 
 
+def test_what_is_done_where_there_is_no_room_may_change_meanwhile(site: Site) -> None:
+    async def script(running: Line) -> None:
+        await running.full()
+        assert running.held == [True]
+        waiting = asyncio.create_task(running.see(99))
+        await running.settled()
+        running.intake.when_full = "decide"
+        running.watch.replace("decide")
+        assert running.held == [True, False]
+        await waiting
+        await running.settled()
+        assert running.watch.health()["when_full"] == "decide"
+        running.watch.replace("hold")
+        assert running.held == [True, False, True]
+        running.room.reserve = 0
+        await running.until(lambda: running.watch._told is False)
+
+    on(site, script, when_full="hold")
+    assert ("hot", "raised") in alarms(site)
+
+
+def test_the_journal_keeps_to_a_budget_that_changes(site: Site) -> None:
+    async def script(running: Line) -> tuple[int, int]:
+        for value in range(40):
+            await running.see(value)
+        await running.settled()
+        running.decider.floor = running.intake.head
+        retention = Retention(running.intake, running.decider, site.settings)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("monitor.line.retention.stored", lambda _: running.intake.head)
+            before = await retention.prune()
+            small = site.settings.journal.model_copy(update={"max_size": 1})
+            retention.replace(site.settings.model_copy(update={"journal": small}))
+            return before, await retention.prune()
+
+    before, after = on(site, script, segment_bytes=100)
+    assert before == 0
+    assert after > 0
+
+
 def test_whoever_waits_for_room_is_let_go_when_the_line_stops(site: Site) -> None:
     async def script(running: Line) -> asyncio.Task[None]:
         await running.full()

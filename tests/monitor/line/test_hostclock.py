@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from monitor import clock
+from monitor.database.queries import AlarmReader
 from monitor.line.hostclock import HostClock
 from rules.events import SECOND, Duration
 from tests.monitor.line.deciding import Line, deciding, message, site_of, verdicts
@@ -76,3 +78,31 @@ def test_a_step_back_is_told_until_the_clock_has_caught_up(tmp_path: Path, host:
         await watch.look()
 
     assert script_of(steps, tmp_path, host) == ["system.host-clock raised", "system.host-clock cleared"]
+
+
+def test_the_alarm_says_the_last_step(tmp_path: Path, host: Host) -> None:
+    site = site_of(tmp_path, RULES)
+
+    async def run() -> None:
+        async with deciding(site) as line:
+            watch = HostClock(line.intake)
+            for away in (24 * HOUR, 0):
+                host.away = away
+                await watch.look()
+                await watch.look()
+            await line.until(lambda: line.decider._committed >= line.intake.head)
+
+    asyncio.run(run())
+    assert [event for _, event, _ in verdicts(site)] == ["raised", "cleared", "raised"]
+
+    async def restarted() -> None:
+        host.away = 25 * HOUR
+        async with deciding(site) as line:
+            await HostClock(line.intake, calm=0).look()
+            await line.until(lambda: line.decider._committed >= line.intake.head)
+
+    with closing(AlarmReader(site.settings.data_dir / "alarms.db")) as alarms:
+        _, last = list(alarms.transitions_after(0))[-1]
+    assert "stepped back by" in last.reason["text"]
+    asyncio.run(restarted())
+    assert [event for _, event, _ in verdicts(site)][3:] == ["cleared"]

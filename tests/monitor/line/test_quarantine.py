@@ -25,6 +25,7 @@ from monitor.line.decider import Decider
 from monitor.line.intake import Intake
 from monitor.line.quarantine import QuarantineDesk
 from monitor.linesocket import serving
+from monitor.settings import Quarantine
 from monitor.site import Site, load_site
 from monitor.stores.embedded import EmbeddedStore
 from monitor.storing import run_store
@@ -247,6 +248,18 @@ def test_the_whole_of_a_cut_payload_comes_from_the_journal(tmp_path: Path, monke
     assert events(site.settings.data_dir) == [("raised", 99.0)]
 
 
+def test_what_was_too_large_to_be_taken_whole_is_kept_by_its_beginning_and_never_fed(tmp_path: Path) -> None:
+    async def script(running: Line) -> None:
+        large = Message(running.intake.stamp(), "main", b"plant/oven", b'{"x": 99', 1, False, False, 1, cut=200_000_000)
+        await running.intake.messages([large])
+        await running.decided()
+        (kept,) = running.kept()
+        assert (kept.gateway, kept.reason, kept.size) == ("line1", "too-large", 200_000_008)
+        assert await running.feed() == {"read": 0, "again": {}, "cut": 1}
+
+    on(written(tmp_path, BEFORE), script)
+
+
 def test_a_cut_payload_that_the_journal_has_lost_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "QUARANTINE_PAYLOAD", 4)
 
@@ -286,7 +299,8 @@ def test_what_is_too_old_expires_by_itself(tmp_path: Path) -> None:
 
 async def tidied(running: Line, keep: int) -> None:
     """One round of the housekeeping."""
-    running.desk._keep = keep
+    kept = Quarantine.model_construct(keep=keep)
+    running.desk.replace(running.site.settings.model_copy(update={"quarantine": kept}))
     await running.desk.tidy()
 
 

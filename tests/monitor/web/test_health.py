@@ -23,7 +23,7 @@ from monitor.settings import Settings, Store
 from monitor.stores.embedded import EmbeddedStore
 from monitor.stores.influx_progress import Progress
 from monitor.web import health, vitals
-from monitor.web.health import Examiner, judged
+from monitor.web.health import Examiner, Verdict, judged
 from monitor.web.vitals import Backlog, Vitals
 from rules.events import SECOND, Duration
 from tests.monitor.alerting.making import notification, transition
@@ -234,6 +234,14 @@ def test_every_hop_has_a_verdict_whatever_is_missing() -> None:
     assert [name for name, _ in judged(made(), {"a": 1, "b": 2})] == [
         "collect:a", "collect:b", "journal", "decide", "store", "alerting", "web",
     ]  # fmt: skip
+
+
+def test_the_brokers_are_those_that_the_line_has_whatever_the_files_say_by_now() -> None:
+    line = {"waiting": {"main": 0}, "links": {"main": True}}
+    assert next(judged(made(line=line), {"north": 1})) == (
+        "collect:main",
+        Verdict("ok", "connected", {"dropped": None}),
+    )
 
 
 def test_metrics_show_what_only_the_disk_knows(data) -> None:
