@@ -20,6 +20,8 @@ the two together, at most six times 2**-52 of the larger.
 """
 BEYOND: Final = 3.5
 """No zone has a line this many sigma away."""
+NEAR: Final = 1e-3
+"""A point farther from a line, in sigma, is not looked at twice: no double tells spreads as small as rounding."""
 
 
 def rounding(value: float, center: float) -> float:
@@ -38,14 +40,12 @@ class Limits:
 
     def standardise(self, value: float) -> float:
         """How many sigma above the centre line; a whole number on a line of the zones, as far as rounding tells."""
-        off, blur = value - self.center, rounding(value, self.center)
-        if -blur <= off <= blur:
-            return 0.0
-        if not self.sigma > 0:
-            return copysign(FAR, off)
-        z = off / self.sigma
-        if -BEYOND < z < BEYOND and abs(off - (line := round(z)) * self.sigma) <= blur:
-            return float(line)
+        off, sigma = value - self.center, self.sigma
+        if not sigma > 0:
+            return copysign(FAR, off) if abs(off) > rounding(value, self.center) else 0.0
+        z = off / sigma
+        if -BEYOND < z < BEYOND and -NEAR < z - (line := round(z)) < NEAR:
+            return float(line) if abs(off - line * sigma) <= rounding(value, self.center) else z
         return z
 
     def broken_by(self, value: float) -> bool:

@@ -1,8 +1,6 @@
-"""What a sample is made of: every n-th value, parts by a counter, residuals; and by what product and tool it is judged."""
+"""By which product and tool a part, or a subgroup, is judged."""
 
 from __future__ import annotations
-
-from random import Random
 
 import pytest
 
@@ -14,25 +12,6 @@ from tests.rules.test_chart_limits_in_service import GIVEN, LEARN, Line, events,
 @pytest.fixture(params=[False, True], ids=["running", "restarting"])
 def restart(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
-
-
-def test_thinning_takes_every_nth_value(restart: bool) -> None:
-    line = Line(f"{GIVEN}, thin: 3", restart=restart)
-    assert events(line.make([0.0, 9.0, 9.0, 0.0, 9.0, 9.0])) == []
-    assert events(line.make(9.0)) == ["raised"]
-
-
-def test_a_part_counter_makes_one_value_of_each_part(restart: bool) -> None:
-    line = Line(f"{GIVEN}, chart: xbar_r, subgroup: {{size: 2, counter: count}}", restart=restart)
-    for part, values in enumerate([[9.0, 0.0], [9.0, 9.0, 0.0], [0.0, 5.0], [5.0]]):
-        assert events(line.make(values, count=part)) == [], "the first two parts ended in control"
-    assert events(line.told(count=4)) == ["raised"]
-
-
-def test_single_parts_may_be_charted(restart: bool) -> None:
-    line = Line(f"{GIVEN}, subgroup: {{size: 1, counter: count}}", restart=restart)
-    assert events(line.make([9.0, 9.0, 0.0], count=1) + line.make([1.0, 9.0], count=2)) == []
-    assert events(line.told(count=3)) == ["raised"]
 
 
 BOXES = "type: control_chart, signal: x, chart: xbar_r, mean: 10, sigma: 1, subgroup: {size: 5, counter: count}"
@@ -104,39 +83,6 @@ def test_an_interval_that_ends_before_the_change_is_judged_by_what_it_was_made_u
     line.make([100.0] * 8, recipe="A")
     assert line.told(recipe="B") == []
     assert events(line.make(10.0)) == ["raised"]
-
-
-def wandering(count: int, phi: float, seed: int) -> list[float]:
-    draw, z, made = Random(seed), 0.0, []
-    for _ in range(count):
-        z = phi * z + draw.gauss(0, (1 - phi * phi) ** 0.5)
-        made.append(10 + z)
-    return made
-
-
-def alarms(detect: str, values: list[float]) -> int:
-    return events(Line(detect).make(values)).count("raised")
-
-
-def test_residuals_of_an_autoregression_keep_the_false_alarms_of_the_book() -> None:
-    values = wandering(20_000, 0.8, seed=5)
-    raw = alarms("type: ewma, signal: x, mean: 10, sigma: 1, on_signal: restart, clear_after: 1", values)
-    known = "type: ewma, signal: x, mean: 10, sigma: 0.6, autoregression: 0.8, on_signal: restart, clear_after: 1"
-    residual = alarms(known, values)
-    assert raw > 400
-    assert 20 <= residual <= 62, "20,000 values at one false alarm every 500, within three standard errors"
-
-
-def test_an_autoregression_is_learned_with_the_limits(restart: bool) -> None:
-    line = Line(LEARN.replace("20", "400") + ", autoregression: learn", restart=restart)
-    values = wandering(400, 0.8, seed=6)
-    (told,) = line.make(values)
-    assert told.reason["autoregression"] == pytest.approx(0.8, abs=0.1)
-    assert told.reason["sigma"] == pytest.approx(0.6, abs=0.08)
-    assert "autoregression: 0." in told.reason["text"]
-    assert "follows the one before" not in told.reason["text"]
-    (raised,) = line.make([10.0, 14.0])
-    assert "charted is what a value does not owe to the one before" in raised.reason["text"]
 
 
 def test_a_counter_that_is_bad_for_a_while_ends_no_part(restart: bool) -> None:
