@@ -11,6 +11,7 @@ from math import isfinite
 from statistics import fmean, median
 from typing import Any, Final
 
+from rules.charting.dependence import costs, remedies
 from rules.charting.recipe import Recipe, within_reach
 from rules.charting.stretch import in_words, signals_in
 from rules.statistics.charts import CHARTS, Learned, learn
@@ -167,7 +168,7 @@ def _taught(recipe: Recipe, samples: Sequence[Any], given: Parameters | None, be
     size = plotted[0].n if recipe.chart in MEASURED else fmean(p.n for p in plotted)
     _correlation(basis, recipe, size, points, _strays(points, excluded), begins)
     if recipe.chart in MEASURED:
-        _distribution(basis, [z for i, z in enumerate(points) if i not in excluded])
+        _distribution(basis, recipe, [z for i, z in enumerate(points) if i not in excluded])
         _resolution(basis, [v for s in samples for v in (s if isinstance(s, list) else [s])])
     return basis
 
@@ -200,14 +201,11 @@ def _correlation(
         return
     thinning = found.thinning()
     seen["thinning"] = thinning
-    cost = ""
-    if recipe.correlated is not None:
-        seen["run_length"] = _finite(shortened := min(plain, recipe.correlated(found.phi)))
-        cost = f", a false alarm about every {shortened:.0f} points instead of {plain:.0f}"
-    basis.notes.append(
-        f"each point follows the one before (phi {found.phi:.2f}){cost}: "
-        f"use larger subgroups, every {thinning}. value (thin) or, of single values, their residuals (autoregression)"
-    )
+    lengths, cost = costs(recipe, found.phi, points, given=not basis.provisional)
+    seen |= {name: _finite(length) for name, length in lengths.items()}
+    follows = f"each point follows the one before (phi {found.phi:.2f})"
+    cost += f", instead of every {plain:.0f}" if cost and isfinite(plain) else ""
+    basis.notes.append(f"{follows}{cost}: use {remedies(recipe, thinning)}")
 
 
 def _strays(points: Sequence[float], excluded: frozenset[int]) -> frozenset[int]:
@@ -221,7 +219,7 @@ def _strays(points: Sequence[float], excluded: frozenset[int]) -> frozenset[int]
     return frozenset(i for i in excluded if abs(points[i] - middle) > STRAY * sigma)
 
 
-def _distribution(basis: Basis, points: Sequence[float]) -> None:
+def _distribution(basis: Basis, recipe: Recipe, points: Sequence[float]) -> None:
     if len(points) < 8:
         return
     found = normality(points)
@@ -229,7 +227,8 @@ def _distribution(basis: Basis, points: Sequence[float]) -> None:
     basis.checks["normality"] = {"statistic": found.statistic, "p_value": found.p_value, "plausible": plausible}
     if not plausible:
         p = "below 0.001" if found.p_value < 0.001 else f"{found.p_value:.3f}"
-        basis.notes.append(f"the points are hardly normal (p {p}): subgroups make them more so")
+        remedy = ": subgroups make them more so" if recipe.subgroups else ""
+        basis.notes.append(f"the points are hardly normal (p {p}){remedy}")
 
 
 def _resolution(basis: Basis, values: Sequence[float]) -> None:

@@ -55,14 +55,17 @@ class Recipe:
     """`chart` names what estimates the process in control; `make` gives the chart with its limits.
 
     `run_length` is the mean number of points to a false alarm, by subgroup size (of counts: by how many are inspected)
-    and the process; `correlated` the same where each point follows the one before by phi, if that is known. `learned`
-    gives the quartiles of that number over all limits that so many samples of a size may teach, if they are known.
-    `remembers` says whether a sample counts in all that come after it.
+    and the process; `correlated` the same where each point follows the one before by phi, and points vary so many times
+    as much as the limits take them to (None: as where sigma is from moving ranges). `learned` gives the quartiles of
+    that number over all limits that so many samples of a size may teach, if they are known. `subgroups` says whether
+    the chart takes any. `remembers` says whether a sample counts in all that
+    come after it.
     """
 
     chart: str
     make: Callable[[Parameters], Statistic]
     run_length: Callable[[float, Parameters], float]
-    correlated: Callable[[float], float] | None = None
+    correlated: Callable[[float, float | None], float]
     learned: Callable[[int, float], tuple[float, float] | None] | None = None
     remembers: bool = False
+    subgroups: bool = False

@@ -14,12 +14,13 @@ from rules.charting.phase_one import MEASURED
 from rules.charting.recipe import Hit, Recipe
 from rules.detectors.base import Bindings, Detector, DetectorConfig
 from rules.problems import InputError, quoted, unknown
+from rules.statistics.autocorrelated_run_length import shewhart_autocorrelated
 from rules.statistics.capability import freedom_individuals, freedom_xbar_r, freedom_xbar_s
 from rules.statistics.chart_run_length import chart_run_length
 from rules.statistics.charts import CHARTS
 from rules.statistics.count_run_length import count_run_length
 from rules.statistics.limits import LARGEST, Parameters
-from rules.statistics.run_length import learned_run_lengths, run_length_when_autocorrelated
+from rules.statistics.run_length import learned_run_lengths, run_length, run_length_when_autocorrelated
 from rules.statistics.run_rules import RULES, RunRules
 
 TITLES: Final = {
@@ -117,8 +118,9 @@ class ControlChartConfig(DetectorConfig, ChartKeys):
             self.chart,
             partial(Shewhart, self.chart, names, self.spreads),
             partial(_run_length, self.chart if self.spreads or not self.measured else "", names),
-            partial(run_length_when_autocorrelated, names),
+            partial(_correlated_run_length, names),
             partial(_learned_run_lengths, self.chart, names) if self.measured and not self.spreads else None,
+            subgroups=True,
         )
 
 
@@ -128,6 +130,12 @@ def _run_length(chart: str, names: tuple[str, ...], n: float, process: Parameter
         return count_run_length(chart, names, process, n)
     alone = chart.startswith("xbar") and n < SMALLEST
     return chart_run_length("" if alone else chart, names, int(n))
+
+
+def _correlated_run_length(names: tuple[str, ...], phi: float, spread: float | None) -> float:
+    if spread is None:
+        return min(run_length(names), run_length_when_autocorrelated(names, phi))
+    return shewhart_autocorrelated(frozenset(names), phi, spread)
 
 
 def _learned_run_lengths(chart: str, names: tuple[str, ...], samples: int, n: float) -> tuple[float, float] | None:

@@ -13,6 +13,7 @@ from rules.charting.keys import ChartKeys
 from rules.charting.recipe import Hit, Recipe
 from rules.detectors.base import Bindings, Detector, DetectorConfig
 from rules.problems import InputError
+from rules.statistics.autocorrelated_run_length import cusum_autocorrelated, spread_by_ranges
 from rules.statistics.integral_run_length import cusum_run_length
 from rules.statistics.limits import Limits, Parameters
 from rules.statistics.memory_charts import cusum
@@ -44,7 +45,8 @@ class CusumConfig(DetectorConfig, ChartKeys):
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector."""
         make = partial(Sums, self.k, self.h, self.head_start)
-        recipe = Recipe("individuals", make, partial(_run_length, self.k, self.h, self.head_start), remembers=True)
+        length = partial(_run_length, self.k, self.h, self.head_start)
+        recipe = Recipe("individuals", make, length, partial(_correlated_run_length, self.k, self.h), remembers=True)
         return [CusumChart(bindings, self, recipe, bindings.signal(self.signal))]
 
 
@@ -56,6 +58,10 @@ def _length(k: float, h: float, head_start: float) -> float:
 def _run_length(k: float, h: float, head_start: float, n: float, process: Parameters) -> float:
     del n, process
     return _length(k, h, head_start)
+
+
+def _correlated_run_length(k: float, h: float, phi: float, spread: float | None) -> float:
+    return cusum_autocorrelated(k, h, phi, spread_by_ranges(phi) if spread is None else spread)
 
 
 class CusumChart(Charted, Detector):

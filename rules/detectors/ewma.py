@@ -12,6 +12,7 @@ from rules.charting.charted import Charted
 from rules.charting.keys import ChartKeys
 from rules.charting.recipe import Hit, Recipe
 from rules.detectors.base import Bindings, Detector, DetectorConfig
+from rules.statistics.autocorrelated_run_length import ewma_autocorrelated, spread_by_ranges
 from rules.statistics.integral_run_length import ewma_run_length, exact_ewma_run_length
 from rules.statistics.limits import Limits, Parameters
 from rules.statistics.memory_charts import ewma_limits
@@ -42,7 +43,8 @@ class EwmaConfig(DetectorConfig, ChartKeys):
         """One detector."""
         make = partial(Average, self.weight, self.limit, self.limits == "exact")
         length = partial(_run_length, self.weight, self.limit, self.limits == "exact")
-        recipe = Recipe("individuals", make, length, remembers=True)
+        correlated = partial(_correlated_run_length, self.weight, self.limit)
+        recipe = Recipe("individuals", make, length, correlated, remembers=True)
         return [Ewma(bindings, self, recipe, bindings.signal(self.signal))]
 
 
@@ -56,6 +58,10 @@ def _length(weight: float, width: float, exact: bool) -> float:
 def _run_length(weight: float, width: float, exact: bool, n: float, process: Parameters) -> float:
     del n, process
     return _length(weight, width, exact)
+
+
+def _correlated_run_length(weight: float, width: float, phi: float, spread: float | None) -> float:
+    return ewma_autocorrelated(weight, width, phi, spread_by_ranges(phi) if spread is None else spread)
 
 
 class Ewma(Charted, Detector):

@@ -51,10 +51,15 @@ def run_length_of_points(names: Iterable[str], points: Iterable[tuple[float, flo
     """
     chances = [0.0] * len(ZONES)
     for z, chance in points:
-        size = sum(abs(z) > bound for bound in range(4))
-        chances[len(ZONES) // 2 + (size if z > 0 else -size)] += chance
-    chain = _zone_chain(frozenset(names))
+        chances[zone_of(z)] += chance
+    chain = zone_chain(frozenset(names))
     return mean_survival(_survival(chain, chances))
+
+
+def zone_of(z: float) -> int:
+    """Which of `ZONES` a point lies in; on a line, in the inner one."""
+    size = sum(abs(z) > bound for bound in range(4))
+    return len(ZONES) // 2 + (size if z > 0 else -size)
 
 
 def run_length_when_autocorrelated(names: Iterable[str], phi: float) -> float:
@@ -98,7 +103,7 @@ def _interpolated(phi: float, points: Sequence[tuple[float, float]]) -> float:
 
 @lru_cache(maxsize=1024)
 def _zones_run_length(names: frozenset[str], shift: float) -> float:
-    return mean_survival(_survival(_zone_chain(names), _chances(shift)))
+    return mean_survival(_survival(zone_chain(names), _chances(shift)))
 
 
 def _chances(shift: float, width: float = 1.0) -> list[float]:
@@ -121,7 +126,7 @@ def learned_run_lengths(names: frozenset[str], samples: int, freedom: float) -> 
     centres = [NORMAL.inv_cdf(0.5 + (i + 0.5) / (2 * CENTRES)) / sqrt(samples) for i in range(CENTRES)]
     unbiased = 1 + 1 / (4 * freedom)
     widths = [unbiased * sqrt(chi_square_quantile((i + 0.5) / WIDTHS, freedom) / freedom) for i in range(WIDTHS)]
-    chain = _zone_chain(names - ordered)
+    chain = zone_chain(names - ordered)
     if len(chain) > MOST_STATES or not chain:
         return None
     lengths = sorted(1 / (rate + 1 / _solved(chain, _chances(centre, width))) for centre in centres for width in widths)
@@ -152,7 +157,7 @@ def _survival(chain: _Chain, chances: Sequence[float]) -> Iterator[tuple[float, 
 
 
 @lru_cache(maxsize=64)
-def _zone_chain(names: frozenset[str]) -> _Chain:
+def zone_chain(names: frozenset[str]) -> _Chain:
     """Every state that the rules can come to, those merged from which the future is the same."""
     rules = RunRules(sorted(names))
     numbers = {_key(rules): 0}

@@ -53,17 +53,50 @@ def test_given_limits_are_checked_by_the_first_points_and_doubts_told_once(chart
     assert told.reason["text"].startswith(
         "x: the limits given (mean: 0, sigma: 1) were checked by 25 samples; they stay in force; each point follows"
     )
-    assert "value (thin) or, of single values, their residuals (autoregression)" in told.reason["text"]
+    if chart == "individuals":
+        assert "use larger subgroups, every " in told.reason["text"]
+        assert "value (thin) or, of single values, their residuals (autoregression)" in told.reason["text"]
+    else:
+        assert ": use every " in told.reason["text"]
+        assert "value (thin) or their residuals (autoregression)" in told.reason["text"]
+        assert "subgroup" not in told.reason["text"], "the chart takes none"
     assert told.reason["checks"]["autocorrelation"]["significant"] is True
     assert (told.reason["mean"], told.reason["sigma"], told.reason["product"]) == (0.0, 1.0, None)
     assert len(told.reason["warnings"]) >= 1
 
 
-def test_the_cost_of_autocorrelation_is_told_where_it_can_be_reckoned() -> None:
-    (told,) = comments(Line(GIVEN).make(following(25)))
-    checks = told.reason["checks"]
-    assert checks["autocorrelation"]["run_length"] < checks["run_length"] / 3
-    assert f"a false alarm about every {checks['autocorrelation']['run_length']:.0f} points" in told.reason["text"]
+@pytest.mark.parametrize("chart", EACH_GIVEN)
+def test_the_cost_of_autocorrelation_depends_on_what_a_given_sigma_is_of(chart: str) -> None:
+    (told,) = comments(Line(EACH_GIVEN[chart]).make(following(25)))
+    checks = told.reason["checks"]["autocorrelation"]
+    whole, ranges = checks["run_length"], checks["run_length_moving_ranges"]
+    assert ranges < whole / 2 < told.reason["checks"]["run_length"] / 4
+    assert (
+        f"a false alarm about every {whole:.0f} points if sigma is that of all values and every {ranges:.0f} if it is from "
+        "moving ranges, instead of every " in told.reason["text"]
+    )
+
+
+@pytest.mark.parametrize("chart", ["type: control_chart, rules: [nelson_1]", "type: ewma", "type: cusum"])
+def test_of_a_sigma_learned_from_moving_ranges_one_cost_is_told(chart: str) -> None:
+    (told,) = comments(Line(f"{chart}, signal: x, learn: {{subgroups: 100}}").make(following(100)))
+    checks = told.reason["checks"]["autocorrelation"]
+    assert "run_length_moving_ranges" not in checks
+    assert checks["run_length"] < 15
+    assert f", a false alarm about every {checks['run_length']:.0f} points, instead of every " in told.reason["text"]
+
+
+@pytest.mark.parametrize("source", ["mean: 0, sigma: 1", "learn: {subgroups: 25}"])
+def test_of_means_that_follow_each_other_the_cost_goes_by_how_much_they_vary(source: str) -> None:
+    means = [5 * value for value in following(25, 0.8, seed=9)]
+    values = [mean + by for mean in means for by in (-1.0, 0.3, 0.5, 0.2)]
+    boxes = f"type: control_chart, chart: xbar_s, subgroup: {{size: 4}}, signal: x, {source}, rules: [nelson_1]"
+    told = comments(Line(boxes).make(values))[0]
+    assert told.reason["checks"]["autocorrelation"]["run_length"] < 10
+    assert (
+        "times as much as the limits take them to, instead of every 139: use larger subgroups or every "
+        in (told.reason["text"])
+    )
 
 
 def test_given_limits_that_nothing_speaks_against_pass_in_silence(restart: bool) -> None:

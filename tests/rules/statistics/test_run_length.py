@@ -9,6 +9,12 @@ import statistics
 import numpy as np
 import pytest
 
+from rules.statistics.autocorrelated_run_length import (
+    cusum_autocorrelated,
+    ewma_autocorrelated,
+    shewhart_autocorrelated,
+    spread_by_ranges,
+)
 from rules.statistics.capability import freedom_individuals
 from rules.statistics.chart_run_length import chart_run_length, moving_range_run_length
 from rules.statistics.charts import CHARTS
@@ -234,3 +240,37 @@ def test_the_run_length_of_learned_limits_is_spread_about_that_of_known_ones() -
     near = learned_run_lengths(frozenset(nelson("12")), 10**6, 1e6)
     assert near == pytest.approx([run_length(nelson("12"))] * 2, rel=0.01)
     assert learned_run_lengths(frozenset(nelson("12345678")), 25, 20) is None
+
+
+AUTOCORRELATED = {
+    "rule 1": lambda phi, spread: shewhart_autocorrelated(frozenset(nelson("1")), phi, spread),
+    "rules 1 and 2": lambda phi, spread: shewhart_autocorrelated(frozenset(nelson("12")), phi, spread),
+    "EWMA": lambda phi, spread: ewma_autocorrelated(0.2, 2.962, phi, spread),
+    "CUSUM": lambda phi, spread: cusum_autocorrelated(0.5, 5, phi, spread),
+}
+
+
+@pytest.mark.parametrize(
+    ("chart", "known", "from_ranges"),
+    [("rule 1", 552, 10.1), ("rules 1 and 2", 22, 9), ("EWMA", 32.5, 7.5), ("CUSUM", 29.4, 7.8)],
+)
+def test_what_autocorrelation_costs_is_what_simulations_say(chart: str, known: float, from_ranges: float) -> None:
+    """Of 4,000 AR(1) series with phi 0.8 each, that of rule 1 of 20,000."""
+    assert AUTOCORRELATED[chart](0.8, 1.0) == pytest.approx(known, rel=0.05)
+    assert AUTOCORRELATED[chart](0.8, spread_by_ranges(0.8)) == pytest.approx(from_ranges, rel=0.05)
+
+
+@pytest.mark.parametrize("chart", AUTOCORRELATED)
+def test_without_autocorrelation_it_costs_nothing_and_no_input_breaks_it(chart: str) -> None:
+    plain = {"rule 1": 370.4, "rules 1 and 2": 216.7, "EWMA": 499.7, "CUSUM": 465.4}[chart]
+    assert AUTOCORRELATED[chart](0.0, 1.0) == pytest.approx(plain, rel=0.03)
+    for phi in (-0.5, 0.999999, 1.0):
+        for spread in (1.0, 1e9):
+            assert AUTOCORRELATED[chart](phi, spread) >= 1
+
+
+def test_rules_that_look_at_order_alone_count_as_if_values_were_independent() -> None:
+    assert shewhart_autocorrelated(frozenset(nelson("3")), 0.8, 1) == pytest.approx(run_length(nelson("3")))
+    both = shewhart_autocorrelated(frozenset(nelson("13")), 0.8, 1)
+    assert both == pytest.approx(1 / (1 / run_length(nelson("3")) + 1 / 552), rel=0.02)
+    assert shewhart_autocorrelated(frozenset(nelson("12345678")), 0.8, 1) == math.inf, "too large a set"
