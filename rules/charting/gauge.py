@@ -15,7 +15,6 @@ from rules.statistics.capability import (
     actual,
     by_percentiles,
     effective,
-    freedom_individuals,
     potential,
 )
 from rules.statistics.checks import autocorrelation, normality
@@ -91,9 +90,10 @@ class Gauge:
     def _normally(self, spec: Specification, window: Window, count: float) -> Index | None:
         if self.name == "cpm":
             return about_target(spec, window.mean, window.overall, count)
-        short = self.name.startswith("c")
-        sigma = window.within if short else window.overall
-        freedom = freedom_individuals(count) if short else count - 1
+        sigma, freedom = window.overall, count - 1
+        if self.name.startswith("c"):
+            sigma, freedom = window.short_term()
+            freedom *= count / len(window)
         if self.name.endswith("k"):
             return actual(spec, window.mean, sigma, count, freedom)
         return potential(spec, sigma, freedom)

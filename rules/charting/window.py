@@ -1,18 +1,25 @@
-"""The newest values of a signal with what capability asks of them: mean, overall and within-process spread."""
+"""The newest values of a signal with what capability asks of them: mean, overall and within-process spread.
+
+Where there are subgroups the spread within the process is that within them, else that from value to value.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import sqrt
 from typing import Any, Final
 
 from rules.events import Duration, Instant
+from rules.statistics.capability import freedom_individuals, freedom_within
 from rules.statistics.constants import d2
+from rules.statistics.variables import estimate_xbar_r, estimate_xbar_s
 
 MOST: Final = 10_000
 """A window holds no more values; of a longer time the newest."""
+RANGED: Final = 10
+"""The range serves for subgroups of so many values, for larger ones the standard deviation."""
 
 
 class Window:
@@ -25,6 +32,7 @@ class Window:
         self._origin = 0.0
         self._sums = [0.0, 0.0, 0.0]
         self._since = 0
+        self._groups: deque[list[int]] = deque()
 
     def __len__(self) -> int:
         return len(self._values)
@@ -49,12 +57,37 @@ class Window:
         oldest = -1 if self._span is None else at - self._span
         while len(values) > self._most or values[0][0] <= oldest:
             _, gone = values.popleft()
+            self._leave_group()
             self._sum(gone, -1)
             if values:
                 self._count(gone, values[0][1], -1)
         self._since += 1
         if self._since >= len(values):
             self._sum_anew()
+
+    def add_group(self, at: Instant, items: Sequence[float]) -> None:
+        """A subgroup; its values are as old as its first."""
+        self._groups.append([len(items), 0])
+        for value in items:
+            self._groups[-1][1] += 1
+            self.add(at, value)
+
+    def _leave_group(self) -> None:
+        """The oldest value has gone; of a subgroup that has lost one nothing is learned."""
+        groups = self._groups
+        if groups:
+            groups[0][1] -= 1
+            if not groups[0][1]:
+                groups.popleft()
+
+    def _subgroups(self) -> list[list[float]]:
+        """Those of two values and more that are whole."""
+        values, found, begin = self.values, [], 0
+        for size, left in self._groups:
+            if 1 < size == left:
+                found.append(values[begin : begin + left])
+            begin += left
+        return found
 
     def _sum(self, value: float, sign: int) -> None:
         off = value - self._origin
@@ -87,12 +120,24 @@ class Window:
 
     @property
     def within(self) -> float:
-        """Standard deviation from value to value, by the mean moving range; of at least two."""
-        return max(0.0, self._sums[2]) / (len(self._values) - 1) / d2(2)
+        """Standard deviation within subgroups; without them from value to value, by the mean moving range."""
+        return self.short_term()[0]
+
+    def short_term(self) -> tuple[float, float]:
+        """The same, with the degrees of freedom of its estimate; of at least two values."""
+        groups = self._subgroups() if self._groups else []
+        if len(groups) < 2:
+            count = len(self._values)
+            return max(0.0, self._sums[2]) / (count - 1) / d2(2), freedom_individuals(count)
+        sizes = [len(group) for group in groups]
+        ranges = max(sizes) <= RANGED
+        estimate = estimate_xbar_r if ranges else estimate_xbar_s
+        return estimate(groups).sigma, freedom_within(sizes, ranges=ranges)
 
     def clear(self) -> None:
         """Forget all values."""
         self._values.clear()
+        self._groups.clear()
         self._origin, self._sums, self._since = 0.0, [0.0, 0.0, 0.0], 0
 
     def shift(self, delta: Duration) -> None:
@@ -103,11 +148,13 @@ class Window:
         self._values = deque(values)
 
     def snapshot(self) -> list[Any]:
-        """Stamped values, and the sums as they are."""
-        return [[[at, value] for at, value in self._values], self._origin, list(self._sums), self._since]
+        """Stamped values, the sums as they are, and how many values each subgroup had and has."""
+        values = [[at, value] for at, value in self._values]
+        return [values, self._origin, list(self._sums), self._since, [list(group) for group in self._groups]]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        values, self._origin, sums, self._since = data
+        values, self._origin, sums, self._since, *groups = data
+        self._groups = deque(list(group) for saved in groups for group in saved)
         self._sums = list(sums)
         self._fill((at, value) for at, value in values)

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from rules.charting.gauge import FEWEST, Character, Gauge
-from rules.charting.keys import Number
+from rules.charting.grouping import Group, grouping
+from rules.charting.keys import Number, Subgroup
 from rules.charting.window import MOST, Window
 from rules.detectors.base import Bindings, Detector, DetectorConfig
 from rules.durations import format_duration, parse_duration
@@ -45,7 +46,8 @@ def _shown(value: int) -> int | str:
 class CapabilityConfig(DetectorConfig):
     """The alarm says that the process is proven incapable; what is undecided is none.
 
-    Values that are clearly not normal are judged by percentiles; ones that follow each other count for fewer.
+    Values that are clearly not normal are judged by percentiles; ones that follow each other count for fewer. `cp` and
+    `cpk` take the spread within each `subgroup`, without it the one from value to value.
     Values made while a chart of the same signal is out of control are left out, and nothing is judged then. `per` keeps
     a window for each value of a key of the context; a specification may be a table by asset or context.
     """
@@ -60,6 +62,7 @@ class CapabilityConfig(DetectorConfig):
     window: Annotated[Any, BeforeValidator(_window), PlainSerializer(_shown, when_used="json")] = FEWEST_VALUES
     per: str | None = None
     distribution: Literal["normal", "any"] = "normal"
+    subgroup: Subgroup | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -75,6 +78,8 @@ class CapabilityConfig(DetectorConfig):
             raise InputError(f"{quoted(self.index)} needs both lower_spec and upper_spec", "or take cpk or ppk")
         if self.target is not None and self.index != "cpm":
             raise InputError(f"{quoted(self.index)} has no target", "remove it, or take index: cpm")
+        if self.subgroup is not None and self.subgroup.counter is None and self.index not in {"cp", "cpk"}:
+            raise InputError(f"{quoted(self.index)} is of all values", "remove subgroup, or take index: cpk")
         return self
 
     def _rows(self) -> set[str | None]:
@@ -98,8 +103,9 @@ class CapabilityConfig(DetectorConfig):
         return tuple(dict.fromkeys(keys if self.per is None else [self.per, *keys]))
 
     def signals(self) -> tuple[str, ...]:
-        """The signal."""
-        return (self.signal,)
+        """The signal, and the part counter."""
+        counter = None if self.subgroup is None else self.subgroup.counter
+        return (self.signal,) if counter is None else (self.signal, counter)
 
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector."""
@@ -153,7 +159,8 @@ class Capability(Detector):
 
     def __init__(self, config: CapabilityConfig, bindings: Bindings) -> None:
         signal = bindings.signal(config.signal)
-        self.inputs = (signal,)
+        self._grouping = grouping(config.subgroup, bindings.signal)
+        self.inputs = (signal, *self._grouping.inputs)
         self._config = config
         self._bindings = bindings
         self._gauge = Gauge(config.index, config.distribution)
@@ -172,6 +179,9 @@ class Capability(Detector):
 
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """Whether the process is proven incapable."""
+        ended = self._grouping.close(at)
+        if ended is not None:
+            self._take(ended)
         self._turn()
         signal = self.inputs[0]
         value = signal.last if self._ignore else signal.value
@@ -180,8 +190,8 @@ class Capability(Detector):
             self._seen = signal.samples
             if readable and type(value) is float:
                 self._counted = signal.at
-                self._take(at, value)
-        if not readable and signal.quality is not None:
+                self._collect(at, value)
+        if not readable and ended is None and signal.quality is not None:
             return None
         return (self._made.told.get("verdict") == Verdict.INCAPABLE,)
 
@@ -190,6 +200,7 @@ class Capability(Detector):
         if self._per is None or self._per.last is None or (product := written(self._per.last)) == self._product:
             return
         self._product = product
+        self._grouping.restart()
         if product in self._products:
             self._made = self._products.pop(product)
         else:
@@ -198,13 +209,21 @@ class Capability(Detector):
         if len(self._products) > MOST_PRODUCTS:
             del self._products[next(iter(self._products))]
 
-    def _take(self, at: Instant, value: float) -> None:
+    def _collect(self, at: Instant, value: float) -> None:
         """One more value of a process in control and a product that is known."""
         if self._product is None or self._suspended():
-            return
+            self._grouping.restart()
+        elif (group := self._grouping.add(at, value)) is not None:
+            self._take(group)
+
+    def _take(self, group: Group) -> None:
+        """A value, or a subgroup of them."""
         made = self._made
-        made.window.add(at, value)
-        made.new += 1
+        if self._config.subgroup is None:
+            made.window.add(group.at, group.items[0])
+        else:
+            made.window.add_group(group.at, group.items)
+        made.new += len(group.items)
         if made.due:
             self._judge(made)
 
@@ -224,6 +243,11 @@ class Capability(Detector):
     @cached_property
     def _charts(self) -> tuple[Detector, ...]:
         return self._bindings.beside(self.inputs[0])
+
+    @property
+    def deadline(self) -> Instant | None:
+        """The end of a subgroup by time."""
+        return self._grouping.deadline
 
     def _judge(self, made: Product) -> None:
         made.new, window = 0, made.window
@@ -272,26 +296,33 @@ class Capability(Detector):
         signal = self.inputs[0]
         fresh = signal.at == at and self._counted != at
         self._seen = signal.samples - 1 if fresh else signal.samples
+        self._grouping.restart()
         if not held[0] and self._made.told.get("verdict") == Verdict.INCAPABLE:
             self._made.window.clear()
             self._made.new, self._made.told = 0, {}
 
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
+        self._grouping.shift(delta)
         for product in self._products.values():
             product.window.shift(delta)
         if self._counted is not None:
             self._counted += delta
 
     def snapshot(self) -> list[Any]:
-        """When last read, the product that is being made, every product, the one not made for longest first, paused."""
+        """When last read, the product that is being made, all products, whether judging is paused, the subgroup so far.
+
+        The product not made for longest comes first.
+        """
         products = [[name, made.snapshot()] for name, made in self._products.items()]
-        return [self._counted, self._product, products, self._paused]
+        return [self._counted, self._product, products, self._paused, self._grouping.snapshot()]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        self._counted, self._product, products, *paused = data
-        self._paused = bool(paused and paused[0])
+        self._counted, self._product, products, *later = data
+        if later:
+            self._paused, under_way = later
+            self._grouping.restore(under_way)
         for name, saved in products:
             self._products[name] = self._made = Product(self._config.window_of())
             self._made.restore(saved)

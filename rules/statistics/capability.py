@@ -150,6 +150,12 @@ def freedom_individuals(count: float) -> float:
     return (count - 1) / (2 * 0.8264)
 
 
+def freedom_within(sizes: Sequence[int], *, ranges: bool) -> float:
+    """Degrees of freedom of the mean of range / d2(n), or of standard deviation / c4(n), by the subgroups' sizes."""
+    squares = sum((d3(n) / d2(n)) ** 2 if ranges else 1 / c4(n) ** 2 - 1 for n in sizes)
+    return len(sizes) ** 2 / (2 * squares)
+
+
 def freedom_xbar_r(subgroups: int, n: int) -> float:
     """Degrees of freedom of Rbar / d2(n), by its coefficient of variation (Patnaik 1950)."""
     return subgroups * (d2(n) / d3(n)) ** 2 / 2

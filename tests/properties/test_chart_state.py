@@ -34,6 +34,8 @@ DETECTORS = {
     "cusum": f"type: cusum, {GIVEN}, h: 4, head_start: 2, {RESTART}",
     "cusum-learned": f"type: cusum, {LEARN}, clear_after: 1",
     "capability": "signal: w, type: capability, lower_spec: -2, upper_spec: 3, window: 25, index: cpk",
+    "capability-boxes": "signal: w, type: capability, lower_spec: -2, upper_spec: 3, window: 30, index: cp, "
+    "subgroup: {every: 20s}",
     "capability-time": "signal: w, type: capability, lower_spec: -2, upper_spec: 3, window: 500s, index: cpm",
     "residuals": f"type: ewma, {LEARN}, autoregression: learn, clear_after: 1",
     "residuals-given": f"type: control_chart, {GIVEN}, autoregression: 0.7, {NELSON}, {RESTART}, spread: true",

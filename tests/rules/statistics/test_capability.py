@@ -16,6 +16,7 @@ from rules.statistics.capability import (
     actual,
     by_percentiles,
     freedom_individuals,
+    freedom_within,
     freedom_xbar_r,
     freedom_xbar_s,
     potential,
@@ -117,6 +118,12 @@ def test_degrees_of_freedom_are_those_of_the_estimates_of_sigma() -> None:
     assert freedom_xbar_r(25, 5) == pytest.approx(90.6, abs=0.1)
     assert freedom_xbar_s(25, 5) == pytest.approx(94.9, abs=0.1)
     assert freedom_individuals(101) == pytest.approx(60.5, abs=0.1)
+
+
+def test_subgroups_of_different_sizes_give_as_many_degrees_of_freedom_as_their_estimates_vary() -> None:
+    assert freedom_within([5] * 25, ranges=True) == pytest.approx(freedom_xbar_r(25, 5))
+    assert freedom_within([12] * 25, ranges=False) == pytest.approx(freedom_xbar_s(25, 12))
+    assert freedom_within([3] * 10, ranges=True) < freedom_within([3, 7] * 5, ranges=True)
 
 
 def quantiles(count: int, inverse: object) -> list[float]:
