@@ -69,7 +69,9 @@ TESTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "cusum": _detector("cusum", *CHARTS),
     "ewma": _detector("ewma", *CHARTS),
     "control_chart": _detector("control_chart", *CHARTS),
-    "capability": _detector("capability", "tests/rules/test_charts.py", "tests/rules/test_chart_limits_in_service.py"),
+    "capability": _detector(
+        "capability", "tests/rules/test_capability_alarms.py", "tests/rules/test_chart_limits_in_service.py"
+    ),
     "anomaly": _detector("anomaly", *LEARNING),
     "multivariate": _detector("multivariate", *LEARNING, "tests/rules/learning/test_joint.py"),
 }
