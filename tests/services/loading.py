@@ -22,11 +22,13 @@ class Load:
     """Publishes message after message at QoS 1, `rate` a second, until told to stop; every one reaches the broker.
 
     What paho's own queue refuses (it holds 65,535) is not counted as sent and comes again. After `cut` it
-    may begin again at an earlier message, as a gateway does that keeps what was not confirmed.
+    may begin again at an earlier message, as a gateway does that keeps what was not confirmed. The first `acknowledged`
+    messages are those that the broker has confirmed (PUBACK).
     """
 
     def __init__(self, port: int, make: Callable[[int], tuple[str, str]], rate: int) -> None:
         self.sent = 0
+        self.acknowledged = 0
         self._port = port
         self._make = make
         self._rate = rate
@@ -60,9 +62,15 @@ class Load:
     def _connect(self) -> None:
         self._client = paho.Client(CallbackAPIVersion.VERSION2, "load")
         self._client.max_inflight_messages_set(1000)
+        self._client.on_publish = self._confirmed
+        self.acknowledged = self.sent
         self._client.connect("127.0.0.1", self._port)
         self._client.loop_start()
         self._begin = time.monotonic() - self.sent / self._rate
+
+    def _confirmed(self, *_: object) -> None:
+        """The broker confirms in the order of arrival."""
+        self.acknowledged += 1
 
     def _run(self) -> None:
         while not self._stop.wait(PAUSE_SECONDS):

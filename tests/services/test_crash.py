@@ -38,6 +38,10 @@ rules:
 """
 STAMPED_GATEWAY = '  - {name: g, format: json, topic: "plant/{line}/{machine}", asset: "{line}/{machine}"}'
 PLAIN_GATEWAY = '  - {name: g, format: json, topic: "plant/{line}/{machine}/{metric}", asset: "{line}/{machine}"}'
+SAVE_AFTER = 20
+"""Messages that mosquitto queues before it saves all of them; after each one, a queue of thousands makes it crawl."""
+UNSAVED = 2 * SAVE_AFTER
+"""Confirmed messages that a kill of mosquitto may cost: those since it last saved, and what one turn of its loop adds."""
 EMBEDDED_VICTIMS = {"line": 7, "store": 7, "supervisor": 3, "all": 3, "mosquitto": 5}
 INFLUXDB_VICTIMS = {"line": 2, "store": 3, "supervisor": 1, "influxdb": 5}
 
@@ -87,13 +91,20 @@ class Parts:
             self.deaths["influxdb"] = lambda: (server.kill(), server.start())[1]
 
     def _kill_mosquitto(self) -> None:
-        """What it had neither delivered nor saved is gone with it: the gateway sends that again, and nothing before."""
+        """What it had confirmed to the gateway (PUBACK) has arrived, but for `UNSAVED`: that is mosquitto's own design.
+
+        It confirms a message at once and saves later, so what it had neither delivered nor saved dies with it. The gateway
+        goes on behind what arrived.
+        """
         connected = self._site.log.count("mqtt_subscribed")
         self._broker.kill()
         with self._load.cut():
+            confirmed = self._load.acknowledged
             self._broker.start()
             until(lambda: self._site.log.count("mqtt_subscribed") > connected, 60, "the monitor to connect again")
-            self._load.sent = self._arrived()
+            arrived = self._arrived()
+            assert arrived >= confirmed - UNSAVED
+            self._load.sent = arrived
 
     def _arrived(self) -> int:
         """How many messages are journalled as soon as no more come."""
@@ -179,7 +190,9 @@ TIMES = [1, pytest.param(10, marks=pytest.mark.long)]
 def test_every_part_dies_with_the_store_of_our_own(
     tmp_path: Path, start_mosquitto: Callable[..., Mosquitto], times: int
 ) -> None:
-    broker = start_mosquitto(inflight=2000, persistence=True, options=("autosave_interval 1",))
+    broker = start_mosquitto(
+        inflight=2000, persistence=True, options=("autosave_on_changes true", f"autosave_interval {SAVE_AFTER}")
+    )
     victims = {victim: times * count for victim, count in EMBEDDED_VICTIMS.items()}
     with webhook() as hook, site_of(tmp_path, broker, STAMPED_RULES, STAMPED_GATEWAY, hook) as site:
         sent = run_under_kills(site, broker, stamped, victims)
