@@ -47,7 +47,8 @@ class CapabilityConfig(DetectorConfig):
     """The alarm says that the process is proven incapable; what is undecided is none.
 
     Values that are clearly not normal are judged by percentiles; ones that follow each other count for fewer. `cp` and
-    `cpk` take the spread within each `subgroup`, without it the one from value to value.
+    `cpk` take the spread within each `subgroup`, without it the one from value to value. `target` is a part of the
+    specification that `cpm` alone goes by.
     Values made while a chart of the same signal is out of control are left out, and nothing is judged then. `per` keeps
     a window for each value of a key of the context; a specification may be a table by asset or context.
     """
@@ -76,8 +77,6 @@ class CapabilityConfig(DetectorConfig):
             raise InputError(f"{quoted(self.index)} assumes normal values", "take index: ppk, or distribution: normal")
         if self.index in {"cp", "pp", "cpm"} and None in sides:
             raise InputError(f"{quoted(self.index)} needs both lower_spec and upper_spec", "or take cpk or ppk")
-        if self.target is not None and self.index != "cpm":
-            raise InputError(f"{quoted(self.index)} has no target", "remove it, or take index: cpm")
         if self.subgroup is not None and self.subgroup.counter is None and self.index not in {"cp", "cpk"}:
             raise InputError(f"{quoted(self.index)} is of all values", "remove subgroup, or take index: cpk")
         return self

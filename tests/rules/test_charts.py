@@ -435,7 +435,6 @@ def test_a_clock_that_was_set_back_moves_what_is_remembered_with_it() -> None:
         ("type: capability, signal: x", "capability needs lower_spec, upper_spec or both"),
         ("type: capability, signal: x, lower_spec: 2, upper_spec: 1", "lower_spec 2 is not below upper_spec 1"),
         ("type: capability, signal: x, lower_spec: 2, index: cp", "`cp` needs both"),
-        ("type: capability, signal: x, lower_spec: 2, target: 3", "`ppk` has no target"),
         ("type: capability, signal: x, lower_spec: 2, window: 5", "a window holds 25 to 10000 values"),
         ("type: capability, signal: x, lower_spec: 2, per: product", "unknown context `product`"),
         ("type: capability, signal: x, lower_spec: 2, index: cpk, distribution: any", "`cpk` assumes normal values"),
