@@ -102,9 +102,8 @@ class Parts:
             confirmed = self._load.acknowledged
             self._broker.start()
             until(lambda: self._site.log.count("mqtt_subscribed") > connected, 60, "the monitor to connect again")
-            arrived = self._arrived()
-            assert arrived >= confirmed - UNSAVED
-            self._load.sent = arrived
+            until(lambda: self._journalled.count() >= confirmed - UNSAVED, 60, "what was confirmed to arrive")
+            self._load.sent = self._arrived()
 
     def _arrived(self) -> int:
         """How many messages are journalled as soon as no more come."""
