@@ -41,7 +41,7 @@ DETECTORS = {
     "residuals-given": f"type: control_chart, {GIVEN}, autoregression: 0.7, {NELSON}, {RESTART}, spread: true",
 }  # fmt: skip
 ODD = (None, float("nan"), float("inf"), 1e308, 1e150, -1e150, "text", True, 0.0, 1e-300)
-EXAMPLES = settings(max_examples=15, deadline=None)
+EXAMPLES = settings(max_examples=8, deadline=None)
 
 
 def on(detect: str) -> str:

@@ -22,7 +22,7 @@ from tests.rules.plant import T0, rules_of, seen
 
 RULESET = rules_of(RULES, MACHINES)
 
-EXAMPLES = settings(max_examples=25, deadline=None)
+EXAMPLES = settings(max_examples=12, deadline=None)
 
 
 def undisturbed(events: list[Event]) -> list[Transition]:
