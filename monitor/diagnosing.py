@@ -37,5 +37,5 @@ def as_warnings(found: Iterable[Diagnosis], texts: Mapping[str, str]) -> Iterato
     for (rule, text), lacking in assets.items():
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         document, path = places[rule]
-        message = f"{quoted(rule)} cannot decide on {quoted(lacking[0])}{more}: {text}"
+        message = f"{quoted(rule)} on {quoted(lacking[0])}{more}: {text}"
         yield document.problem((*path, "detect"), message, HINT, "warning")

@@ -145,7 +145,7 @@ class Watch:
         """What was detected is over, whatever the detector and the delays say."""
         self._fed = None
         for delay in self.delays:
-            delay.raw = delay.on = False
+            delay.on = False
             delay.drop()
         self._announce(at, why, emit)
 

@@ -203,35 +203,17 @@ class Stretch(LookBack):
         self._taking.restore(taking)
 
 
-class Extent(Stretch):
-    """A number that more readings could only let grow (`max`, `count`) or fall (`min`): a bound until all was seen.
-
-    Whatever was seen is seen; what else there was in a part of the window that was not looked through, nobody knows.
-    How often something came while its reading was bad cannot be told at all.
-    """
+class Covered(LookBack):
+    """One that tells all only once it has looked through the whole window."""
 
     def __init__(self, call: WindowCall, signal: Signal, reads: Reads) -> None:
         super().__init__(call, signal, reads)
         self._coverage = Coverage(call.length)
 
-    def _value(self, at: Instant) -> Known:
-        sees = self._present is not None or self._signal.at is None
-        whole, found = self._coverage.look(at, sees=sees), self._of_all(at)
-        if whole or found is None:
-            return found
-        if self._call.function in AT_MOST:
-            return Bound(-inf, found)
-        return Bound(found, inf) if sees or self._call.function != COUNT else None
-
     @property
     def waits(self) -> bool:
         """Whether nothing but time is missing until it tells all."""
         return self._coverage.waits
-
-    @property
-    def deadline(self) -> Instant | None:
-        """When the next readings leave the window, or all of it was looked through."""
-        return sooner(super().deadline, self._coverage.deadline)
 
     def clear(self) -> None:
         """Looking back begins here."""
@@ -247,6 +229,28 @@ class Extent(Stretch):
         """The hole ends."""
         self._coverage.resume(at)
 
+
+class Extent(Covered, Stretch):
+    """A number that more readings could only let grow (`max`, `count`) or fall (`min`): a bound until all was seen.
+
+    Whatever was seen is seen; what else there was in a part of the window that was not looked through, nobody knows.
+    How often something came while its reading was bad cannot be told at all.
+    """
+
+    def _value(self, at: Instant) -> Known:
+        sees = self._present is not None or self._signal.at is None
+        whole, found = self._coverage.look(at, sees=sees), self._of_all(at)
+        if whole or found is None:
+            return found
+        if self._call.function in AT_MOST:
+            return Bound(-inf, found)
+        return Bound(found, inf) if sees or self._call.function != COUNT else None
+
+    @property
+    def deadline(self) -> Instant | None:
+        """When the next readings leave the window, or all of it was looked through."""
+        return sooner(super().deadline, self._coverage.deadline)
+
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
         super().shift(delta)
@@ -260,7 +264,7 @@ class Extent(Stretch):
         self._coverage.restore(state[2] if len(state) > 2 else COVERED)
 
 
-class Changed(LookBack):
+class Changed(Covered):
     """Whether the value was another one within the window; unknown while the reading is bad.
 
     That it was not is unknown, too, until the first value, or the first after bad ones, is older than the window.
@@ -270,7 +274,6 @@ class Changed(LookBack):
         super().__init__(call, signal, reads)
         self._last: Value = None
         self._changed: Instant | None = None
-        self._coverage = Coverage(call.length)
 
     def _value(self, at: Instant) -> Known:
         value = self._present
@@ -286,11 +289,6 @@ class Changed(LookBack):
         return True if self._changed is not None else False if whole else None
 
     @property
-    def waits(self) -> bool:
-        """Whether nothing but time is missing until it tells."""
-        return self._coverage.waits
-
-    @property
     def deadline(self) -> Instant | None:
         """When the last change will be too long ago, or all of the window was looked through."""
         over = None if self._changed is None else self._changed + self._call.length
@@ -300,16 +298,6 @@ class Changed(LookBack):
         """Looking back begins here."""
         super().clear()
         self._last = self._changed = None
-        self._coverage.clear()
-
-    def pause(self, at: Instant) -> None:
-        """From here on there is a hole."""
-        del at
-        self._coverage.pause()
-
-    def resume(self, at: Instant) -> None:
-        """The hole ends."""
-        self._coverage.resume(at)
 
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""

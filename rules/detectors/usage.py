@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
@@ -96,8 +97,9 @@ class Used(Detector):
             self._done = ""
         return done
 
+    @abstractmethod
     def _began_anew(self) -> None:
-        raise NotImplementedError
+        """Nothing is used yet."""
 
     def objection(self, action: str) -> str | None:
         """A person may say at any time that the work is done."""
