@@ -16,7 +16,7 @@ from typing import Any, Final
 from monitor.settings import Store as StoreSettings
 from monitor.stores.influx import InfluxStore
 from tests.services.missing import missing
-from tests.services.mosquitto import free_port
+from tests.services.ports import free_port
 from tests.services.running import until
 
 VERSION: Final = "1.8.10"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.services.missing import missing
+from tests.services.ports import free_port
 
 START_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.02
@@ -164,13 +165,6 @@ class Mosquitto:
 def found(program: str) -> str | None:
     """Where a program lies, also where only administrators look."""
     return shutil.which(program, path=SEARCH_PATH)
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def accepts(host: str, port: int, process: subprocess.Popen[bytes]) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pytest
 
@@ -27,9 +27,10 @@ from monitor.site import load_site
 from monitor.stores.base import StoreError
 from monitor.stores.opening import open_store, stored_offset
 from rules.alarms import Transition
-from tests.services.mosquitto import free_port
+from tests.services.ports import free_port
 
 POLL_SECONDS = 0.05
+LOG_SHOWN = 6_000  # characters of its end, when a test waited in vain
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
@@ -37,12 +38,15 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            pytest.fail(f"waited {seconds:g} s for {what}")
+            site = RunningSite.latest
+            pytest.fail(f"waited {seconds:g} s for {what}; {site.tail if site else 'no site was started'}")
         time.sleep(POLL_SECONDS)
 
 
 class RunningSite:
     """`start` and `kill` as often as a test likes; `settle` waits until all that arrived is decided, stored and sent."""
+
+    latest: ClassVar[RunningSite | None] = None
 
     def __init__(
         self,
@@ -76,6 +80,14 @@ class RunningSite:
         return (self.directory / "log").read_text(errors="replace")
 
     @property
+    def tail(self) -> str:
+        """The end of its log, for the message of a test that waited in vain; a later test may have removed it."""
+        try:
+            return f"the log ends with:\n{self.log[-LOG_SHOWN:]}"
+        except OSError:
+            return f"{self.directory} is gone"
+
+    @property
     def traceback(self) -> str:
         """The first error that nobody caught, with what was logged right before and after; empty if there was none."""
         before, found, after = self.log.partition("Traceback")
@@ -93,6 +105,7 @@ class RunningSite:
 
     def start(self) -> None:
         """Start the monitor; it may take a moment until it is connected."""
+        RunningSite.latest = self
         command = [sys.executable, "-m", "monitor.cli", "run", "--site", str(self.directory)]
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(

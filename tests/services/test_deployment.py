@@ -32,7 +32,8 @@ from tests.monitor.collectors.collecting import Journal, collecting, until
 from tests.prepared import DEPLOY, prepare, prepared_site
 from tests.services.influxdb import InfluxDB
 from tests.services.missing import missing
-from tests.services.mosquitto import accepts, found, free_port
+from tests.services.mosquitto import accepts, found
+from tests.services.ports import free_port
 from tests.services.running import until as wait
 from tests.services.test_influxdb import site, while_storing
 

@@ -19,7 +19,8 @@ from monitor.journal.disk import RESERVE_FILE
 from monitor.linesocket import ask
 from monitor.stores.embedded import EmbeddedStore
 from tests.monitor.alerting.hook import webhook
-from tests.services.mosquitto import Mosquitto, free_port
+from tests.services.mosquitto import Mosquitto
+from tests.services.ports import free_port
 from tests.services.running import RunningSite, until
 
 RULES = """version: 1

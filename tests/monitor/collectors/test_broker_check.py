@@ -15,7 +15,8 @@ from monitor.collectors import broker_check
 from monitor.collectors.broker_check import check_broker
 from monitor.settings import Broker
 from tests.monitor.collectors.collecting import publish_blocking, site_broker
-from tests.services.mosquitto import Mosquitto, free_port
+from tests.services.mosquitto import Mosquitto
+from tests.services.ports import free_port
 
 
 def test_a_broker_without_a_fault_is_told_what_no_client_can_see(mosquitto: Mosquitto) -> None:

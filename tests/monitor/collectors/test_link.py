@@ -18,7 +18,8 @@ from monitor.collectors.mqtt import Collector
 from monitor.collectors.problems import Problem
 from monitor.settings import Broker
 from tests.monitor.collectors.collecting import Journal, collecting, numbers, publish, site_broker, until
-from tests.services.mosquitto import Certificates, Mosquitto, free_port
+from tests.services.mosquitto import Certificates, Mosquitto
+from tests.services.ports import free_port
 
 SECRET = "hush-hush"
 Lines = list[MutableMapping[str, Any]]

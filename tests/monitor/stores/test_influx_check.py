@@ -24,7 +24,7 @@ from monitor.stores.influx_progress import Progress
 from rules.events import SECOND
 from tests.services.influx_answers import Answer, AnsweringServer, answering, refused
 from tests.services.influxdb import InfluxDB
-from tests.services.mosquitto import free_port
+from tests.services.ports import free_port
 
 DAY = 86_400 * SECOND
 

@@ -19,7 +19,7 @@ from monitor.stores.influx_server import InfluxServer
 from monitor.telemetry import STORE_REJECTED, STORE_REJECTS_DROPPED
 from rules.events import SECOND
 from tests.services.influx_answers import KEPT, Answer, AnsweringServer, answering, refused
-from tests.services.mosquitto import free_port
+from tests.services.ports import free_port
 
 NOW = 1_772_344_800_000_000_000
 
