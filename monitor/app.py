@@ -45,8 +45,6 @@ from monitor.settings import Broker, Settings
 from monitor.site import Site
 from rules.assetmodel import AssetModel
 
-JOURNAL: Final = "journal"
-ALARMS: Final = "alarms.db"
 SWITCH_SECONDS: Final = 0.0005
 """How long a thread may keep the interpreter from the event loop."""
 
@@ -60,11 +58,11 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         reserve = Reserve(data, settings.journal.reserve)
         stack.callback(reserve.give_back)
         reserve.settle()
-        ledger = Ledger(data / ALARMS, room=QuarantineRoom(size=settings.quarantine.max_size))
+        ledger = Ledger(settings.alarm_database, room=QuarantineRoom(size=settings.quarantine.max_size))
         stack.callback(ledger.close)
         come = (ledger.floor(), ledger.position(), stored(settings))
-        found = mended(data / JOURNAL, needed=min(come), known=max(come))
-        writer = JournalWriter(data / JOURNAL, at_least=max(come))
+        found = mended(settings.journal_directory, needed=min(come), known=max(come))
+        writer = JournalWriter(settings.journal_directory, at_least=max(come))
         if writer.head > found.end:
             log.error("journal_too_short", end=found.end, known=writer.head, hint="what was not yet decided is lost")
         stamp = clock.Stamper(writer.last_received)
@@ -74,17 +72,17 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         stack.callback(intake.close)
 
         notifier = FloodControl(settings.notify, ZoneInfo(settings.timezone), ledger.told())
-        reader = partial(JournalReader, data / JOURNAL)
+        reader = partial(JournalReader, settings.journal_directory)
         decider = Decider(ledger, reader, notifier, partial(present, site))
         stack.callback(decider.close)
         ticker = Ticker(decider, intake)
         drops = DropWatch(intake, data)
         retention = Retention(intake, decider, settings)
-        outbox = Outbox(data / ALARMS)
+        outbox = Outbox(settings.alarm_database)
         stack.callback(outbox.close)
         dispatcher = Dispatcher(outbox, open_channels(settings.notify), random=random.random)
         quarantine = QuarantineDesk(decider, intake, settings)
-        table = AlarmTable(data / ALARMS)
+        table = AlarmTable(settings.alarm_database)
         stack.callback(table.close)
 
         await intake.begin(site.revision_if_new(newest_revision(ledger, reader)), tuple(settings.brokers))
@@ -126,7 +124,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
             decider,
             retention,
             room,
-            data / JOURNAL,
+            settings.journal_directory,
             settings.when_full,
             hold,
             ledger.known_holes(),
@@ -152,7 +150,7 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
             }
 
         async def set_aside(wish: dict[str, Any]) -> dict[str, Any]:
-            await intake.set_aside(data / JOURNAL, int(wish.get("segment", -1)))
+            await intake.set_aside(settings.journal_directory, int(wish.get("segment", -1)))
             return {}
 
         def follow(fresh: Settings) -> None:

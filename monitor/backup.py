@@ -34,13 +34,13 @@ from monitor.journal.segments import (
     segment_path,
     sync_directory,
 )
+from monitor.settings import ALARMS, JOURNAL
 from monitor.site import configuration_files
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 SITE: Final = "site"
 DATA: Final = "data"
-JOURNAL: Final = "journal"
 PASSING: Final = frozenset({"metrics", "broker", "lock", "reserve"})
 """What a run makes for itself alone, in the data directory."""
 SIDECARS: Final = ("-wal", "-shm", "-journal", ".sock", ".part")
@@ -49,7 +49,7 @@ DATABASES: Final = frozenset({".db", SUFFIX})
 LEVEL: Final = 3
 """Of gzip: readings are compressed already."""
 NEEDED: Final = {
-    "alarms.db": "SELECT offset FROM positions WHERE name = 'floor'",
+    ALARMS: "SELECT offset FROM positions WHERE name = 'floor'",
     "store.db": "SELECT next_offset FROM progress",
 }
 """Where a database says from which journal entry its reader goes on."""

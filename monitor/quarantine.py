@@ -71,7 +71,7 @@ SHARED: Final = tuple(name for name in Item.__struct_fields__ if name not in ("i
 
 def groups(settings: Settings) -> list[Group]:
     """By gateway and reason what stands there, and what became of the rest."""
-    with closing(QuarantineReader(settings.data_dir / "alarms.db")) as reader:
+    with closing(QuarantineReader(settings.alarm_database)) as reader:
         found = reader.groups()
     c = Rejects(settings.data_dir).counts()
     if c["refused"] or c["kept"]:
@@ -85,7 +85,7 @@ def find(settings: Settings, selection: Selection) -> Iterator[Item]:
     numbers = tuple(int(name) for name in selection.ids if name.isdecimal() and len(name) < 19)
     fields = {name: getattr(selection, name) for name in ("gateway", "reason", "topic", "since", "before")}
     if numbers or not selection.ids:
-        with closing(QuarantineReader(settings.data_dir / "alarms.db")) as reader:
+        with closing(QuarantineReader(settings.alarm_database)) as reader:
             for row in reader.find(Wanted(ids=numbers, **fields)):
                 yield Item(str(row.id), **{name: getattr(row, name) for name in SHARED})
     fits = _fitting(selection)
@@ -96,7 +96,7 @@ def payload_of(settings: Settings, item: Item) -> bytes | None:
     """What was delivered, as far as it is kept; of a refused reading its line."""
     if item.gateway == STORE:
         return next((r.line.encode() for r in Rejects(settings.data_dir).all() if _id(r) == item.id), None)
-    with closing(QuarantineReader(settings.data_dir / "alarms.db")) as reader:
+    with closing(QuarantineReader(settings.alarm_database)) as reader:
         return reader.payload(int(item.id))
 
 

@@ -15,7 +15,7 @@ from rules.builtin import COMMS_LOST
 from rules.events import Instant
 from rules.plant import PlantRules
 from rules.register import Altered, Asked, Function, altered, functions, requests
-from rules.ruleset import Rule, RuleSet
+from rules.ruleset import RuleSet
 from rules.stages import PLANT
 
 
@@ -62,7 +62,7 @@ def register(reader: AlarmReader, site: Site, received: Instant) -> Register:
 def _monitors(reader: AlarmReader, rules: RuleSet) -> Iterator[tuple[str, AssetMonitor | None]]:
     """What has a safety rule, or a safety function of whatever kind; None for what cannot be read."""
     for asset, deciding, body in _states(reader, rules):
-        if any(rule.kind is Kind.SAFETY or _is_function(rule) for rule in deciding.for_asset(asset)):
+        if any(rule.kind is Kind.SAFETY or rule.detector == "safety_function" for rule in deciding.for_asset(asset)):
             try:
                 yield asset, AssetMonitor.restore(deciding, msgspec.json.decode(body))
             except (ValueError, KeyError, TypeError):
@@ -88,7 +88,3 @@ def _in_force(reader: AlarmReader, site: Site) -> RuleSet:
         except AndonError:
             break
     return site.ruleset
-
-
-def _is_function(rule: Rule) -> bool:
-    return getattr(rule.detect, "type", "") == "safety_function"

@@ -21,6 +21,9 @@ SCHEMES: Final = ("mqtt", "mqtts")
 URL_HINT: Final = "write mqtt://host:1883 or mqtts://host:8883"
 STORE_URL_HINT: Final = "write http://host:8086 or https://host:8086"
 
+ALARMS: Final = "alarms.db"
+JOURNAL: Final = "journal"
+
 HOUR: Final[Duration] = 3_600 * SECOND
 DAY: Final[Duration] = 24 * HOUR
 LEAST_ROOM: Final = 1_000_000
@@ -308,6 +311,16 @@ class Settings(Section):
     notify: Notify = Notify()
     web: Web = Web()
     max_ahead: Duration = 5 * SECOND
+
+    @property
+    def alarm_database(self) -> Path:
+        """Alarms, notifications, positions and quarantine."""
+        return self.data_dir / ALARMS
+
+    @property
+    def journal_directory(self) -> Path:
+        """What has been received, in the order of arrival."""
+        return self.data_dir / JOURNAL
 
 
 def settled(file: SiteFile, directory: Path) -> Settings:

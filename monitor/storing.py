@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -25,16 +25,13 @@ from monitor.journal.disk import free_bytes
 from monitor.journal.entries import Entry, Offset, RevisionEntry
 from monitor.journal.reader import JournalReader
 from monitor.journal.segments import JournalDamagedError, JournalGap, segment_offsets
-from monitor.linesocket import ask
+from monitor.settings import ALARMS, JOURNAL, Settings
 from monitor.site import load_site
 from monitor.stores.base import Store, StoreError, StoreRestarted
 from monitor.stores.opening import open_to_fill
 from monitor.stores.writer import Condition, run_writer
 from rules.events import SECOND, Duration
 from rules.problems import errors
-
-if TYPE_CHECKING:
-    from monitor.settings import Settings
 
 log = structlog.get_logger()
 
@@ -129,7 +126,7 @@ def _alarms_as_well(settings: Settings, ended: threading.Event) -> Callable[[], 
 
 
 def _write_on(settings: Settings, store: Store, ended: threading.Event, condition: Condition) -> None:
-    journal = settings.data_dir / "journal"
+    journal = settings.journal_directory
     start = store.offset()
     texts = texts_before(settings.data_dir, max(start, min(segment_offsets(journal), default=0)))
 
@@ -173,7 +170,7 @@ class _MendedReader:
         except JournalDamagedError:
             wish = {"segment": self._reader.segment}
             with suppress(UnreachableError, RefusedError):
-                asyncio.run(ask(self._data_dir, "set_aside", wish, timeout=MENDING))
+                asyncio.run(linesocket.ask(self._data_dir, "set_aside", wish, timeout=MENDING))
             raise
 
 
@@ -197,8 +194,8 @@ def texts_before(data_dir: Path, offset: Offset) -> dict[str, str]:
     """
     if not offset:
         return {}
-    position, texts = _known(data_dir / "alarms.db", offset)
-    with JournalReader(data_dir / "journal", min(position, offset)) as reader:
+    position, texts = _known(data_dir / ALARMS, offset)
+    with JournalReader(data_dir / JOURNAL, min(position, offset)) as reader:
         while reader.position < offset:
             try:
                 entries = reader.read(SCAN)

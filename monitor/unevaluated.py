@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from monitor.database.queries import AlarmReader
-from monitor.database.records import Identity
+from rules.alarms import Identity
 from rules.stages import PLANT
 
 

@@ -15,7 +15,6 @@ from monitor.settings import Settings
 from monitor.stores.base import Store
 from rules.builtin import BROKER_LOST, COMMS_LOST, LINK_PATIENCE, OWN_ASSET
 from rules.events import Instant
-from rules.rule import Rule
 from rules.ruleset import RuleSet
 from rules.statetime import Span, common, joined
 
@@ -32,14 +31,14 @@ def unseen(
     if gateway is not None:
         spans += reader.spans(gateway, COMMS_LOST, start, end)
     for rule in rules.for_asset(asset):
-        spans += reader.spans(asset, rule.id, start, end) if _hears_all(rule) else ()
+        spans += reader.spans(asset, rule.id, start, end) if rule.hears_all else ()
     found = [_behind_readings(store, asset, span) for span in common(joined(spans), [(start, end)])]
     return joined([*found, *common([(last_looked(settings), end)], [(start, end)])])
 
 
 def last_looked(settings: Settings) -> Instant:
     """Until when anybody looked: now if the line runs, else as far as its journal goes; now if there is none."""
-    directory = settings.data_dir / "journal"
+    directory = settings.journal_directory
     try:
         asyncio.run(linesocket.ask(settings.data_dir, "health"))
     except (UnreachableError, RefusedError):
@@ -70,11 +69,6 @@ def _lost(
     yield from (span for name, span in absences if name == broker)
     for since, until in reader.spans(OWN_ASSET, BROKER_LOST, start, end, part=broker):
         yield since - LINK_PATIENCE, until
-
-
-def _hears_all(rule: Rule) -> bool:
-    """Whether it tells of the silence of a whole machine."""
-    return getattr(rule.detect, "type", "") == "silence" and not rule.detect.signals()
 
 
 def _behind_readings(store: Store, asset: str, span: Span) -> Span:

@@ -146,6 +146,20 @@ class Kind(enum.StrEnum):
 Reason: TypeAlias = dict[str, Any]
 """JSON only; `text` is always there."""
 
+Identity: TypeAlias = tuple[str, str, str | None]
+"""Asset, rule, part: what makes an alarm the same one."""
+
+ACTIVE: Final = frozenset(
+    {State.UNACKNOWLEDGED, State.ACKNOWLEDGED, State.LATCHED_UNACKNOWLEDGED, State.LATCHED_ACKNOWLEDGED}
+)
+"""The condition holds, or is latched."""
+LEAVING: Final = frozenset({"unshelved", "unsuppressed", "returned_to_service"})
+"""Events that end a suppression."""
+APPEARS: Final = LEAVING | {"raised"}
+"""Events after which an alarm may be in sight that was not before."""
+ENDED: Final = frozenset({"cleared", "latched"})
+"""Events by which the condition is gone."""
+
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}, omit_defaults=False):
     """One change of one alarm: a fact that is stored once and read by everybody else.
@@ -171,3 +185,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "fr
     by: str
     mode: str
     title: str
+
+    @property
+    def identity(self) -> Identity:
+        """Which alarm it is of."""
+        return self.asset, self.rule, self.part

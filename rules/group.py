@@ -9,25 +9,20 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 import msgspec
 
-from rules.alarms import State, Transition
+from rules.alarms import ACTIVE, APPEARS, ENDED, Identity, State, Transition
 from rules.builtin import COMMS_LOST
 from rules.events import Instant
 from rules.grouping import overlay
 from rules.grouping.covering import Covering
 from rules.grouping.firstout import FirstOut
 from rules.grouping.nuisance import Nuisance, Nuisances
-from rules.grouping.tree import ACTIVE, WAIT, Cause, Tree, underneath
+from rules.grouping.tree import WAIT, Cause, Tree, underneath
 from rules.roster import alarm_name
 from rules.ruleset import RuleSet
-
-Identity: TypeAlias = tuple[str, str, str | None]
-
-APPEARS: Final = frozenset({"raised", "unshelved", "unsuppressed", "returned_to_service"})
-"""Events after which an alarm may be in sight that was not before."""
 
 
 @dataclass
@@ -149,8 +144,8 @@ class Group:
         """The reverse of `snapshot`, under the same rules."""
         standing = msgspec.convert(data["standing"], list[Standing])
         waiting = msgspec.convert(data["waiting"], list[Waiting])
-        self._standing = {_identity(one.last): one for one in standing}
-        self._waiting = {_identity(one.items[0]): one for one in waiting}
+        self._standing = {one.last.identity: one for one in standing}
+        self._waiting = {one.items[0].identity: one for one in waiting}
         if "covering" in data:
             self._covering.restore(data["covering"])
         self._first_out.restore(data["first_out"])
@@ -161,7 +156,7 @@ class Group:
 
     def _asset(self, t: Transition, received: Instant, out: Outcome) -> Transition | None:
         """Show and tell it; returned is what is to be told last, for the loss of its gateway says it already."""
-        identity = _identity(t)
+        identity = t.identity
         standing = self._standing.get(identity)
         view = t
         if standing is None:
@@ -186,7 +181,7 @@ class Group:
 
     def _noticed(self, view: Transition, t: Transition, out: Outcome) -> Transition:
         """Note chattering and fleeting alarms; who is told of a chattering one reads so."""
-        ended = t.event in {"cleared", "latched"}
+        ended = t.event in ENDED
         found = self._nuisances.raised(t) if t.event == "raised" else self._nuisances.ended(t) if ended else None
         if found is None:
             return view
@@ -338,7 +333,7 @@ class Group:
     def _announce(self, view: Transition, received: Instant, out: Outcome) -> None:
         """People may be told; a raise says its place in its group."""
         if view.event == "raised" and view.to is State.UNACKNOWLEDGED and (more := self._first_out.raised(view)):
-            now = self._standing.get(_identity(view))
+            now = self._standing.get(view.identity)
             if now is None or now.last.alarm == view.alarm:
                 state = State.NORMAL if now is None else now.last.to
                 told = overlay.commented(view, "first_out", "first_out", view.at, received, state=state, **more)
@@ -375,10 +370,6 @@ class Group:
 def hides(t: Transition) -> bool:
     """Whether the alarm as it is now may hide others: active or latched, shelved or not, but not out of service."""
     return underneath(t) in ACTIVE and t.to is not State.OUT_OF_SERVICE
-
-
-def _identity(t: Transition) -> Identity:
-    return t.asset, t.rule, t.part
 
 
 def _lying_over(identity: Identity) -> str:

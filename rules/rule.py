@@ -233,6 +233,16 @@ class Rule(Section):
         detect = {("detect", field.alias or name): getattr(self.detect, name) for name, field in fields}
         return {path: e for path, e in (gates | detect).items() if isinstance(e, Expression)}
 
+    @property
+    def detector(self) -> str:
+        """The `type` of its detector; nothing where that is wrong."""
+        return str(getattr(self.detect, "type", ""))
+
+    @property
+    def hears_all(self) -> bool:
+        """Whether it tells of the silence of a whole asset."""
+        return self.detector == "silence" and not self.detect.signals()
+
     @cached_property
     def detection_key(self) -> str:
         """See the function of that name. What stands at its default counts as unwritten: new keys change nothing."""

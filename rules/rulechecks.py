@@ -238,11 +238,7 @@ def check_site(entries: Iterable[SourcedRule]) -> Iterator[Problem]:
             yield entry.problem(("on_bad_quality",), message, hint, "warning")
         if (doubt := rule.detect.doubt) is not None:
             yield entry.problem(("detect",), doubt.message, doubt.hint, "warning")
-        if (
-            getattr(rule.detect, "type", "") == "condition"
-            and len(rule.detect.signals()) > 1
-            and not rule.detect.delays[0]
-        ):
+        if rule.detector == "condition" and len(rule.detect.signals()) > 1 and not rule.detect.delays[0]:
             message = f"the condition of {name} is over several signals and has no on_delay"
             hint = "signals that come in separate messages never change together: add on_delay: 1s"
             yield entry.problem(("detect",), message, hint, "warning")
@@ -254,7 +250,7 @@ def check_heard(entries: Collection[SourcedRule], model: AssetModel) -> Iterator
     listening = [(frozenset(scopes.assets(e.rule)), frozenset(e.rule.detect.signals())) for e in entries if _listens(e)]
     for entry in entries:
         rule = entry.rule
-        if rule.kind is not Kind.SAFETY or rule.mode != "live" or _is_silence(rule) or rule.plant_wide:
+        if rule.kind is not Kind.SAFETY or rule.mode != "live" or rule.detector == "silence" or rule.plant_wide:
             continue
         heard = {asset for assets, signals in listening if not signals or signals & rule.signals for asset in assets}
         unheard = [asset for asset in scopes.assets(rule) if asset not in heard]
@@ -265,11 +261,7 @@ def check_heard(entries: Collection[SourcedRule], model: AssetModel) -> Iterator
             yield entry.problem(("detect",), message, hint, "warning")
 
 
-def _is_silence(rule: Rule) -> bool:
-    return getattr(rule.detect, "type", "") == "silence"
-
-
 def _listens(entry: SourcedRule) -> bool:
     """Whether the rule tells of silence at any time."""
     rule = entry.rule
-    return _is_silence(rule) and rule.mode == "live" and rule.when is None and rule.suppress_when is None
+    return rule.detector == "silence" and rule.mode == "live" and rule.when is None and rule.suppress_when is None

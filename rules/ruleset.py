@@ -39,10 +39,13 @@ from rules.workingtime import ALL_TIME, Working, WorkingTime
 from rules.yamltext import Document, Path, read_yaml
 from rules.zone import UTC, Zone
 
-__all__ = ["EMPTY", "Loaded", "Rule", "RuleSet", "detection_key", "digest", "load_rules"]
+__all__ = ["EMPTY", "Loaded", "Rule", "RuleSet", "detection_key", "load_rules"]
 
 MAX_AHEAD: Final[Duration] = 5 * SECOND
 NOTHING_KNOWN: Final = AssetModel()
+OF_ASSETS: Final = (check_signals, check_values, check_order, check_rows, check_fits, check_contexts, check_calendar)
+OF_ALL: Final = (check_foreign, check_types)
+"""What is looked at against the asset model, in the rules of single assets and in all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,15 +167,9 @@ def load_rules(
     problems.extend(check_inhibitors(found))
     if model is not None:
         by_asset = [entry for entry in found if not entry.rule.plant_wide]
-        problems.extend(check_signals(by_asset, model))
-        problems.extend(check_values(by_asset, model))
-        problems.extend(check_order(by_asset, model))
-        problems.extend(check_rows(by_asset, model))
-        problems.extend(check_fits(by_asset, model))
-        problems.extend(check_contexts(by_asset, model))
-        problems.extend(check_calendar(by_asset, model))
-        problems.extend(check_foreign(found, model))
-        problems.extend(check_types(found, model))
+        for entries, checks in ((by_asset, OF_ASSETS), (found, OF_ALL)):
+            for check in checks:
+                problems.extend(check(entries, model))
     if site:
         problems.extend(check_site(found))
     if site and model is not None:

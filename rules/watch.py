@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rules import overriding, suppression, timers
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 BAD_QUALITY: Final = "bad_quality"
 """The level at which a rule with `on_bad_quality: alarm` is raised when it cannot see."""
-PRIORITY_ORDER: Final = {priority: rank for rank, priority in enumerate(Priority)}
 SEVERE: Final = frozenset({"high_high", "low_low", "zone_d"})
 
 Emit: TypeAlias = Callable[["Watch", str, State, State, Instant, dict[str, Any]], None]
@@ -286,10 +286,10 @@ class Watch:
         priority = self.detector.priority or self.rule.priority
         if isinstance(priority, Priority):
             return priority
-        return priority.get(level) or max(priority.values(), key=PRIORITY_ORDER.__getitem__)
+        return priority.get(level) or max(priority.values(), key=attrgetter("rank"))
 
     def _severity(self, level: str) -> tuple[int, bool]:
-        return PRIORITY_ORDER[self.priority_at(level)], level in SEVERE
+        return self.priority_at(level).rank, level in SEVERE
 
     def _raise(self, level: str | None, at: Instant, why: str, emit: Emit) -> None:
         assert level is not None
@@ -320,7 +320,7 @@ class Watch:
         if new > old and alarm.state is State.ACKNOWLEDGED:
             alarm.act(Act.RE_ALARM, at)
         alarm.level = level
-        alarm.priority = max(self.priority_at(level), floor, key=PRIORITY_ORDER.__getitem__)
+        alarm.priority = max(self.priority_at(level), floor, key=attrgetter("rank"))
         event = "raised_priority" if new > old else "lowered_priority"
         emit(self, event, before, alarm.shown, at, self._reason(level, why, on=True))
 

@@ -15,8 +15,8 @@ import msgspec
 from monitor.alerting import messages
 from monitor.alerting.messages import AssetFacts, RuleFacts, moment
 from monitor.alerting.policy import Decision, Notifier, Why, decide, purpose_of
-from monitor.database.records import Identity, Notification, Purpose, Recipient, began
-from rules.alarms import SUPPRESSIONS, Kind, Priority, State, Transition
+from monitor.database.records import Notification, Purpose, Recipient, began
+from rules.alarms import SUPPRESSIONS, Identity, Kind, Priority, State, Transition
 from rules.clock import GRACE, MISSED
 from rules.events import SECOND, Duration, Instant
 
@@ -67,7 +67,7 @@ class Backlog:
         self._first: Instant | None = None
         self._last: Instant = 0
         for transition in held:
-            self._keep(transition).state = (states or {}).get(_identity(transition), State.NORMAL)
+            self._keep(transition).state = (states or {}).get(transition.identity, State.NORMAL)
 
     @property
     def holding(self) -> bool:
@@ -77,7 +77,7 @@ class Backlog:
     def decide(self, transition: Transition, now: Instant, elapsed: Instant) -> Decision:
         """Who is told at once; `now` is the time of day, `elapsed` the steady clock's. Once for each, in order."""
         late = is_late(transition, now)
-        story = self._stories.get(_identity(transition))
+        story = self._stories.get(transition.identity)
         if _may_wait(transition) and (late or story is not None):
             return self.hold(transition, elapsed)
         if story is not None:
@@ -149,7 +149,7 @@ class Backlog:
         return self._notifier.decide(transition, *self._facts(transition))
 
     def _keep(self, transition: Transition) -> _Story:
-        story = self._stories.setdefault(_identity(transition), _Story(transition.to))
+        story = self._stories.setdefault(transition.identity, _Story(transition.to))
         story.state = transition.to
         story.waiting.append(transition)
         self._count += 1
@@ -192,7 +192,3 @@ def _summary(past: list[_Past]) -> Notification:
         title=messages.summary_title(len(past)),
         body=messages.summary_body([one.line for one in past]),
     )
-
-
-def _identity(transition: Transition) -> Identity:
-    return transition.asset, transition.rule, transition.part

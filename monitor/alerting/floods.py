@@ -14,8 +14,8 @@ import msgspec
 
 from monitor.alerting.messages import AssetFacts, RuleFacts, moment
 from monitor.alerting.policy import Decision, Notifier, Why
-from monitor.database.records import Identity, Notification, Purpose, Recipient
-from rules.alarms import Kind, Priority, Transition
+from monitor.database.records import Notification, Purpose, Recipient
+from rules.alarms import APPEARS, Identity, Kind, Priority, Transition
 from rules.events import SECOND, Duration, Instant
 from rules.grouping.flood import ENDS_BELOW, STARTS_ABOVE, Flood
 
@@ -27,8 +27,6 @@ FIRST_BUNDLE: Final[Duration] = 60 * SECOND
 BUNDLE_EVERY: Final[Duration] = 300 * SECOND
 """While it lasts, another goes out so often."""
 SINGLY: Final = frozenset({Priority.HIGH, Priority.CRITICAL})
-NEW: Final = frozenset({"raised", "unshelved", "unsuppressed", "returned_to_service"})
-"""Events that put an alarm before a person."""
 MOST_LINES: Final = 20
 """Lines of a bundle: those of the rules with most alarms."""
 MOST_RULES: Final = 1_000
@@ -122,7 +120,7 @@ class FloodControl(Notifier):
         if share.notifications[0].purpose is not Purpose.ALERT:
             return share.notifications
         bundle = self._bundle(share.team, area)
-        new, self.changed = transition.event in NEW, True
+        new, self.changed = transition.event in APPEARS, True
         flooded = (bundle.flood.count if new else bundle.flood.look)(transition.received)
         if not flooded or transition.kind is Kind.SAFETY or transition.priority in SINGLY:
             return share.notifications
@@ -130,8 +128,7 @@ class FloodControl(Notifier):
         if bundle.due is None:
             bundle.due = transition.received + FIRST_BUNDLE
         if new:
-            identity = (transition.asset, transition.rule, transition.part)
-            self.untell(identity, [Recipient(n.team, n.channel) for n in share.notifications])
+            self.untell(transition.identity, [Recipient(n.team, n.channel) for n in share.notifications])
         return []
 
     def _bundle(self, team: str, area: str) -> Bundle:

@@ -18,29 +18,13 @@ import msgspec
 
 from monitor.alerting import messages
 from monitor.alerting.messages import AssetFacts, RuleFacts
-from monitor.database.records import Identity, Notification, Purpose, Recipient
-from rules.alarms import SUPPRESSIONS, Kind, Priority, State, Transition
+from monitor.database.records import Notification, Purpose, Recipient
+from rules.alarms import LEAVING, SUPPRESSIONS, Identity, Kind, Priority, State, Transition
 from rules.builtin import COMMS_LOST
+from rules.patterns import matcher
 
 if TYPE_CHECKING:
     from monitor.settings import Notify
-
-__all__ = [
-    "CONSOLE",
-    "AssetFacts",
-    "Decision",
-    "Identity",
-    "Notification",
-    "Notifier",
-    "Purpose",
-    "Recipient",
-    "RuleFacts",
-    "Why",
-    "decide",
-    "fingerprint",
-    "purpose_of",
-    "route",
-]
 
 CONSOLE: Final = "console://"
 DEFAULT_TEAM: Final = "default"
@@ -75,9 +59,9 @@ class Decision(msgspec.Struct, frozen=True):
     notifications: tuple[Notification, ...] = ()
 
 
+_matcher: Final = lru_cache(maxsize=4096)(matcher)
 _ALERTS: Final = frozenset({"raised", "raised_priority", "re_alarmed"})
-_LEAVING: Final = frozenset({"unshelved", "unsuppressed", "returned_to_service"})
-_AFTER_LEAVING: Final[dict[State, Purpose]] = {
+_AFTERLEAVING: Final[dict[State, Purpose]] = {
     State.UNACKNOWLEDGED: Purpose.ALERT,
     State.LATCHED_UNACKNOWLEDGED: Purpose.ALERT,
     State.LATCHED_ACKNOWLEDGED: Purpose.LATCHED,
@@ -99,9 +83,9 @@ def purpose_of(transition: Transition) -> Purpose | None:
     """What a notification of this transition would be for; None if it notifies nobody."""
     if transition.event in _ALERTS:
         return Purpose.ALERT
-    if transition.event in _LEAVING:
+    if transition.event in LEAVING:
         nobody_asked = transition.to is State.ACKNOWLEDGED and transition.reason.get("automatic") is True
-        return Purpose.ALERT if nobody_asked else _AFTER_LEAVING.get(transition.to)
+        return Purpose.ALERT if nobody_asked else _AFTERLEAVING.get(transition.to)
     return _FOLLOW_UPS.get(transition.event)
 
 
@@ -164,7 +148,7 @@ class Notifier:
 
     def decide(self, transition: Transition, rule: RuleFacts | None, asset: AssetFacts) -> Decision:
         """As the function of this name, with its memory; call it once for each transition, in order."""
-        identity = (transition.asset, transition.rule, transition.part)
+        identity = transition.identity
         told = self._told.get(identity, {})
         decision = self._without_informed(
             decide(transition, rule, self.notify, asset, told=told, zone=self.zone), transition.reason.get("covered")
@@ -254,9 +238,4 @@ def _matches(match: Mapping[str, str], transition: Transition, rule: RuleFacts |
         "asset": transition.asset,
         "rule": transition.rule,
     }
-    return all(key in facts and bool(_pattern(wanted).fullmatch(str(facts[key]))) for key, wanted in match.items())
-
-
-@lru_cache(maxsize=4096)
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in text.split("*")), re.DOTALL)
+    return all(key in facts and _matcher(wanted)(str(facts[key])) for key, wanted in match.items())

@@ -28,7 +28,7 @@ from monitor.database.queries import with_last_transition
 from monitor.database.records import Because, Suppression, because
 from monitor.database.schema import alarms
 from monitor.settings import Broker
-from rules.alarms import Priority, State
+from rules.alarms import ACTIVE, Priority, State
 from rules.events import Instant
 
 ROOT: Final = "andon/v1"
@@ -44,11 +44,6 @@ LAST_WORDS: Final = 1.0
 LONGEST_TOPIC: Final = 2_000
 """Bytes; brokers refuse topics of more than 65,535 or of too many levels by closing the connection."""
 MOST_LEVELS: Final = 100
-
-ACTIVE: Final = frozenset(
-    {State.UNACKNOWLEDGED, State.ACKNOWLEDGED, State.LATCHED_UNACKNOWLEDGED, State.LATCHED_ACKNOWLEDGED}
-)
-"""What lights an area: the condition holds or is latched, and nobody suppressed it."""
 
 T = TypeVar("T")
 _UNSAFE: Final = re.compile("[%+#\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")

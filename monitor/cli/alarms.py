@@ -49,7 +49,7 @@ def alarms(
     from monitor.unevaluated import unevaluated
 
     settings = load(site).settings
-    with closing(AlarmReader(settings.data_dir / "alarms.db")) as reader:
+    with closing(AlarmReader(settings.alarm_database)) as reader:
         found = sorted(reader.alarms() if everything else reader.active(), key=_urgency)
         blind = unevaluated(reader) if found else set()
     evaluated = [(alarm.asset, alarm.rule, alarm.part) not in blind for alarm in found]

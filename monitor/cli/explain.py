@@ -72,7 +72,7 @@ def _story(directory: Any, alarm: str) -> Any:
     from monitor.explaining import alarm_story
 
     site = load(directory)
-    with closing(AlarmReader(site.settings.data_dir / "alarms.db")) as reader:
+    with closing(AlarmReader(site.settings.alarm_database)) as reader:
         return alarm_story(reader, site, alarm)
 
 
@@ -83,7 +83,7 @@ def _silence(directory: Any, rule: str, asset: str, at: int | None, back: int | 
     from monitor.stores.opening import open_store
 
     site = load(directory)
-    path = site.settings.data_dir / "alarms.db"
+    path = site.settings.alarm_database
     moment, length = clock.now() if at is None else at, LOOK_BACK if back is None else back
     with closing(AlarmReader(path)) as reader, closing(open_store(site.settings, read_only=True)) as store:
         return silence(reader, store, site, rule=rule, asset=asset, at=moment, look_back=length)

@@ -75,7 +75,7 @@ def _reached(settings: Settings) -> int:
     from monitor.stores.opening import stored_offset
 
     reached = 0
-    with suppress(AndonError), closing(AlarmReader(settings.data_dir / "alarms.db")) as reader:
+    with suppress(AndonError), closing(AlarmReader(settings.alarm_database)) as reader:
         reached = reader.position()
     with suppress(AndonError):
         reached = max(reached, stored_offset(settings))
@@ -84,7 +84,7 @@ def _reached(settings: Settings) -> int:
 
 def _lasting_problems(site: Site | None) -> list[Problem]:
     """Limits that people overrode, and rules that lack something, where the monitor has run already."""
-    path = None if site is None else site.settings.data_dir / "alarms.db"
+    path = None if site is None else site.settings.alarm_database
     if site is None or path is None or not path.exists():
         return []
     from contextlib import closing

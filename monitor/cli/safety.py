@@ -45,7 +45,7 @@ def safety(
     from monitor.safety import register
 
     loaded = load(site)
-    with closing(AlarmReader(loaded.settings.data_dir / "alarms.db")) as reader:
+    with closing(AlarmReader(loaded.settings.alarm_database)) as reader:
         found = register(reader, loaded, clock.now())
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())

@@ -45,7 +45,7 @@ def states(*, site: options.Site, asset: Asset, start: Start, end: options.End =
     zone, until = ZoneInfo(settings.timezone), clock.now() if end is None else end
     if until <= start:
         raise typer.BadParameter("--end lies before --start")
-    path = settings.data_dir / "alarms.db"
+    path = settings.alarm_database
     with closing(AlarmReader(path)) as reader, closing(open_store(settings, read_only=True)) as store:
         blind = unseen(settings, store, reader, loaded.ruleset, asset, start, until)
         found = accounts(store, reader, loaded.ruleset.assets, zone, asset, start, until, blind)

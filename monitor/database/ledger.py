@@ -33,7 +33,7 @@ from monitor import clock
 from monitor.database.gaps import Gap, Why, write_gaps
 from monitor.database.migrate import full_told, open_for_writing
 from monitor.database.quarantine import ROOM, Fed, Insert, QuarantineRow, QuarantineTable, Room
-from monitor.database.records import Identity, Notification, Purpose, Recipient, began
+from monitor.database.records import Notification, Purpose, Recipient, began
 from monitor.database.schema import (
     alarms,
     gaps,
@@ -45,7 +45,7 @@ from monitor.database.schema import (
     transitions,
 )
 from monitor.journal.entries import Offset
-from rules.alarms import SUPPRESSIONS, State, Transition
+from rules.alarms import SUPPRESSIONS, Identity, State, Transition
 from rules.events import Instant
 
 NEXT: Final = "next"

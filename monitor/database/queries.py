@@ -25,7 +25,7 @@ from monitor.database.schema import (
     transitions,
 )
 from monitor.journal.entries import Offset
-from rules.alarms import Kind, Priority, State, Transition
+from rules.alarms import ENDED, Kind, Priority, State, Transition
 from rules.events import Instant
 from rules.statetime import Raised, Span
 
@@ -134,14 +134,8 @@ class AlarmReader(Reader):
 
     def raised(self, asset: str, start: Instant, end: Instant) -> list[Raised]:
         """The alarms of an asset raised with start <= at < end, each with when its condition was gone."""
-        over = transitions.alias()
-        gone = (
-            select(func.min(over.c.at))
-            .where(over.c.alarm == transitions.c.alarm, over.c.event.in_(("cleared", "latched")))
-            .scalar_subquery()
-        )
         wanted = (
-            select(transitions.c.body, gone.label("over"))
+            select(transitions.c.body, _gone())
             .where(transitions.c.asset == asset, transitions.c.event == "raised")
             .where(transitions.c.at >= start, transitions.c.at < end)
             .order_by(transitions.c.seq)
@@ -151,14 +145,8 @@ class AlarmReader(Reader):
 
     def spans(self, asset: str, rule: str, start: Instant, end: Instant, part: str = "") -> list[Span]:
         """When the alarm of a part of a rule was up, as far as that meets the time from start to end."""
-        over = transitions.alias()
-        gone = (
-            select(func.min(over.c.at))
-            .where(over.c.alarm == transitions.c.alarm, over.c.event.in_(("cleared", "latched")))
-            .scalar_subquery()
-        )
         of = (transitions.c.asset == asset, transitions.c.rule == rule, transitions.c.part == part)
-        raised = select(transitions.c.at, gone.label("over")).where(*of, transitions.c.event == "raised")
+        raised = select(transitions.c.at, _gone()).where(*of, transitions.c.event == "raised")
         rows = self._rows(raised.where(transitions.c.at < end).order_by(transitions.c.at))
         return [(row.at, end if row.over is None else row.over) for row in rows if row.over is None or row.over > start]
 
@@ -254,6 +242,13 @@ class AlarmReader(Reader):
         """The first journal entry that is not yet decided on."""
         rows = self._rows(select(positions.c.offset).where(positions.c.name == "next"))
         return int(rows[0][0]) if rows else 0
+
+
+def _gone() -> ColumnElement[Any]:
+    """When the condition of the alarm of a row was gone, as `over`; null if it is not."""
+    over = transitions.alias()
+    ended = select(func.min(over.c.at)).where(over.c.alarm == transitions.c.alarm, over.c.event.in_(ENDED))
+    return ended.scalar_subquery().label("over")
 
 
 def with_last_transition() -> Select[Any]:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import enum
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 
 from rules.alarms import Kind, Priority, State, Transition
 from rules.events import Instant
-
-Identity: TypeAlias = tuple[str, str, str | None]
-"""Asset, rule, part: what makes an alarm the same one."""
-
-_ORDER: Final = tuple(reversed(Priority))
 
 
 class Suppression(msgspec.Struct, frozen=True):
@@ -83,7 +78,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def rank(self) -> int:
         """The order of sending, smallest first: safety before everything, then by priority."""
-        return (0 if self.safety else len(_ORDER)) + _ORDER.index(self.priority)
+        return (0 if self.safety else len(Priority)) + Priority.CRITICAL.rank - self.priority.rank
 
 
 def began(transition: Transition) -> Instant:

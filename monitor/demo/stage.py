@@ -20,6 +20,7 @@ import msgspec
 from monitor import clock, guarded
 from monitor.collectors.embedded import HOST, BrokerAddress
 from monitor.errors import AndonError
+from monitor.settings import ALARMS
 from rules.assetmodel import AssetModel, load_assets
 from rules.events import SECOND, Duration
 
@@ -51,7 +52,7 @@ class Monitor:
     @property
     def alarms(self) -> Path:
         """Its alarm database."""
-        return self.site / DATA / "alarms.db"
+        return self.site / DATA / ALARMS
 
     @property
     def ended(self) -> bool:

@@ -25,7 +25,7 @@ def check_journal(settings: Settings, known: Offset = 0) -> Iterator[Finding]:
 
     `known` is the entry that a reader was about to read.
     """
-    directory = settings.data_dir / "journal"
+    directory = settings.journal_directory
     if not (directory.is_dir() or known):
         return
     free, reserve = free_bytes(settings.data_dir), settings.journal.reserve

@@ -14,13 +14,13 @@ import structlog
 from monitor import clock, telemetry
 from monitor.alerting.backlog import Backlog
 from monitor.alerting.floods import FloodControl
-from monitor.alerting.policy import AssetFacts, RuleFacts, Why
+from monitor.alerting.messages import AssetFacts, RuleFacts
+from monitor.alerting.policy import Why
 from monitor.database.gaps import Gap
 from monitor.database.gaps import Why as LostBy
 from monitor.database.ledger import Ledger, Step
 from monitor.database.migrate import AlarmDatabaseFullError
 from monitor.database.quarantine import Fed, rows_of
-from monitor.database.records import Identity
 from monitor.decoding import Meaning, Revisions
 from monitor.journal.entries import (
     CommandEntry,
@@ -41,7 +41,7 @@ from monitor.line.recovery import FLOODS, recovered
 from monitor.line.tally import Tally
 from monitor.line.undone import Outcome, Undone
 from monitor.line.unkept import Shortfall, Unkept
-from rules.alarms import State, Transition
+from rules.alarms import Identity, State, Transition
 from rules.builtin import BUILTIN
 from rules.events import SECOND, Command, Duration, Event, Fault, Instant, Link, Refed, Revision, Tick
 from rules.fleet import MOST_ASSETS, Fleet

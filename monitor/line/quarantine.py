@@ -59,8 +59,8 @@ class QuarantineDesk:
     def __init__(self, decider: Decider, intake: Intake, settings: Settings) -> None:
         self._decider = decider
         self._intake = intake
-        self._database = settings.data_dir / "alarms.db"
-        self._journal = settings.data_dir / "journal"
+        self._database = settings.alarm_database
+        self._journal = settings.journal_directory
         self._rejects = Rejects(settings.data_dir)
         self._keep = settings.quarantine.keep
         self._feeding = asyncio.Lock()

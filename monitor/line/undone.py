@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from monitor.alerting.policy import Notification
 from monitor.database.gaps import Gap
 from monitor.database.quarantine import Fed, QuarantineRow
+from monitor.database.records import Notification
 from monitor.journal.entries import Offset
 from rules.alarms import Transition
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from monitor import clock
 from monitor.database.queries import AlarmReader
 from monitor.errors import AndonError
+from monitor.settings import ALARMS
 from monitor.settings import Store as StoreSettings
 from monitor.stores.base import StoreError
 from monitor.stores.influx_lines import carried, quoted, tag
@@ -41,7 +42,7 @@ class AlarmHistory:
     """Takes transitions from the alarm database to the server, in the order of their commit."""
 
     def __init__(self, settings: StoreSettings, data_dir: Path) -> None:
-        self._database = data_dir / "alarms.db"
+        self._database = data_dir / ALARMS
         self._progress = Progress(data_dir, settings, PROGRESS)
         self._server = InfluxServer(settings)
         self._anew = threading.Event()

@@ -123,7 +123,7 @@ def _set_aside(settings: Settings) -> Iterator[Finding]:
 def _oldest_waiting(settings: Settings) -> Duration:
     """How long ago the first entry that is not yet stored was received; 0 if none waits."""
     try:
-        with JournalReader(settings.data_dir / "journal", Progress(settings.data_dir, settings.store).load()) as reader:
+        with JournalReader(settings.journal_directory, Progress(settings.data_dir, settings.store).load()) as reader:
             try:
                 first = reader.read(1)
             except JournalGap:

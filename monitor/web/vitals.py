@@ -83,8 +83,7 @@ async def _asked(settings: Settings, process: str) -> Mapping[str, Any] | None:
 
 
 def _on_disk(settings: Settings) -> tuple[Any, ...]:
-    data = settings.data_dir
-    journal, alarms = data / "journal", data / "alarms.db"
+    data, journal, alarms = settings.data_dir, settings.journal_directory, settings.alarm_database
     return (
         _or_none(lambda: shutil.disk_usage(data).free + reserved_bytes(data)),
         _or_none(lambda: _bytes(journal)),

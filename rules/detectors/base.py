@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from math import inf
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -178,9 +178,6 @@ class DetectorConfig(BaseModel):
     """The `detect:` part of a rule."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    NO_DELAY: ClassVar[bool] = False
-    """The detector waits by itself; on_delay and off_delay are not keys of it."""
 
     @property
     def delays(self) -> tuple[Duration, Duration]:

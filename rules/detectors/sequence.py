@@ -15,7 +15,8 @@ class SequenceConfig(DetectorConfig):
     """`first` becomes true, and within `within` `then` becomes true: that is the alarm, until `then` is false again.
 
     `missing: true`: the alarm is that `then` did not hold within `within`; it ends once `then` holds, or when `first`
-    becomes true anew, which starts the wait again. `then` exactly at the end comes too late.
+    becomes true anew, which starts the wait again. `then` exactly at the end comes too late. Where a command may be
+    withdrawn, say that this is an answer too: `then: running == 1 or command == 0`.
     """
 
     type: Literal["sequence"]

@@ -7,16 +7,14 @@ of what is still not seen a while after the gateway came back.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
-from rules.alarms import Kind, State, Transition
+from rules.alarms import ACTIVE, Identity, Kind, State, Transition
 from rules.builtin import COMMS_LOST
 from rules.events import Instant
-from rules.grouping.tree import ACTIVE, Tree, underneath
-
-Identity: TypeAlias = tuple[str, str, str | None]
+from rules.grouping.tree import Tree, underneath
 
 
 class Covered(msgspec.Struct):
@@ -40,7 +38,7 @@ class Covering:
         if t.rule == COMMS_LOST:
             self._lost(t, received, tree)
         elif self._covered and t.to is not State.UNACKNOWLEDGED:
-            self._covered.pop((t.asset, t.rule, t.part), None)
+            self._covered.pop(t.identity, None)
             self._look()
 
     def covered(self, view: Transition, tree: Tree) -> Transition | None:
@@ -52,7 +50,7 @@ class Covering:
         gateway = next((asset for asset in tree.above(view.asset) if self._names(asset, view)), None)
         if gateway is None:
             return None
-        self._covered[view.asset, view.rule, view.part] = Covered(gateway, view)
+        self._covered[view.identity] = Covered(gateway, view)
         return msgspec.structs.replace(view, reason=view.reason | {"covered": gateway})
 
     def take_due(self, received: Instant) -> Iterator[Transition]:
@@ -73,7 +71,7 @@ class Covering:
         """The reverse of `snapshot`."""
         self._lists = dict(data["lists"])
         found = msgspec.convert(data["covered"], list[Covered])
-        self._covered = {(one.view.asset, one.view.rule, one.view.part): one for one in found}
+        self._covered = {one.view.identity: one for one in found}
         self._look()
 
     def _lost(self, t: Transition, received: Instant, tree: Tree) -> None:

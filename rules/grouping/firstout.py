@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from rules.alarms import Transition
+from rules.alarms import ACTIVE, Transition
 from rules.durations import format_duration
 from rules.events import SECOND, Duration, Instant
-from rules.grouping.tree import ACTIVE, underneath
+from rules.grouping.tree import underneath
 from rules.ruleset import RuleSet
 
 QUIET: Final[Duration] = 10 * SECOND

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from rules.alarms import Kind, Priority, State, Transition
+from rules.alarms import Identity, Kind, Priority, State, Transition
 from rules.builtin import COMMS_LOST, INSTRUMENT_FAULT, OWN_ASSET
 from rules.events import SECOND, Duration
 from rules.rule import PLANT, Rule
@@ -19,10 +19,6 @@ WAIT: Final[Duration] = SECOND
 """How long people are not told of what a cause that is still to come may hide."""
 INSTRUMENT_PATIENCE: Final[Duration] = 60 * SECOND
 LONGEST_LINGER: Final[Duration] = 600 * SECOND
-ACTIVE: Final = frozenset(
-    {State.UNACKNOWLEDGED, State.ACKNOWLEDGED, State.LATCHED_UNACKNOWLEDGED, State.LATCHED_ACKNOWLEDGED}
-)
-"""The condition holds, or is latched."""
 
 
 def underneath(transition: Transition) -> State:
@@ -39,7 +35,7 @@ class Cause(msgspec.Struct, frozen=True, array_like=True):
     alarm: str
 
     @property
-    def key(self) -> tuple[str, str, str | None]:
+    def key(self) -> Identity:
         """Which alarm it is, whatever the occurrence."""
         return self.asset, self.rule, self.part
 
@@ -121,17 +117,13 @@ class Tree:
         return (
             transition.rule == INSTRUMENT_FAULT
             or transition.reason.get("level") == BAD_QUALITY
-            or (rule is not None and getattr(rule.detect, "type", "") == "silence")
+            or (rule is not None and rule.detector == "silence")
         )
 
     @cached_property
     def _silences(self) -> frozenset[str]:
         """The rules by which a whole asset is silent."""
-        return frozenset(
-            rule.id
-            for rule in self.rules.rules
-            if getattr(rule.detect, "type", "") == "silence" and not rule.detect.signals()
-        )
+        return frozenset(rule.id for rule in self.rules.rules if rule.hears_all)
 
     @cached_property
     def _causes(self) -> frozenset[str]:

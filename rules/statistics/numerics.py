@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from math import cos, erfc, exp, inf, lgamma, log, pi, sqrt
 from operator import mul
@@ -42,11 +42,6 @@ def quadrature(low: float, high: float, count: int) -> list[tuple[float, float]]
     """Gauss-Legendre nodes and weights on [low, high]."""
     half, middle = (high - low) / 2, (high + low) / 2
     return [(middle + half * x, half * w) for x, w in gauss_legendre(count)]
-
-
-def integrate(function: Callable[[float], float], low: float, high: float, count: int = 64) -> float:
-    """The integral of a smooth function."""
-    return sum(weight * function(x) for x, weight in quadrature(low, high, count))
 
 
 def solve(matrix: list[list[float]], right: list[float]) -> list[float]:
