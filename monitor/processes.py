@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="the locked data directory, whatever the file says by now")
     given = parser.parse_args(arguments)
     die_with_parent()
-    os.nice(NICENESS[given.process])
+    give_way(NICENESS[given.process])
     telemetry.configure_logging(given.process)
     return run(ENTRIES[given.process], given.site, given.data)
 
@@ -105,6 +106,13 @@ async def _until_told(entry: Entry, site: Site) -> None:
     await entry(site, stop)
     if not stop.is_set():
         raise AndonError("the process ended though nobody asked it to")
+
+
+def give_way(niceness: int) -> None:
+    """Let others go first, where the system lets us: a sandbox may refuse it, and that is no reason not to run."""
+    if niceness:
+        with contextlib.suppress(OSError):
+            os.nice(niceness)
 
 
 def die_with_parent() -> None:

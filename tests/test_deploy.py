@@ -228,3 +228,8 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
 )
 def test_the_unit_says(line: str) -> None:
     assert line in UNIT.splitlines()
+
+
+def test_the_unit_lets_processes_give_way_to_each_other() -> None:
+    filters = [line for line in UNIT.splitlines() if line.startswith("SystemCallFilter=")]
+    assert filters.index("SystemCallFilter=setpriority") > filters.index("SystemCallFilter=~@privileged @resources")
