@@ -204,6 +204,12 @@ def test_tokens_are_made_for_one_bucket_and_put_where_they_are_read(tmp_path: Pa
     ]
 
 
+def test_scripts_that_others_start_may_be_executed() -> None:
+    assert os.access(DEPLOY / "prepare", os.X_OK)
+    for script in (DEPLOY / "influxdb").glob("*.sh"):  # those that are not are passed over by the image of InfluxDB
+        assert os.access(script, os.X_OK), script
+
+
 UNIT = (DEPLOY / "systemd" / "andon.service").read_text(encoding="utf-8")
 
 
