@@ -236,6 +236,10 @@ def test_the_unit_says(line: str) -> None:
     assert line in UNIT.splitlines()
 
 
+def test_nothing_but_the_monitor_itself_decides_whether_it_starts() -> None:
+    assert [line for line in UNIT.splitlines() if line.startswith(("ExecStartPre", "ExecCondition"))] == []
+
+
 def test_the_unit_lets_processes_give_way_to_each_other() -> None:
     filters = [line for line in UNIT.splitlines() if line.startswith("SystemCallFilter=")]
     assert filters.index("SystemCallFilter=setpriority") > filters.index("SystemCallFilter=~@privileged @resources")

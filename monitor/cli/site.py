@@ -74,8 +74,9 @@ def check(
 ) -> None:
     """Report every problem of a site at once, and how to mend it.
 
-    Errors keep the monitor from starting, and end this with status 1. Warnings
-    do neither.
+    Errors end this with status 1, warnings do not. With an error in its files
+    the monitor does not start, with one of the journal it decides nothing. One
+    of the store or of a broker holds up nothing else.
 
       andon check --site plant
       andon check --site plant --connect
