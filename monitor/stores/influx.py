@@ -2,7 +2,7 @@
 
 A refused batch is halved until the points that the server minds stand alone: those go to `store-rejects.db`, all others
 are kept. Points reach the server before the offset reaches the disk, so a crash between the two repeats points and
-loses none; a repeat replaces field by field, as InfluxDB has it. A server that was away is told again what it
+loses none; a repeat replaces field by field, as InfluxDB has it. A server that was started anew is told again what it
 confirmed last.
 """
 
@@ -23,6 +23,7 @@ from monitor.stores.base import Bucket, Point, Refusals, StoreError, StoreRestar
 from monitor.stores.influx_lines import Key, LineEncoder, carried, named
 from monitor.stores.influx_progress import Progress
 from monitor.stores.influx_rejects import MOST_BYTES, Refused, Reject, Rejects
+from monitor.stores.influx_restarts import Restarts
 from monitor.stores.influx_server import AwayError, InfluxServer, Rejected
 from monitor.telemetry import STORE_REJECTED, STORE_REJECTS_DROPPED
 from rules.events import Duration, Instant
@@ -58,11 +59,11 @@ class InfluxStore:
     ) -> None:
         self.refusals = Refusals()
         self._server = InfluxServer(settings)
+        self._restarts = Restarts(self._server)
         self._progress = Progress(data_dir, settings)
         self._rejects = Rejects(data_dir, most_bytes=most_rejected)
         self._encoder = LineEncoder()
         self._read_only = read_only
-        self._away = False
 
     def offset(self) -> Offset:
         """The journal offset to go on from, as last confirmed; earlier while the server is told again."""
@@ -76,24 +77,23 @@ class InfluxStore:
         """Keep the points, then the offset; returns how many of the points had the key of an earlier one.
 
         Raises:
-            StoreRestarted: the server was away; `offset` has gone back to what it certainly keeps, the points are kept.
+            StoreRestarted: the server was started anew; `offset` has gone back to what it certainly keeps.
         """
         if self._read_only:
             raise StoreError("this InfluxDB was opened to read, not to write")
         lines = self._encoder.lines(points)
+        if lines and self._restarts.happened():
+            self.tell_again()
+            raise StoreRestarted("the server was started anew and is told again what it confirmed last")
         try:
             refused = [line for batch in _portions(lines.items()) for line in self._deliver(batch)]
         except AwayError:
-            self._away = True
+            self._restarts.silent()
             raise
         if refused:
             self._set_aside(refused)
             minded = {key for key, _, _ in refused}
             self.refusals.points += sum((p.asset, p.metric, p.at) in minded for p in points)
-        if self._away and lines:
-            self._away = False
-            self.tell_again()
-            raise StoreRestarted("the server was away and is told again what it confirmed last")
         self._progress.save(next_offset)
         return len(points) - len(lines)
 

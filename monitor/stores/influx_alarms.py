@@ -2,7 +2,7 @@
 
 Tags: asset, rule, kind, priority, event, and part where there is one. Fields: `state` (the ISA-18.2 letter after it),
 `alarm`, `text` (why) and `value` where it is a number (always float). What is missing here is in the alarm database. A
-server that was away is told again what it confirmed last.
+server that was started anew is told again what it confirmed last.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from monitor.settings import Store as StoreSettings
 from monitor.stores.base import StoreError
 from monitor.stores.influx_lines import carried, quoted, tag
 from monitor.stores.influx_progress import Progress
+from monitor.stores.influx_restarts import Restarts
 from monitor.stores.influx_server import AwayError, InfluxServer, Rejected
 from rules.alarms import Transition
 from rules.events import SECOND, Duration
@@ -45,6 +46,7 @@ class AlarmHistory:
         self._database = data_dir / ALARMS
         self._progress = Progress(data_dir, settings, PROGRESS)
         self._server = InfluxServer(settings)
+        self._restarts = Restarts(self._server)
         self._anew = threading.Event()
         self._anew.set()
 
@@ -75,13 +77,19 @@ class AlarmHistory:
             return 0
         if self._anew.is_set():
             self._go_back()
-        with closing(AlarmReader(self._database)) as alarms:
-            known = min(self._progress.load(), alarms.last_seq())
-            rows = alarms.transitions_after(known, AT_ONCE)
+        rows = self._next()
+        if rows and self._restarts.happened():
+            self.tell_again()
+            return self.step()
         if rows:
             self._write([line_of(transition) for _, transition in rows])
             self._progress.save(rows[-1][0])
         return len(rows)
+
+    def _next(self) -> list[tuple[int, Transition]]:
+        with closing(AlarmReader(self._database)) as alarms:
+            known = min(self._progress.load(), alarms.last_seq())
+            return alarms.transitions_after(known, AT_ONCE)
 
     def _go_back(self) -> None:
         self._anew.clear()
@@ -96,7 +104,7 @@ class AlarmHistory:
         try:
             self._server.write("\n".join(lines).encode(errors="replace"))
         except AwayError:
-            self.tell_again()
+            self._restarts.silent()
             raise
         except Rejected as refusal:
             if len(lines) == 1:

@@ -51,8 +51,13 @@ class Progress:
         return self._load().offset if self._again is None else self._again
 
     def tell_again(self) -> None:
-        """The server may have been started anew: go back to what it certainly keeps."""
-        self._again = self.certain()
+        """The server may have been started anew: go back to what it certainly keeps.
+
+        What it hears from now on it may forget as well: that, too, is certain only once REACH has gone by.
+        """
+        far, again = self._load().offset, self.certain()
+        self._far, self._again = far, again
+        self._trail = deque([(elapsed(), again)])
 
     def _load(self) -> _Saved:
         try:
@@ -78,7 +83,7 @@ class Progress:
             self._far = saved.offset
             self._trail.append((elapsed(), saved.certain))
         self._far = max(self._far, offset)
-        self._walk(self._far)
+        self._walk(offset)
         self._put(_Saved(self._far, self._target, self._certain(self._far)))
         if self._again is not None:
             self._again = offset if offset < self._far else None
@@ -89,7 +94,7 @@ class Progress:
         return self._certain(saved.offset) if self._trail else max(saved.certain, saved.offset - MOST_AGAIN)
 
     def _walk(self, offset: Offset) -> None:
-        """Remember, second by second, how far it was."""
+        """Remember, second by second, how far it was, also of what is told again."""
         now, trail = elapsed(), self._trail
         while len(trail) > 1 and trail[1][0] <= now - REACH:
             trail.popleft()

@@ -8,8 +8,10 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
+from functools import reduce
+from operator import getitem
 from typing import Any, Final
 
 import msgspec
@@ -40,6 +42,8 @@ HINTS: Final[Mapping[int, str]] = {
 }
 NO_POLICY: Final = "retention policy not found"
 """What 1.8 says with a status of 500."""
+STARTED: Final[Mapping[str, tuple[str, ...]]] = {"1": ("/debug/vars", "system", "started"), "2": ("/ready", "started")}
+"""Where a version says since when it runs, and under which keys. Version 3 has no log that an end by force tears."""
 MAPPING_HINT: Final = "before InfluxDB 2.4 a bucket needs a DBRP mapping to be queried (influx v1 dbrp create)"
 _DROPPED: Final = re.compile(r"\bdropped=([0-9]{1,9})\b")
 
@@ -105,6 +109,23 @@ class InfluxServer:
         found = {str(name).lower(): str(value) for name, value in dict(headers).items()}
         return found.get("x-influxdb-version", "").removeprefix("v")[:40]
 
+    def started(self) -> str:
+        """What tells this process of the server from any other: since when it runs; empty if it does not say.
+
+        Raises:
+            AwayError: it does not answer at all.
+        """
+        try:
+            version = self.version()
+        except AwayError:
+            raise
+        except StoreError:
+            return ""
+        with suppress(StoreError, msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+            path, *keys = STARTED[version[:1]]
+            return str(reduce(getitem, keys, self._page(path)))
+        return ""
+
     def rows(self, query: str) -> Iterator[dict[str, Any]]:
         """The rows of an InfluxQL query as they arrive, tags included; times as ns."""
         for answer in self._answers(query):
@@ -140,6 +161,17 @@ class InfluxServer:
                 _preload_content=False,
             )
             return msgspec.json.decode(response.data, type=_Buckets)
+
+    def _page(self, path: str) -> Any:
+        with self._errors():
+            response = self._client.api_client.request(
+                "GET",
+                f"{self._settings.url}{path}",
+                headers=dict(self._client.api_client.default_headers),
+                _preload_content=False,
+            )
+            body = response.data
+        return msgspec.json.decode(body)
 
     def _answers(self, query: str) -> Iterator[dict[str, Any]]:
         """The documents of an answer in chunks, one a line."""

@@ -30,7 +30,9 @@ def refused(reason: str, status: int = 400) -> Answer:
 
 
 class AnsweringServer:
-    """`script` answers writes; `lines` are those that were kept, `writes` how many requests there were."""
+    """`script` answers writes; `lines` are those that were kept, `writes` how many requests there were, `started` what
+    it says of itself.
+    """
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
@@ -38,6 +40,10 @@ class AnsweringServer:
         self.headers: list[dict[str, str]] = []
         self.script: Script = lambda lines: KEPT
         self.version = "2.7.1"
+        self.ping_status = 204
+        self.started: Answer = None
+        self._starts = 0
+        self.start_anew()
         self.query_answer: Answer = (200, {}, b'{"results":[{"statement_id":0}]}\n')
         self.buckets: Answer = (200, {}, b'{"buckets":[]}')
         self.released = threading.Event()
@@ -49,6 +55,11 @@ class AnsweringServer:
     def settings(self, token: str = "token-secret99") -> StoreSettings:
         """The settings of a store here."""
         return StoreSettings(type="influxdb", url=self.url, org="acme", bucket="plant", token=token)
+
+    def start_anew(self) -> None:
+        """From now on it says that it is another process than before."""
+        self._starts += 1
+        self.started = (200, {}, json.dumps({"status": "ready", "started": f"start {self._starts}"}).encode())
 
     def hang(self, _: list[bytes]) -> Answer:
         """A script that does not answer until the test ends."""
@@ -79,7 +90,10 @@ class AnsweringServer:
                 if self.path.startswith("/api/v2/buckets?"):
                     self._send(server.buckets)
                     return
-                self._send((204, {"X-Influxdb-Version": server.version}, b""))
+                if self.path == "/ready":
+                    self._send(server.started)
+                    return
+                self._send((server.ping_status, {"X-Influxdb-Version": server.version}, b""))
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

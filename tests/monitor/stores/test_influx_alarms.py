@@ -49,7 +49,7 @@ def test_each_transition_is_told_once_while_the_server_is_well(server: Answering
 
 
 @pytest.mark.parametrize("answer", [None, CUT_AFTER_KEEPING])
-def test_a_server_that_was_away_is_told_again(server: AnsweringServer, tmp_path: Path, answer: None) -> None:
+def test_a_server_that_died_is_told_again(server: AnsweringServer, tmp_path: Path, answer: None) -> None:
     decided(tmp_path, 1, 2)
     history = AlarmHistory(server.settings(), tmp_path)
     work_off(history)
@@ -58,9 +58,25 @@ def test_a_server_that_was_away_is_told_again(server: AnsweringServer, tmp_path:
     with pytest.raises(StoreError, match="does not answer"):
         history.step()
     server.script, server.lines = lambda _: KEPT, []
+    server.start_anew()
     work_off(history)
     assert told(server) == [1, 2, 3]
     assert Progress(tmp_path, server.settings(), PROGRESS).load() == 3
+
+
+def test_a_server_that_did_not_die_is_told_only_what_it_did_not_confirm(
+    server: AnsweringServer, tmp_path: Path
+) -> None:
+    decided(tmp_path, 1, 2)
+    history = AlarmHistory(server.settings(), tmp_path)
+    work_off(history)
+    decided(tmp_path, 3)
+    server.script = lambda _: None
+    with pytest.raises(StoreError, match="does not answer"):
+        history.step()
+    server.script = lambda _: KEPT
+    work_off(history)
+    assert told(server) == [1, 2, 3]
 
 
 def test_a_server_that_is_only_busy_is_not_told_again(server: AnsweringServer, tmp_path: Path) -> None:

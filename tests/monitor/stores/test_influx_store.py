@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from monitor import clock
-from monitor.stores import influx
+from monitor.stores import influx, influx_progress, influx_restarts
 from monitor.stores.base import Point, StoreError, StoreRestarted
 from monitor.stores.influx import InfluxStore
-from monitor.stores.influx_progress import MOST_AGAIN, Progress
+from monitor.stores.influx_progress import MOST_AGAIN, REACH, Progress
 from monitor.stores.influx_rejects import Rejects
 from monitor.stores.influx_server import InfluxServer
 from monitor.telemetry import STORE_REJECTED, STORE_REJECTS_DROPPED
@@ -140,22 +140,26 @@ def test_any_other_answer_means_again_later(
     assert "secret99" not in str(failure.value)
     assert (store.offset(), list(Rejects(tmp_path).all())) == (0, [])
     server.script = lambda _: KEPT
-    with pytest.raises(StoreRestarted) if answer is None else nullcontext():
-        store.write(readings(5), 9)
     store.write(readings(5), 9)
     assert (store.offset(), len(set(server.lines))) == (9, 5)
 
 
-def test_a_server_that_was_away_is_told_again_what_it_confirmed_last(
+def silent_once(server: AnsweringServer, store: InfluxStore) -> None:
+    """A write that gets no answer."""
+    server.script = lambda _: None
+    with pytest.raises(StoreError, match="does not answer"):
+        store.write(readings(5), 1)
+    server.script = lambda _: KEPT
+
+
+def test_a_server_that_died_is_told_again_what_it_confirmed_last(
     server: AnsweringServer, store: InfluxStore, tmp_path: Path
 ) -> None:
     for n in range(1, 4):
         store.write(readings(5), 100 * n)
-    server.script = lambda _: None
-    with pytest.raises(StoreError, match="does not answer"):
-        store.write(readings(5), 400)
+    silent_once(server, store)
     assert store.offset() == 300, "it may be just the way to it"
-    server.script = lambda _: KEPT
+    server.start_anew()
     with pytest.raises(StoreRestarted):
         store.write(readings(5), 400)
     assert store.offset() == 0
@@ -163,6 +167,57 @@ def test_a_server_that_was_away_is_told_again_what_it_confirmed_last(
     assert (store.offset(), Progress(tmp_path, server.settings()).load()) == (100, 300)
     store.write(readings(5), 400)
     assert store.offset() == 400
+
+
+def test_where_only_the_way_to_the_server_fails_the_same_batch_is_written_again(
+    server: AnsweringServer, store: InfluxStore
+) -> None:
+    for n in range(1, 6):
+        store.write(readings(5), 100 * n)
+        silent_once(server, store)
+    store.write(readings(5), 600)
+    assert (store.offset(), server.writes) == (600, 11)
+
+
+@pytest.mark.parametrize(
+    ("ping", "page"),
+    [
+        (204, (404, {}, b"")),
+        (204, (200, {}, b"<html>")),
+        (204, (200, {}, b'{"up": "5s"}')),
+        (204, (503, {}, b"")),
+        (204, None),
+        (404, None),
+        (501, None),
+    ],
+)
+def test_a_server_that_does_not_say_whether_it_died_is_told_again_now_and_then(
+    server: AnsweringServer, store: InfluxStore, monkeypatch: pytest.MonkeyPatch, ping: int, page: Answer
+) -> None:
+    server.ping_status, server.started = ping, page
+    monkeypatch.setattr(influx_restarts, "elapsed", lambda: now)
+    for now, told in ((0, True), (REACH - 1, False), (REACH, True)):  # noqa: B007 - the clock reads it
+        store.write(readings(5), 100)
+        silent_once(server, store)
+        with pytest.raises(StoreRestarted) if told else nullcontext():
+            store.write(readings(5), 200)
+
+
+def test_a_server_that_dies_while_it_is_told_again_is_told_all_of_it_once_more(
+    server: AnsweringServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(influx_progress, "elapsed", lambda: now)
+    now, progress = 0, Progress(tmp_path, server.settings())
+    for now in range(0, 3 * REACH, 60 * SECOND):
+        progress.save(now // SECOND)
+    certain = progress.certain()
+    now += 2 * REACH
+    for _ in range(3):
+        progress.tell_again()
+        assert progress.load() == certain
+        progress.save(certain + 50)
+        now += REACH - SECOND
+        assert Progress(tmp_path, server.settings()).certain() == certain
 
 
 def test_what_is_told_again_is_bounded(server: AnsweringServer, tmp_path: Path) -> None:
