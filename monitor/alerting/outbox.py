@@ -134,7 +134,7 @@ def _stranded(connection: Connection, lost: Recipient, heirs: list[Recipient], a
     answer = f"no longer configured{': goes to ' + ', '.join(names) if names else ''}"
     attempt = Attempt(at, Outcome.NO_CHANNEL, answer, state)
     connection.execute(insert(attempts), [_attempt_row(row.key, attempt) for row in rows])
-    connection.execute(update(outbox).where(mine).values(state=state.value))
+    connection.execute(update(outbox).where(mine).values(state=state.value, next_attempt=at))
     return [Stranded(row.key, row.channel, names) for row in rows]
 
 
