@@ -126,9 +126,9 @@ def _collect(found: Vitals, broker: str) -> Verdict:
     if found.line is None:
         return Verdict("ill", SILENT)
     figures = {"dropped": _of(found.line, "dropped").get(broker)}
-    if _of(found.line, "links").get(broker):
-        return Verdict("ok", "connected", figures)
     why = _of(found.line, "problems").get(broker)
+    if _of(found.line, "links").get(broker) and not why:
+        return Verdict("ok", "connected", figures)
     return Verdict("ill", str(why or "not connected to the broker yet; the log of the line says why"), figures)
 
 

@@ -99,6 +99,13 @@ def test_a_broker_that_is_not_connected_is_ill(data, links: object) -> None:
     assert response.json()["ill"] == ["collect:main"]
 
 
+def test_a_broker_that_refuses_a_topic_is_ill_and_says_which(data) -> None:
+    refused = "the broker does not let us read plant/#; give this user the right"
+    collect = hops(data(), {**WELL, "problems": {"main": refused}})["collect:main"]
+    assert (collect["status"], collect["text"]) == ("ill", refused)
+    assert hops(data(), {**WELL, "problems": {"main": None}})["collect:main"]["status"] == "ok"
+
+
 def test_a_store_process_that_is_not_there_is_ill(data) -> None:
     response = request(data(stored=1), "GET", "/health", WELL)
     assert (response.status_code, response.json()["ill"]) == (503, ["store"])
