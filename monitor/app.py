@@ -19,6 +19,7 @@ from monitor.alerting.channels import open_channels
 from monitor.alerting.dispatcher import Dispatcher
 from monitor.alerting.floods import FloodControl
 from monitor.alerting.outbox import Outbox
+from monitor.alerting.policy import Directory
 from monitor.alerting.topics import AlarmTable, TopicPublisher
 from monitor.collectors.acks import REDELIVERY_WINDOW
 from monitor.collectors.embedded import embedded_broker
@@ -80,7 +81,8 @@ async def run_line(site: Site, stop: asyncio.Event) -> None:
         retention = Retention(intake, decider, settings)
         outbox = Outbox(settings.alarm_database)
         stack.callback(outbox.close)
-        dispatcher = Dispatcher(outbox, open_channels(settings.notify), random=random.random)
+        channels, directory = open_channels(settings.notify), Directory(settings.notify)
+        dispatcher = Dispatcher(outbox, channels, directory, random=random.random)
         quarantine = QuarantineDesk(decider, intake, settings)
         table = AlarmTable(settings.alarm_database)
         stack.callback(table.close)

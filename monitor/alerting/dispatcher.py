@@ -18,6 +18,7 @@ from monitor import clock, telemetry
 from monitor.alerting.calling import Caller
 from monitor.alerting.channels import Answer, Channel, ChannelError
 from monitor.alerting.outbox import LONGEST_WAIT, Attempt, Outbox, Outcome, Pending, State
+from monitor.alerting.policy import Directory
 from rules.events import SECOND, Duration, Instant
 
 FIRST_WAIT: Final[Duration] = SECOND
@@ -37,6 +38,7 @@ class Dispatcher:
     Args:
         outbox: opened for the dispatcher alone.
         channels: by fingerprint, as `open_channels` gives them.
+        directory: who gets what waits for a channel that is not among them.
         random: a number from 0 to 1 for each wait, to spread attempts.
         give_up_after: age of a notification at which a failed attempt was the last one.
         time_limit: seconds after which a send counts as hanging.
@@ -46,6 +48,7 @@ class Dispatcher:
         self,
         outbox: Outbox,
         channels: Mapping[str, Channel],
+        directory: Directory,
         *,
         random: Callable[[], float],
         now: Callable[[], Instant] = clock.now,
@@ -55,6 +58,7 @@ class Dispatcher:
     ) -> None:
         self._outbox = outbox
         self._queues = {name: _Queue(name, channel) for name, channel in channels.items()}
+        self._directory = directory
         self._random = random
         self._now = now
         self._give_up_after = give_up_after
@@ -64,8 +68,9 @@ class Dispatcher:
         self._replaced = asyncio.Event()
         self._serving: dict[str, asyncio.Task[None]] = {}
 
-    def replace(self, channels: Mapping[str, Channel]) -> None:
-        """Other channels from now on: those that stay go on undisturbed, what waits for one that goes is given up."""
+    def replace(self, channels: Mapping[str, Channel], directory: Directory) -> None:
+        """Other channels from now on: those that stay go on undisturbed, what waits for one that goes is handed on."""
+        self._directory = directory
         self._queues = {name: self._queues.get(name) or _Queue(name, channel) for name, channel in channels.items()}
         self._replaced.set()
 
@@ -81,7 +86,9 @@ class Dispatcher:
                 while True:
                     self._replaced.clear()
                     await self._staff(tasks)
-                    await self._replaced.wait()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LONGEST_SLEEP):
+                            await self._replaced.wait()
         finally:
             self._database.shutdown(wait=False)
 
@@ -99,9 +106,20 @@ class Dispatcher:
                 self._serving[name] = tasks.create_task(self._serve(queue))
 
     async def _strand(self) -> None:
-        for key, channel in await self._db(self._outbox.strand, list(self._queues), self._now()):
+        """Hand on what waits for a channel that is gone; looked at again now and then, as something may come late."""
+        try:
+            stranded = await self._db(self._outbox.strand, self._directory, self._now())
+        except SQLAlchemyError as error:
+            stranded = []
+            _log.error("outbox_failed", channel="none", error=type(error).__name__)
+        for key, channel, heirs in stranded:
+            if heirs:
+                _log.warning("notification_readdressed", key=key, channel=channel, to=heirs)
+                continue
             telemetry.NOTIFICATIONS.labels(State.GIVEN_UP.value).inc()
             _log.error("notification_given_up", key=key, channel=channel, why="its channel is no longer configured")
+        if stranded:
+            self.wake()
 
     async def _serve(self, queue: _Queue) -> None:
         with contextlib.closing(queue):

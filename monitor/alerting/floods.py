@@ -139,7 +139,7 @@ class FloodControl(Notifier):
 
     def _send(self, bundle: Bundle, received: Instant) -> Iterator[Notification]:
         began, lasts = bundle.flood.since, bundle.flood.look(received)
-        for pattern in bundle.pattern.values():
+        for pattern in self.directory.forwarded(bundle.pattern.values()):
             yield _message(bundle, pattern, self.zone, began, lasts=lasts)
         bundle.due = received + BUNDLE_EVERY if lasts and bundle.pattern else None
         bundle.pattern, bundle.rules = {}, {}

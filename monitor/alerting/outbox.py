@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Select, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, func, insert, or_, select, update
 
 from monitor.alerting.channels.base import Message
+from monitor.alerting.policy import Directory, readdressed
 from monitor.database.access import Clerk
+from monitor.database.records import Notification, Recipient
 from monitor.database.schema import attempts, outbox
 from rules.events import SECOND, Duration, Instant
 
@@ -24,6 +25,7 @@ class State(enum.StrEnum):
     PENDING = "pending"
     SENT = "sent"
     GIVEN_UP = "given_up"
+    READDRESSED = "readdressed"
 
 
 class Outcome(enum.StrEnum):
@@ -57,6 +59,17 @@ class Attempt(msgspec.Struct, frozen=True):
     next_attempt: Instant | None = None
 
 
+class Stranded(NamedTuple):
+    """A notification whose channel is gone, and the channels that have it in its place; none: it is given up."""
+
+    key: str
+    channel: str
+    heirs: list[str]
+
+
+_WAITS: Final = outbox.c.state == State.PENDING.value
+
+
 class Outbox(Clerk):
     """Reads and updates the notifications that the line committed."""
 
@@ -86,18 +99,16 @@ class Outbox(Clerk):
             connection.execute(insert(attempts), _attempt_row(key, attempt))
         return self.next_due(channel, attempt.at)
 
-    def strand(self, channels: Iterable[str], at: Instant) -> list[tuple[str, str]]:
-        """Give up what waits for a channel that the configuration no longer names; the (key, channel) of each."""
-        lost = (outbox.c.state == State.PENDING.value) & outbox.c.channel.not_in(list(channels))
+    def strand(self, directory: Directory, at: Instant) -> list[Stranded]:
+        """Hand what waits for a channel that is gone to those that its team has now; give it up if there is none."""
+        addressed = select(outbox.c.team, outbox.c.channel).where(_WAITS).distinct()
+        waiting = [Recipient(row.team, row.channel) for row in self._rows(addressed)]
+        heirs = {recipient: directory.present([recipient]) for recipient in waiting}
+        gone = {recipient: found for recipient, found in heirs.items() if found != [recipient]}
+        if not gone:
+            return []
         with self._notes.begin() as connection:
-            found = [
-                (row.key, row.channel) for row in connection.execute(select(outbox.c.key, outbox.c.channel).where(lost))
-            ]
-            if found:
-                gone = Attempt(at, Outcome.NO_CHANNEL, "no longer configured", State.GIVEN_UP)
-                connection.execute(insert(attempts), [_attempt_row(key, gone) for key, _ in found])
-                connection.execute(update(outbox).where(lost).values(state=State.GIVEN_UP.value))
-        return found
+            return [one for recipient, found in gone.items() for one in _stranded(connection, recipient, found, at)]
 
     def _first(self, wanted: Select[Any]) -> Any:
         return next(iter(self._rows(wanted)), None)
@@ -108,4 +119,34 @@ def _attempt_row(key: str, attempt: Attempt) -> dict[str, Any]:
 
 
 def _pending(wanted: Select[Any], channel: str) -> Select[Any]:
-    return wanted.where(outbox.c.state == State.PENDING.value, outbox.c.channel == channel)
+    return wanted.where(_WAITS, outbox.c.channel == channel)
+
+
+def _stranded(connection: Connection, lost: Recipient, heirs: list[Recipient], at: Instant) -> list[Stranded]:
+    """All that waits for one channel that is gone."""
+    mine = _WAITS & (outbox.c.team == lost.team) & (outbox.c.channel == lost.channel)
+    rows = connection.execute(select(outbox).where(mine).order_by(outbox.c.seq)).all()
+    for row in rows:
+        for heir in heirs:
+            _hand_over(connection, dict(row._mapping), heir, at)  # noqa: SLF001 - SQLAlchemy's documented name
+    names = [heir.channel for heir in heirs]
+    state = State.READDRESSED if heirs else State.GIVEN_UP
+    answer = f"no longer configured{': goes to ' + ', '.join(names) if names else ''}"
+    attempt = Attempt(at, Outcome.NO_CHANNEL, answer, state)
+    connection.execute(insert(attempts), [_attempt_row(row.key, attempt) for row in rows])
+    connection.execute(update(outbox).where(mine).values(state=state.value, next_attempt=at))
+    return [Stranded(row.key, row.channel, names) for row in rows]
+
+
+def _hand_over(connection: Connection, row: dict[str, Any], heir: Recipient, at: Instant) -> None:
+    """A row for the heir, unless it has or had one of its own for the same transition."""
+    made = readdressed(msgspec.json.decode(row.pop("message"), type=Notification), heir)
+    again = {"state": State.PENDING.value, "attempts": 0, "next_attempt": at, "created": at}
+    known = connection.execute(select(outbox.c.state).where(outbox.c.key == made.key)).scalar()
+    if known is None:
+        del row["seq"]
+        text = msgspec.json.encode(made).decode()
+        new = {**row, **again, "key": made.key, "team": made.team, "channel": made.channel, "message": text}
+        connection.execute(insert(outbox), new)
+    elif known == State.READDRESSED.value:
+        connection.execute(update(outbox).where(outbox.c.key == made.key).values(again))

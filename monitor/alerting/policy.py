@@ -127,29 +127,62 @@ def decide(
     return Decision(transition.id, why, tuple(made))
 
 
+class Directory:
+    """Which channels there are, and which each team has, by fingerprint.
+
+    The one place that says who is told instead when a channel is gone: its address or token may only have changed.
+    `besides` are channels that are there although no team names them.
+    """
+
+    def __init__(self, notify: Notify, besides: Iterable[str] = ()) -> None:
+        self._teams = {name: _channels([name], notify) for name in notify.teams}
+        named = (recipient.channel for recipients in self._teams.values() for recipient in recipients)
+        self._there = {fingerprint(CONSOLE), *named, *besides}
+
+    def present(self, recipients: Iterable[Recipient]) -> list[Recipient]:
+        """These, in place of a channel that is gone those that its team has now; each channel once."""
+        found: dict[str, Recipient] = {}
+        for recipient in recipients:
+            for one in [recipient] if recipient.channel in self._there else self._teams.get(recipient.team, ()):
+                found.setdefault(one.channel, one)
+        return list(found.values())
+
+    def forwarded(self, notifications: Iterable[Notification]) -> list[Notification]:
+        """The same for what is yet to be sent."""
+        found: dict[str, Notification] = {}
+        for notification in notifications:
+            for recipient in self.present([Recipient(notification.team, notification.channel)]):
+                found.setdefault(recipient.channel, readdressed(notification, recipient))
+        return list(found.values())
+
+
+def readdressed(notification: Notification, recipient: Recipient) -> Notification:
+    """The same message to another, with the key that it would have had from the beginning."""
+    team, channel = recipient
+    key = notification.key.removesuffix(notification.channel) + channel
+    return msgspec.structs.replace(notification, key=key, team=team, channel=channel)
+
+
 class Notifier:
     """Decides one transition after the other and remembers who was told of each active alarm."""
 
     def __init__(
         self, notify: Notify, zone: tzinfo = UTC, told: Mapping[Identity, Iterable[Recipient]] | None = None
     ) -> None:
-        self.notify = notify
-        self.zone = zone
+        self.replace(notify, zone)
         self._told: dict[Identity, dict[Recipient, None]] = {
             key: dict.fromkeys(who) for key, who in (told or {}).items()
         }
 
     def replace(self, notify: Notify, zone: tzinfo) -> None:
-        """Other teams and routes from now on. A channel that is gone is not told that an alarm is over."""
+        """Other teams, routes and channels from now on."""
         self.notify, self.zone = notify, zone
-        kept = {recipient.channel for recipient in _channels(notify.teams, notify)} | {fingerprint(CONSOLE)}
-        for identity, told in self._told.items():
-            self._told[identity] = {recipient: None for recipient in told if recipient.channel in kept}
+        self.directory = Directory(notify)
 
     def decide(self, transition: Transition, rule: RuleFacts | None, asset: AssetFacts) -> Decision:
         """As the function of this name, with its memory; call it once for each transition, in order."""
         identity = transition.identity
-        told = self._told.get(identity, {})
+        told = self._told_of(identity)
         decision = self._without_informed(
             decide(transition, rule, self.notify, asset, told=told, zone=self.zone), transition.reason.get("covered")
         )
@@ -162,11 +195,15 @@ class Notifier:
 
     def _without_informed(self, decision: Decision, gateway: str | None) -> Decision:
         """What the loss of a gateway said already goes to those alone who were not told of that."""
-        informed = {recipient.channel for recipient in self._told.get((gateway or "", COMMS_LOST, None), ())}
+        informed = {recipient.channel for recipient in self._told_of((gateway or "", COMMS_LOST, None))}
         kept = tuple(n for n in decision.notifications if n.channel not in informed)
         if gateway is None or kept == decision.notifications:
             return decision
         return Decision(decision.transition, decision.why if kept else Why.COVERED, kept)
+
+    def _told_of(self, identity: Identity) -> list[Recipient]:
+        """Who was told of the alarm, by the channels of today."""
+        return self.directory.present(self._told.get(identity, ()))
 
     def untell(self, identity: Identity, recipients: Iterable[Recipient]) -> None:
         """They were not told of the alarm after all."""

@@ -49,7 +49,7 @@ class Connection:
 
     `on_publish` gets every PUBLISH, of one with more than `most` bytes the beginning; `on_accepted` (with: is our
     session still there?) comes before the first of them, `on_read` follows each reading of the socket, `on_refused`
-    gets the filters that the broker would not subscribe.
+    gets the filters that the broker would not subscribe, none if it took all.
     """
 
     def __init__(
@@ -211,8 +211,7 @@ class Connection:
             self._accepted.set_result(None)
 
     def _suback(self, _c: object, _d: object, _mid: int, codes: list[ReasonCode], _p: Properties | None) -> None:
-        if refused := [name for name, code in zip(self._filters, codes, strict=False) if code.is_failure]:
-            self._on_refused(refused)
+        self._on_refused([name for name, code in zip(self._filters, codes, strict=False) if code.is_failure])
         if not self._subscribed.done():
             self._subscribed.set_result(None)
 

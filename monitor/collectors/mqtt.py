@@ -26,6 +26,7 @@ DROPPED: Final = "$SYS/broker/publish/messages/dropped"
 UPTIME: Final = "$SYS/broker/uptime"
 """For how long mosquitto has run, said every `sys_interval`: who hears this and no counter knows of no drop."""
 NUMBER: Final = re.compile(rb"([0-9]{1,18})(?: seconds)?")
+READABLE: Final = "give this user the right to read these topics, in the broker's access control"
 FORGOTTEN: Final = "the broker has forgotten our session: what it held while we were away is lost"
 
 log = structlog.get_logger()
@@ -70,6 +71,7 @@ class Collector:
         self._most = most_bytes(largest_payload)
         self._former = _without(former_filters, self._filters)
         self._held: tuple[str, ...] = ()
+        self._refused: tuple[str, ...] = ()
         self._subscribing = asyncio.Lock()
         self._stamp = stamper
         self._commit = commit
@@ -95,8 +97,9 @@ class Collector:
 
     @property
     def problem(self) -> str | None:
-        """Why the link is down and how to mend it, as the log said it last; None while it is up."""
-        return None if self._reported is None else f"{self._reported.what}; {self._reported.mend}"
+        """Why nothing comes and how to mend it, as the log said it last: the link is down, or topics are refused."""
+        found = self._reported or self._refusal()
+        return None if found is None else f"{found.what}; {found.mend}"
 
     async def run(self) -> None:
         """Collect until cancelled; then commit and acknowledge what has arrived and take leave of the broker.
@@ -222,7 +225,8 @@ class Collector:
         self._reported = None
         self._held = ()
         await self._subscribe(connection)
-        self._log.info("mqtt_subscribed", topics=len(self._filters))
+        if not self._refused:
+            self._log.info("mqtt_subscribed", topics=len(self._filters))
         await self._tell(up=True)
         if await connection.lasts(STEADY_AFTER):
             self._reconnect.on(LinkEvent.PROVEN)
@@ -233,7 +237,7 @@ class Collector:
         async with self._subscribing:
             wanted = self._filters
             await connection.subscribe(_without(wanted, self._held), self._former, self._statistics)
-            self._held = wanted
+            self._held = _without(wanted, self._refused)
 
     def _accept(self, session_present: bool) -> None:
         if self._intake.generation and not session_present:
@@ -272,9 +276,14 @@ class Collector:
             self._log.warning("mqtt_connection_lost" if was_up else "mqtt_connection_failed", **about)
 
     def _report_refused(self, filters: list[str]) -> None:
-        mend = "give this user the right to read these topics, in the broker's access control"
-        if ours := [name for name in filters if name not in self._statistics]:
-            self._log.error("mqtt_subscription_refused", filters=ours, mend=mend)
+        self._refused = _without(filters, self._statistics)
+        if self._refused:
+            self._log.error("mqtt_subscription_refused", filters=list(self._refused), mend=READABLE)
+
+    def _refusal(self) -> Problem | None:
+        """The topics that the broker does not let us read."""
+        refused = [name for name in self._refused if name in self._filters]
+        return Problem(f"the broker does not let us read {', '.join(refused)}", READABLE) if refused else None
 
 
 def _without(filters: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:

@@ -70,9 +70,14 @@ class QuarantineRow:
 
 
 class Fed(NamedTuple):
-    """The message that stands at `offset` was fed again; `refused` is what could not be read this time either."""
+    """The message that was `received` then and stands at `offset` was fed again.
+
+    Both name it: where there was no room one entry stands for many messages. `refused` is what could not be read this
+    time either.
+    """
 
     offset: Offset
+    received: Instant
     refused: tuple[QuarantineRow, ...]
 
 
@@ -138,10 +143,12 @@ class QuarantineTable:
     def settle(self, connection: Connection, outcomes: Iterable[Fed]) -> None:
         """What was fed again leaves; what was refused again stays under its new reason."""
         for outcome in outcomes:
-            gone = self._delete(connection, quarantine.c.offset == outcome.offset, "fed" if not outcome.refused else "")
+            its = (quarantine.c.offset == outcome.offset) & (quarantine.c.received == outcome.received)
+            gone = self._delete(connection, its, "fed" if not outcome.refused else "")
             if gone and outcome.refused:
-                owner = gone[0].gateway
-                self._insert(connection, [replace(row, gateway=row.gateway or owner) for row in outcome.refused])
+                owner, first = gone[0].gateway, _next_ordinal(connection, outcome.offset)
+                again = [replace(r, gateway=r.gateway or owner, ordinal=first + r.ordinal) for r in outcome.refused]
+                self._insert(connection, again)
         self._make_room(connection)
 
     def expire(self, connection: Connection, wanted: ColumnElement[bool], most: int) -> int:
@@ -200,6 +207,13 @@ def _counted(sums: dict[Group, Counter[str]]) -> Iterator[dict[str, Any]]:
     names = ("count", "rows", "bytes", "dropped", "expired", "fed")
     for (gateway, reason), total in sums.items():
         yield {"gateway": gateway, "reason": reason, **{name: total[name] for name in names}}
+
+
+def _next_ordinal(connection: Connection, offset: Offset) -> int:
+    """The first that no other message of the entry has, nor any after it."""
+    last = select(func.max(quarantine.c.ordinal)).where(quarantine.c.offset == offset)
+    found = connection.execute(last).scalar()
+    return 0 if found is None else int(found) + 1
 
 
 def _victims(connection: Connection, rows: int, size: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from sqlalchemy import ColumnElement, select
@@ -15,6 +15,9 @@ from rules.events import Instant
 from rules.patterns import matcher
 
 PAGE: Final = 1_000
+
+Place: TypeAlias = tuple[Offset, Instant]
+"""What names a message: its journal entry, and when it was received."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -65,7 +68,7 @@ class Quarantined(msgspec.Struct, frozen=True):
 class Message(msgspec.Struct, frozen=True):
     """A message to be fed again: `payload` as far as it is kept, `size` the whole; `metrics` if only these are wanted.
 
-    `entry` is its place in the journal.
+    `entry` is its place in the journal, which it may share with others of another `received`.
     """
 
     entry: Offset
@@ -108,21 +111,24 @@ class QuarantineReader(Reader):
 
     def messages(self, ids: Sequence[int]) -> Iterator[Message]:
         """The messages that these deliveries came from, each once, in the order of their arrival."""
-        named = select(quarantine.c.offset).where(quarantine.c.seq.in_(ids)).distinct().order_by(quarantine.c.offset)
-        for (entry,) in self._rows(named):
-            rows = self._rows(select(quarantine).where(quarantine.c.offset == entry).order_by(quarantine.c.ordinal))
+        place = (quarantine.c.offset, quarantine.c.received)
+        for entry, received in self._rows(select(*place).where(quarantine.c.seq.in_(ids)).distinct().order_by(*place)):
+            its = (quarantine.c.offset == entry, quarantine.c.received == received)
+            rows = self._rows(select(quarantine).where(*its).order_by(quarantine.c.ordinal))
             if rows:
                 first, partly = rows[0], all(row.partly for row in rows)
                 metrics = tuple(dict.fromkeys(row.metric for row in rows)) if partly else ()
                 payload = bytes(first.payload)
-                yield Message(entry, first.received, first.broker, first.topic, payload, first.size, metrics)
+                yield Message(entry, received, first.broker, first.topic, payload, first.size, metrics)
 
-    def reasons(self, entries: Sequence[Offset]) -> dict[Offset, str]:
+    def reasons(self, places: Sequence[Place]) -> dict[Place, str]:
         """Of these messages those that stand here, each with a reason."""
-        found: dict[Offset, str] = {}
-        for row in self._rows(select(quarantine.c.offset, quarantine.c.reason).where(quarantine.c.offset.in_(entries))):
-            found.setdefault(row.offset, row.reason)
-        return found
+        columns = (quarantine.c.offset, quarantine.c.received, quarantine.c.reason)
+        named = quarantine.c.offset.in_({offset for offset, _ in places})
+        found: dict[Place, str] = {}
+        for row in self._rows(select(*columns).where(named).order_by(quarantine.c.seq)):
+            found.setdefault((row.offset, row.received), row.reason)
+        return {place: found[place] for place in places if place in found}
 
 
 def _fitting(wanted: Wanted) -> Iterator[ColumnElement[bool]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, Select, case, exists, func, select
 
 from monitor.database.access import Reader
 from monitor.database.gaps import Gap, Why
@@ -69,11 +69,17 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Undelivered(msgspec.Struct, frozen=True):
-    """How many notifications wait, since when the oldest of them does, and how many channels failed lately."""
+    """How many notifications wait, since when the oldest of them does, and how many channels failed lately.
+
+    `given_up` counts by team what some channel was not told and will not be; `untold` are the teams of which something
+    reached nobody over any channel.
+    """
 
     count: int
     oldest: Instant | None
     failing_channels: int
+    given_up: dict[str, int]
+    untold: frozenset[str]
 
 
 class AlarmReader(Reader):
@@ -204,14 +210,16 @@ class AlarmReader(Reader):
         rows = self._rows(select(quarantine).order_by(quarantine.c.seq.desc()).limit(limit))
         return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
 
-    def undelivered(self) -> Undelivered:
-        """What waits in the outbox."""
+    def undelivered(self, since: Instant) -> Undelivered:
+        """What waits in the outbox, and what was given up since then."""
         waiting = outbox.c.state == "pending"
         failing = case((outbox.c.attempts > 0, outbox.c.channel))
         wanted = (func.count(), func.min(outbox.c.created), func.count(failing.distinct()))
         figures: list[ColumnElement[Any]] = list(wanted)
         count, oldest, channels = self._rows(select(*figures).where(waiting))[0]
-        return Undelivered(count, oldest, channels)
+        lost = self._rows(_given_up(since))
+        given_up = {row.team: row.count for row in lost}
+        return Undelivered(count, oldest, channels, given_up, frozenset(row.team for row in lost if row.untold))
 
     def gaps(self, limit: int = 100) -> list[Gap]:
         """What is missing from the stored readings, newest first."""
@@ -249,6 +257,20 @@ def _gone() -> ColumnElement[Any]:
     over = transitions.alias()
     ended = select(func.min(over.c.at)).where(over.c.alarm == transitions.c.alarm, over.c.event.in_(ENDED))
     return ended.scalar_subquery().label("over")
+
+
+def _given_up(since: Instant) -> Select[Any]:
+    """By team the `count` of what was given up since then; `untold` is how much of it no channel took or still may."""
+    others = outbox.alias()
+    told = exists().where(
+        others.c.transition == outbox.c.transition,
+        others.c.purpose == outbox.c.purpose,
+        others.c.team == outbox.c.team,
+        others.c.state.in_(["sent", "pending"]),
+    )
+    untold = func.sum(case((told, 0), else_=1)).label("untold")
+    wanted = select(outbox.c.team, func.count().label("count"), untold).group_by(outbox.c.team)
+    return wanted.where(outbox.c.state == "given_up", outbox.c.next_attempt >= since)
 
 
 def with_last_transition() -> Select[Any]:

@@ -341,7 +341,7 @@ class Decider:
         for observation in decoded.observations:
             self._emit(offset, self.stages.handle(Refed(entry.received, observation), offset))
         if offset >= self._committed:
-            self._undone.fed.append(Fed(entry.entry, rows_of(offset, entry, decoded)))
+            self._undone.fed.append(Fed(entry.entry, entry.first, rows_of(offset, entry, decoded)))
             telemetry.QUARANTINE_FED.labels("refused" if decoded.rejects else "read").inc()
 
     def _not_kept(self, offset: Offset) -> None:

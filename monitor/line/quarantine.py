@@ -21,7 +21,7 @@ from monitor import clock
 from monitor.database.ledger import INSERTS
 from monitor.database.migrate import open_for_writing
 from monitor.database.quarantine import QuarantineTable
-from monitor.database.quarantined import Message, QuarantineReader
+from monitor.database.quarantined import Message, Place, QuarantineReader
 from monitor.database.schema import quarantine
 from monitor.errors import AndonError, RefusedError
 from monitor.journal import entries as journalled
@@ -123,9 +123,9 @@ class QuarantineDesk:
         except TimeoutError:
             raise AndonError(otherwise) from None
 
-    async def _give(self, ids: list[int]) -> tuple[list[Offset], int]:
+    async def _give(self, ids: list[int]) -> tuple[list[Place], int]:
         """Put the messages into the journal; where they stood there first, and how many are cut."""
-        given: list[Offset] = []
+        given: list[Place] = []
         cut = 0
         batches = self._batches(ids)
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
@@ -137,7 +137,7 @@ class QuarantineDesk:
                 await self._intake.append(entries)
             finally:
                 self._fed_until = self._intake.head
-            given += [entry.entry for entry in entries]
+            given += [(entry.entry, entry.first) for entry in entries]
         return given, cut
 
     def _batches(self, ids: list[int]) -> Iterator[list[Message]]:
@@ -154,7 +154,7 @@ class QuarantineDesk:
         if batch:
             yield batch
 
-    def _reasons(self, given: list[Offset]) -> dict[Offset, str]:
+    def _reasons(self, given: list[Place]) -> dict[Place, str]:
         with closing(QuarantineReader(self._database)) as reader:
             return reader.reasons(given)
 

@@ -14,7 +14,7 @@ import structlog
 from monitor import clock
 from monitor.alerting.channels import open_channels
 from monitor.alerting.dispatcher import Dispatcher
-from monitor.alerting.policy import Notifier
+from monitor.alerting.policy import Directory, Notifier
 from monitor.codecs.topics import filters_of
 from monitor.collectors.mqtt import Collector
 from monitor.database.ledger import Ledger
@@ -107,14 +107,14 @@ class Reload:
     async def _follow(self, site: Site) -> None:
         before = await asyncio.to_thread(open_channels, self._site.settings.notify)
         after = await asyncio.to_thread(open_channels, site.settings.notify)
-        self._dispatcher.replace({**before, **after})
+        self._dispatcher.replace({**before, **after}, Directory(site.settings.notify, besides=before))
         self._notifier.replace(site.settings.notify, ZoneInfo(site.settings.timezone))
         self._follow_settings(site.settings)
         if site.revision != self._site.revision:
             await self._decide_by(site)
         for name, collector in self._collectors.items():
             await collector.resubscribe(site.filters(name), site.largest_payload(name))
-        self._dispatcher.replace(after)
+        self._dispatcher.replace(after, Directory(site.settings.notify))
         self._site = site
 
     async def _decide_by(self, site: Site) -> None:

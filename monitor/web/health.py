@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from monitor import clock, telemetry
 from monitor.codecs.timestamps import format_iso
+from monitor.database.queries import Undelivered
 from monitor.settings import Settings
 from monitor.sizes import format_size
 from monitor.web import vitals as measuring
@@ -125,9 +126,9 @@ def _collect(found: Vitals, broker: str) -> Verdict:
     if found.line is None:
         return Verdict("ill", SILENT)
     figures = {"dropped": _of(found.line, "dropped").get(broker)}
-    if _of(found.line, "links").get(broker):
-        return Verdict("ok", "connected", figures)
     why = _of(found.line, "problems").get(broker)
+    if _of(found.line, "links").get(broker) and not why:
+        return Verdict("ok", "connected", figures)
     return Verdict("ill", str(why or "not connected to the broker yet; the log of the line says why"), figures)
 
 
@@ -208,13 +209,26 @@ def _alerting(found: Vitals) -> Verdict:
         return Verdict("ill", SILENT)
     if found.outbox is None:
         return Verdict("ill", "the outbox cannot be read")
-    waited, failing = measuring.waited(found), found.outbox.failing_channels
-    figures: dict[str, Any] = {"pending": found.outbox.count, "oldest_s": round(waited, 1), "channels_failing": failing}
+    verdicts = [_waiting(found, found.outbox), *_given_up(found.outbox)]
+    told = [verdict.text for verdict in verdicts if verdict.status != "ok"] or ["tells people"]
+    figures = {**verdicts[0].figures, "given_up": sum(found.outbox.given_up.values())}
+    return Verdict(_worst(*(verdict.status for verdict in verdicts)), "; ".join(told), figures)
+
+
+def _waiting(found: Vitals, outbox: Undelivered) -> Verdict:
+    waited, failing = measuring.waited(found), outbox.failing_channels
     status = _worst(_grade(int(waited * SECOND), ALERT), "degraded" if failing else "ok")
-    if status == "ok":
-        return Verdict("ok", "tells people", figures)
-    text = f"{found.outbox.count:,} notifications wait, the oldest for {waited:.0f} s; {failing} channels fail"
-    return Verdict(status, text, figures)
+    text = f"{outbox.count:,} notifications wait, the oldest for {waited:.0f} s; {failing} channels fail"
+    return Verdict(status, text, {"pending": outbox.count, "oldest_s": round(waited, 1), "channels_failing": failing})
+
+
+def _given_up(outbox: Undelivered) -> Iterator[Verdict]:
+    """What people will not be told over a channel; ill is a team that some message never reached."""
+    for team, count in sorted(outbox.given_up.items()):
+        untold = team in outbox.untold
+        what = "told over no channel" if untold else "not told over each of its channels"
+        why = "the log of the line says why (`notification_given_up`)"
+        yield Verdict("ill" if untold else "degraded", f"{count:,} messages given up, team {team} was {what}; {why}")
 
 
 def _worst(*statuses: Status) -> Status:

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
@@ -40,7 +40,10 @@ from monitor.telemetry import (
     STORE_REJECTS,
     UNCOMMITTED,
 )
-from rules.events import Duration, Instant
+from rules.events import SECOND, Duration, Instant
+
+LATELY: Final[Duration] = 3_600 * SECOND
+"""For so long it is told that a message was given up."""
 
 T = TypeVar("T")
 
@@ -130,7 +133,7 @@ def _position(alarms: Path) -> Offset:
 
 def _undelivered(alarms: Path) -> Undelivered:
     with closing(AlarmReader(alarms)) as reader:
-        return reader.undelivered()
+        return reader.undelivered(clock.now() - LATELY)
 
 
 def _quarantine(alarms: Path) -> list[Group]:

@@ -16,13 +16,14 @@ from monitor import clock
 from monitor.alerting.channels import Answer, Channel, ChannelError, Message, Unusable, open_channel
 from monitor.alerting.dispatcher import Dispatcher
 from monitor.alerting.outbox import Outbox
-from monitor.alerting.policy import fingerprint
+from monitor.alerting.policy import Directory, fingerprint
 from monitor.database.ledger import Ledger, Step
 from monitor.database.queries import AlarmReader, Delivery
+from monitor.settings import Notify
 from rules.alarms import Kind, Priority
 from rules.events import SECOND
 from tests.monitor.alerting.hook import webhook
-from tests.monitor.alerting.making import notification, transition
+from tests.monitor.alerting.making import notification, notify, transition
 
 A, B = "test://a", "test://b"
 
@@ -87,12 +88,14 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 @asynccontextmanager
-async def dispatching(house: House, channels: Mapping[str, Channel], **options: object) -> AsyncIterator[Dispatcher]:
-    """A running dispatcher over these channels, by address."""
+async def dispatching(
+    house: House, channels: Mapping[str, Channel], teams: dict[str, list[str]] | None = None, **options: object
+) -> AsyncIterator[Dispatcher]:
+    """A running dispatcher over these channels, by address; the teams' channels matter to what is handed on."""
     outbox = Outbox(house.path)
     named = {fingerprint(address): channel for address, channel in channels.items()}
     given = {"random": lambda: 0.0, "first_wait": SECOND // 50, **options}
-    dispatcher = Dispatcher(outbox, named, **given)
+    dispatcher = Dispatcher(outbox, named, Directory(notify(**teams or {}), named), **given)
     running = asyncio.create_task(dispatcher.run())
     try:
         yield dispatcher
@@ -174,7 +177,7 @@ def test_waits_grow_and_are_spread_by_the_given_randomness(house: House) -> None
     outbox = Outbox(house.path)
 
     async def waits(random: float) -> list[float]:
-        dispatcher = Dispatcher(outbox, {}, random=lambda: random)
+        dispatcher = Dispatcher(outbox, {}, Directory(Notify()), random=lambda: random)
         return [dispatcher._wait(failures, 300 * SECOND) / SECOND for failures in (0, 1, 2, 8, 9, 10_000)]
 
     assert asyncio.run(waits(0.0)) == [0.5, 1, 2, 128, 150, 150]
@@ -316,7 +319,8 @@ def test_other_channels_take_over_and_what_waits_for_one_that_is_gone_is_given_u
             dispatcher.wake()
             await until(lambda: bool(slow.got))
             lost, late = house.tell("test://gone"), house.tell(B)
-            dispatcher.replace({fingerprint(A): a, fingerprint(B): b})
+            channels = {fingerprint(A): a, fingerprint(B): b}
+            dispatcher.replace(channels, Directory(Notify(), channels))
             await until(lambda: house.delivery(late).state == "sent")
             await until(lambda: house.delivery(lost).state == "given_up")
             slow.released.set()
@@ -324,3 +328,43 @@ def test_other_channels_take_over_and_what_waits_for_one_that_is_gone_is_given_u
         assert (len(slow.got), len(a.got), len(b.got)) == (1, 0, 1)
 
     asyncio.run(scenario())
+
+
+def test_what_waits_for_an_address_that_changed_goes_to_the_new_one_once(house: House) -> None:
+    alarm, both = house.tell(A), house.tell(A, B)
+    new = Recorder()
+
+    async def scene() -> None:
+        async with dispatching(house, {B: new}, {"all": [B]}):
+            await until(lambda: house.reader.outbox_counts().get((fingerprint(B), "sent")) == 2)
+
+    with structlog.testing.capture_logs() as logs:
+        asyncio.run(scene())
+    assert sorted(m.alarm for m in new.got) == [alarm, both]
+    assert {m.key for m in new.got} == {f"{m.transition}@{fingerprint(B)}" for m in new.got}
+    assert house.delivery(alarm).answers[0][1:] == ("no_channel", f"no longer configured: goes to {fingerprint(B)}")
+    assert [log["event"] for log in logs] == ["notification_readdressed"] * 2
+    assert house.reader.outbox_counts()[fingerprint(A), "readdressed"] == 2
+
+
+def test_an_address_that_comes_back_gets_what_it_has_not_had(house: House) -> None:
+    alarm, well = house.tell(A), Recorder()
+
+    async def scene() -> None:
+        async with dispatching(house, {B: Recorder(*[ChannelError("later")] * 1_000)}, {"all": [B]}) as dispatcher:
+            await until(lambda: house.reader.outbox_counts().get((fingerprint(B), "pending")) == 1)
+            dispatcher.replace({fingerprint(A): well}, Directory(notify(all=[A])))
+            await until(lambda: house.delivery(alarm).state == "sent")
+
+    asyncio.run(scene())
+    assert [m.key for m in well.got] == [house.delivery(alarm).key]
+
+
+def test_a_team_that_has_no_channel_any_more_is_given_up(house: House) -> None:
+    alarm = house.tell(A)
+
+    async def scene() -> None:
+        async with dispatching(house, {B: Recorder()}, {"other": [B]}):
+            await until(lambda: house.delivery(alarm).state == "given_up")
+
+    asyncio.run(scene())

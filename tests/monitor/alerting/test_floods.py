@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 
 import pytest
 
 from monitor.alerting.floods import BUNDLE_EVERY, FIRST_BUNDLE, FloodControl
-from monitor.alerting.policy import Why
+from monitor.alerting.policy import Why, fingerprint
 from monitor.database.records import Notification, Purpose
 from monitor.settings import Notify
 from rules.alarms import Kind, Priority, State
@@ -98,6 +99,15 @@ def test_who_got_a_bundle_is_not_told_of_each_end() -> None:
         storm.alarm(f"m{n}", "cleared", State.RETURNED_UNACKNOWLEDGED)
     assert len(storm.sent) == sent + 10 * 2
     assert storm.why[-1] is Why.NOBODY_WAS_TOLD
+
+
+def test_a_bundle_goes_to_the_addresses_that_its_team_has_by_then() -> None:
+    storm = Storm().alarms(20)
+    teams = {"maintenance": {"channels": ["json://one", "json://new"]}}
+    storm.control.replace(TEAMS.model_validate({**TEAMS.model_dump(), "teams": teams}), UTC)
+    bundles = storm.wait(60)
+    assert [b.channel for b in bundles] == [fingerprint("json://one"), fingerprint("json://new")]
+    assert [b.key for b in bundles] == [f"flood:{bundles[0].transition}@{b.channel}" for b in bundles]
 
 
 def test_a_restart_in_a_flood_changes_nothing() -> None:

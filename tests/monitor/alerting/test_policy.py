@@ -158,9 +158,18 @@ def test_the_notifier_remembers_over_escalation_latching_and_shelving() -> None:
 
 def test_the_notifier_takes_up_what_was_told_before_a_restart() -> None:
     recipient = Recipient("maintenance", fingerprint(MAIL))
-    notifier = Notifier(Notify(), told={("line1/mill3", "too-hot", None): [recipient]})
+    notifier = Notifier(notify(**TEAMS), told={("line1/mill3", "too-hot", None): [recipient]})
     decision = notifier.decide(transition("cleared", State.NORMAL), Facts(), MILL)
     assert [(n.team, n.channel) for n in decision.notifications] == [recipient]
+
+
+def test_after_a_restart_with_another_address_the_team_hears_there_that_it_is_over() -> None:
+    told = {("line1/mill3", "too-hot", None): told_on("json://old/token", HOOK)}
+    notifier = Notifier(notify(all=[HOOK, MAIL]), told=told)
+    decision = notifier.decide(transition("cleared", State.NORMAL), Facts(), MILL)
+    assert [n.channel for n in decision.notifications] == [fingerprint(HOOK), fingerprint(MAIL)]
+    unknown = Notifier(notify(other=[MAIL]), told=told).decide(transition("cleared", State.NORMAL), Facts(), MILL)
+    assert unknown.why is Why.NOBODY_WAS_TOLD
 
 
 def test_a_key_names_transition_and_channel_and_never_changes() -> None:
@@ -209,7 +218,7 @@ def test_hostile_names_and_texts_make_one_bounded_line_each(name: str, text: str
     assert not any(ord(c) < 32 for c in made.body.replace("\n", ""))
 
 
-def test_other_teams_are_told_from_now_on_and_a_channel_that_is_gone_hears_nothing_more() -> None:
+def test_other_channels_are_told_from_now_on_also_that_it_is_over() -> None:
     def teams(address: str) -> Notify:
         return Notify.model_validate({"teams": {"default": {"channels": [address]}}})
 
@@ -217,7 +226,7 @@ def test_other_teams_are_told_from_now_on_and_a_channel_that_is_gone_hears_nothi
     notifier.decide(transition(), None, MILL)
     notifier.replace(teams(HOOK), UTC)
     over = notifier.decide(transition("cleared", State.RETURNED_UNACKNOWLEDGED, second=1), None, MILL)
-    assert over.notifications == ()
+    assert [notification.channel for notification in over.notifications] == [fingerprint(HOOK)]
     again = notifier.decide(transition(second=2, alarm="line1/mill3:too-hot:2:0"), None, MILL)
     assert [notification.channel for notification in again.notifications] == [fingerprint(HOOK)]
 

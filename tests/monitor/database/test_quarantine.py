@@ -38,6 +38,10 @@ def refused(offset: int, gateway: str = "line1", reason: str = "not-json", **cha
     return QuarantineRow(offset=offset, gateway=gateway, reason=reason, **{**given, **changes})
 
 
+def fed(offset: int, *again: QuarantineRow, received: int | None = None) -> Fed:
+    return Fed(offset, T0 + offset if received is None else received, again)
+
+
 def commit(ledger: Ledger, rows: list[QuarantineRow], **more: object) -> int:
     position = max([ledger.position(), *(row.offset for row in rows)]) + 1
     return ledger.commit(Step(position, 0, rejects=rows, **more))
@@ -92,7 +96,7 @@ def test_a_flood_pushes_out_its_own(opened: Quarantine) -> None:
 def test_what_is_read_when_fed_leaves_and_what_is_not_stays_with_the_new_reason(opened: Quarantine) -> None:
     ledger, reader = opened()
     commit(ledger, [refused(1), refused(2), refused(2, ordinal=1, reason="no-values")])
-    commit(ledger, [], fed=[Fed(1, ()), Fed(2, (refused(2, gateway="", reason="too-large"),)), Fed(99, ())])
+    commit(ledger, [], fed=[fed(1), fed(2, refused(2, gateway="", reason="too-large")), fed(99)])
     (left,) = reader.find(Wanted())
     assert (left.entry, left.gateway, left.reason) == (2, "line1", "too-large")
     assert {g.reason: (g.kept, g.refused, g.read) for g in reader.groups()} == {
@@ -102,9 +106,21 @@ def test_what_is_read_when_fed_leaves_and_what_is_not_stays_with_the_new_reason(
     }
 
 
+def test_messages_that_share_a_journal_entry_are_fed_and_settled_each_by_itself(opened: Quarantine) -> None:
+    ledger, reader = opened()
+    commit(ledger, [refused(7, ordinal=n, received=T0 + n, payload=b"%d" % n) for n in range(3)])
+    given = list(reader.messages([1, 2, 3]))
+    assert [(message.received, message.payload) for message in given] == [(T0 + n, b"%d" % n) for n in range(3)]
+    halves = (refused(7, received=T0 + 1, metric="a"), refused(7, ordinal=1, received=T0 + 1, metric="b"))
+    commit(ledger, [], fed=[fed(7, received=T0), fed(7, *halves, received=T0 + 1)])
+    assert [(item.received - T0, item.metric) for item in reader.find(Wanted())] == [(2, ""), (1, "a"), (1, "b")]
+    assert reader.reasons([(7, T0), (7, T0 + 1), (7, T0 + 2)]) == {(7, T0 + 1): "not-json", (7, T0 + 2): "not-json"}
+    assert [(group.kept, group.read) for group in reader.groups()] == [(3, 1)]
+
+
 def test_what_has_left_meanwhile_does_not_come_back(opened: Quarantine) -> None:
     ledger, reader = opened()
-    commit(ledger, [], fed=[Fed(7, (refused(7),))])
+    commit(ledger, [], fed=[fed(7, refused(7))])
     assert (entries(reader), reader.groups()) == ([], [])
 
 

@@ -26,7 +26,7 @@ from monitor.web import health, vitals
 from monitor.web.health import Examiner, Verdict, judged
 from monitor.web.vitals import Backlog, Vitals
 from rules.events import SECOND, Duration
-from tests.monitor.alerting.making import notification, transition
+from tests.monitor.alerting.making import HOOK, MAIL, decided, notification, notify, transition
 from tests.monitor.web.test_server import request, settings
 
 WELL = {"links": {"main": True}, "waiting": {"main": 7}, "lag_entries": 0, "assets": 3}
@@ -69,7 +69,12 @@ def test_all_hops_well_is_200(data) -> None:
     assert list(told["hops"]) == ["collect:main", "journal", "decide", "store", "alerting", "web"]
     assert {hop["status"] for hop in told["hops"].values()} == {"ok"}
     assert told["hops"]["store"]["figures"] == {"lag_entries": 0, "lag_s": 0.0}
-    assert told["hops"]["alerting"]["figures"] == {"pending": 0, "oldest_s": 0.0, "channels_failing": 0}
+    assert told["hops"]["alerting"]["figures"] == {
+        "pending": 0,
+        "oldest_s": 0.0,
+        "channels_failing": 0,
+        "given_up": 0,
+    }
     assert all(hop["since"].endswith("Z") for hop in told["hops"].values())
 
 
@@ -92,6 +97,13 @@ def test_a_broker_that_is_not_connected_is_ill(data, links: object) -> None:
     response = request(data(), "GET", "/health", {"links": links}, WRITING)
     assert response.status_code == 503
     assert response.json()["ill"] == ["collect:main"]
+
+
+def test_a_broker_that_refuses_a_topic_is_ill_and_says_which(data) -> None:
+    refused = "the broker does not let us read plant/#; give this user the right"
+    collect = hops(data(), {**WELL, "problems": {"main": refused}})["collect:main"]
+    assert (collect["status"], collect["text"]) == ("ill", refused)
+    assert hops(data(), {**WELL, "problems": {"main": None}})["collect:main"]["status"] == "ok"
 
 
 def test_a_store_process_that_is_not_there_is_ill(data) -> None:
@@ -162,6 +174,25 @@ def test_alerting_is_judged_by_what_waits_and_what_fails(data, ago: int, attempt
     assert alerting["status"] == status
     assert (alerting["figures"]["pending"], alerting["figures"]["channels_failing"]) == (1, int(attempted))
     assert abs(alerting["figures"]["oldest_s"] - ago) < 30
+
+
+@pytest.mark.parametrize(
+    ("other", "ago", "status"),
+    [("given_up", 60, "ill"), ("pending", 60, "degraded"), ("sent", 60, "degraded"), ("given_up", 4_000, "ok")],
+)
+def test_what_was_given_up_shows_for_an_hour_and_is_ill_where_a_team_was_not_told(
+    data, other: str, ago: int, status: str
+) -> None:
+    directory, alarm, at = data(), transition(), clock.now() - ago * SECOND
+    notes = decided(alarm, notify(({}, "maintenance"), maintenance=[MAIL, HOOK])).notifications
+    with closing(Ledger(directory / "alarms.db", now=clock.now)) as ledger:
+        ledger.commit(Step(4, 0, transitions=[alarm], notifications=notes))
+    with closing(Outbox(directory / "alarms.db")) as outbox:
+        for note, state in zip(notes, (State.GIVEN_UP, State(other)), strict=True):
+            outbox.record(note.key, note.channel, Attempt(at, Outcome.REFUSED, "no", state, at))
+    alerting = hops(directory)["alerting"]
+    assert alerting["status"] == status
+    assert ("team maintenance" in alerting["text"]) is (status != "ok")
 
 
 def test_nothing_there_at_all_is_an_answer_too(tmp_path: Path) -> None:
