@@ -217,9 +217,20 @@ class Watch:
     # -- the gate ---------------------------------------------------------------------------------------------------
 
     def gated(self, at: Instant, emit: Emit) -> None:
-        """A gate opened, closed, or is unknown: the one that arms it, or the one that suppresses it by design."""
-        suppression.by_design(self, at, emit)
+        """A gate opened, closed, or is unknown: the one that arms it, or the one that suppresses it by design.
+
+        What is active while its suppression ends is judged before it is shown: it may be over.
+        """
+        judged_first = self.alarm.level is not None and suppression.is_over(self)
+        if not judged_first:
+            suppression.by_design(self, at, emit)
+        self._follow_gate(at, emit)
+        if judged_first:
+            self.evaluate(at, "reading", emit)
+            suppression.by_design(self, at, emit)
         timers.expire(self, at, emit)
+
+    def _follow_gate(self, at: Instant, emit: Emit) -> None:
         if self.gate is None:
             return
         armed = self._armed()

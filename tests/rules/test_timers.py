@@ -215,6 +215,42 @@ def test_what_is_shown_again_says_what_does_not_hold_any_more() -> None:
     assert shown.reason["text"].startswith("cleaning == true does not hold any more: unacknowledged (B) follows")
 
 
+@pytest.mark.parametrize("before", [{}, {"mode": 0, "cleaning": False, "t": 20}])
+def test_what_is_armed_and_suppressed_by_one_message_calls_nobody(before: dict[str, object]) -> None:
+    m = monitor(", when: mode == 3, suppress_when: cleaning == true")
+    assert told(m, seen(0, **before)) == []
+    found = m.handle(seen(5, mode=3, cleaning=True, t=95))
+    assert [(t.event, t.to) for t in found] == [("suppressed", "H"), ("raised", "H")]
+
+
+def test_new_rules_that_arm_and_suppress_at_once_call_nobody() -> None:
+    m = monitor(", when: mode == 4, suppress_when: cleaning == false")
+    assert told(m, seen(0, mode=3, cleaning=True, t=95)) == []
+    found = m.handle(Revision(T0 + SECOND, rules_of(rules(", when: mode == 3, suppress_when: cleaning == true"))))
+    assert [(t.event, t.to) for t in found][-2:] == [("suppressed", "H"), ("raised", "H")]
+
+
+@pytest.mark.parametrize(
+    ("more", "changes"),
+    [
+        ("", {"t": 20}),
+        (", when: mode == 3, when_false: clear", {"mode": 0}),
+    ],
+)
+def test_what_is_over_as_its_suppression_ends_calls_nobody(more: str, changes: dict[str, object]) -> None:
+    m = monitor(f"{more}, suppress_when: cleaning == true")
+    told(m, seen(0, mode=3, cleaning=True, t=95))
+    found = m.handle(seen(5, cleaning=False, **changes))
+    assert [(t.event, t.to) for t in found] == [("cleared", "H"), ("unsuppressed", "D")]
+
+
+def test_what_comes_as_its_suppression_ends_is_raised_in_sight() -> None:
+    m = monitor(", suppress_when: cleaning == true")
+    told(m, seen(0, cleaning=True, t=20))
+    found = m.handle(seen(5, cleaning=False, t=95))
+    assert [(t.event, t.to) for t in found] == [("unsuppressed", "A"), ("raised", "B")]
+
+
 # -- safety: two persons --------------------------------------------------------------------------------------------
 
 
