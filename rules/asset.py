@@ -421,8 +421,11 @@ class AssetMonitor:
         kept = {identity(watch) for watch in self._roster.watches}
         heirs = {watch.key: watch for watch in self._roster.watches}
         for watch in before.watches:
-            if identity(watch) not in kept:
-                overriding.hand_over(watch, heirs.get(watch.key), moment, self._emit)
+            heir = heirs.get(watch.key)
+            if heir is not None and identity(watch) in kept:
+                watch.hand_on(heir, moment, self._emit)
+            else:
+                overriding.hand_over(watch, heir, moment, self._emit)
                 watch.withdraw(moment, self._emit)
         self._ask(self._roster.gates.values(), moment)
         for watch in self._roster.watches:
@@ -430,6 +433,7 @@ class AssetMonitor:
             watch.gated(moment, self._emit)
             if not watch.settled:
                 watch.detector.rest(moment)
+                watch.announce(moment, "rule_changed", self._emit)
             watch.evaluate(moment, "rule_changed", self._emit)
             self._looked(watch)
 

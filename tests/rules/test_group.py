@@ -215,6 +215,15 @@ def test_what_is_shadow_hides_nothing_that_is_live() -> None:
     assert ("line1/a", "low") in site.calls()
 
 
+def test_a_cause_that_becomes_shadow_hides_no_longer() -> None:
+    site = Site(PRESS).feed(seen(0, asset="line1", x=9), seen(1, asset="line1/a", x=1), tick(3))
+    shadow = PRESS.replace("assets: line1,", "assets: line1, mode: shadow,")
+    site.feed(Revision(T0 + 4 * SECOND, rules_of(shadow)), tick(6))
+    assert site.story("line1/a")[-1] == (5, "unsuppressed", "HB")
+    site.feed(Revision(T0 + 7 * SECOND, rules_of(PRESS)), tick(9))
+    assert site.story("line1/a")[-1] == (7, "suppressed", "BH")
+
+
 def test_critical_does_not_wait_and_safety_is_never_hidden() -> None:
     rules = PRESS.replace("inhibited_by: [trip],", "inhibited_by: [trip], priority: critical,")
     rules += "  - {id: guard, kind: safety, detect: {type: silence, after: 5s}}\n"

@@ -186,6 +186,32 @@ def test_timers_and_shelves_go_on_over_a_change_of_rules_that_decide_alike() -> 
     assert told(m, tick(3 * HOUR)) == [("r", 2 + HOUR, "unshelved"), ("r", 1 + 2 * HOUR, "re_alarmed")]
 
 
+@pytest.mark.parametrize(("was", "now"), [("shadow", "live"), ("live", "shadow")])
+def test_an_alarm_ends_and_begins_anew_with_the_mode_of_its_rule(was: str, now: str) -> None:
+    m = monitor(f", mode: {was}")
+    told(m, seen(0, t=99), act(1, "acknowledge"))
+    ended, begun = m.handle(Revision(T0 + 5 * SECOND, rules_of(rules(f", mode: {now}"))))
+    assert (ended.event, ended.from_, ended.to, ended.mode) == ("cleared", "C", "A", was)
+    assert (begun.event, begun.from_, begun.to, begun.mode) == ("raised", "A", "B", now)
+    assert ended.reason["text"] == f"its rule was {was} and is {now} from here on"
+    assert told(m, seen(6, t=20)) == [("r", 6, "cleared")]
+
+
+def test_what_is_held_while_its_rule_is_not_armed_begins_anew_with_the_mode_too() -> None:
+    m = monitor(", mode: shadow, when: run == true")
+    told(m, seen(0, t=99, run=True), seen(1, run=False))
+    changed = rules_of(rules(", mode: live, when: run == true"))
+    assert told(m, Revision(T0 + 2 * SECOND, changed)) == [("r", 2, "cleared"), ("r", 2, "raised")]
+    assert told(m, seen(3, t=20), seen(4, run=True)) == [("r", 4, "cleared")]
+
+
+def test_a_mode_that_changes_says_nothing_of_what_is_normal_and_leaves_what_lies_over_it() -> None:
+    m = monitor(", mode: shadow")
+    changed = Revision(T0 + 5 * SECOND, rules_of(rules(", mode: live")))
+    assert told(m, seen(0, t=20), act(1, "shelve", hours=1), changed) == [("r", 1, "shelved")]
+    assert [(t.event, t.to) for t in m.handle(seen(6, t=99))] == [("raised", "G")]
+
+
 def test_a_rule_that_goes_takes_its_suppressions_along() -> None:
     m = monitor()
     told(m, seen(0, t=99), act(1, "shelve", hours=1))
