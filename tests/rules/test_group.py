@@ -331,6 +331,14 @@ def test_a_group_begins_anew_after_all_was_normal_for_a_while() -> None:
     assert [t.reason["text"].split(":")[0] for t in site.shown("commented")] == ["first out of trip p"] * 2
 
 
+@pytest.mark.parametrize("lasts", [0.5, 1, 2])
+def test_an_alarm_that_is_gone_before_it_is_told_holds_its_group_open_no_longer(lasts: float) -> None:
+    site = Site(GROUP).feed(
+        seen(0, asset="p", oil=0), seen(lasts, asset="p", oil=5), seen(60, asset="p", motor=9), tick(70)
+    )
+    assert [t.reason["text"].split(":")[0] for t in site.shown("commented")] == ["first out of trip p"] * 2
+
+
 # -- nuisance alarms ------------------------------------------------------------------------------------------------
 
 HOT = "  - {id: hot, kind: equipment, detect: {type: limits, signal: x, high: 5}}\n"
