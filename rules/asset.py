@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Final, Self
 
@@ -270,12 +270,12 @@ class AssetMonitor:
         """Gates, then safety rules, then the others as their files have them; each once."""
         if len(lookers) > 1:
             lookers = sorted(dict.fromkeys(lookers), key=_rank)
+        if gates := [looker for looker in lookers if isinstance(looker, Gate)]:
+            self._ask(gates, moment)
         for looker in lookers:
             if isinstance(looker, Watch):
                 looker.evaluate(moment, "reading", self._emit)
                 self._looked(looker)
-            else:
-                self._ask(looker, moment)
 
     # -- time -------------------------------------------------------------------------------------------------------
 
@@ -295,15 +295,17 @@ class AssetMonitor:
                 looker.expire(self.clock.now, self._emit)
                 self._looked(looker)
             else:
-                self._ask(looker, self.clock.now)
+                self._ask((looker,), self.clock.now)
 
-    def _ask(self, gate: Gate, moment: Instant) -> None:
-        """Let a gate look again; whom it concerns has new deadlines."""
-        if gate.evaluate(moment, self._emit):
-            for watch in gate.watches:
-                self._looked(watch)
-        if gate.timed:
-            self._deadlines.put(gate)
+    def _ask(self, gates: Iterable[Gate], moment: Instant) -> None:
+        """Let gates look again, all of them before anybody is told; whom it concerns has new deadlines."""
+        turned = [gate for gate in gates if gate.turns(moment)]
+        for watch in dict.fromkeys(watch for gate in turned for watch in gate.watches):
+            watch.gated(moment, self._emit)
+            self._looked(watch)
+        for gate in gates:
+            if gate.timed:
+                self._deadlines.put(gate)
 
     def _looked(self, watch: Watch) -> None:
         self._deadlines.put(watch)
@@ -419,16 +421,19 @@ class AssetMonitor:
         kept = {identity(watch) for watch in self._roster.watches}
         heirs = {watch.key: watch for watch in self._roster.watches}
         for watch in before.watches:
-            if identity(watch) not in kept:
-                overriding.hand_over(watch, heirs.get(watch.key), moment, self._emit)
+            heir = heirs.get(watch.key)
+            if heir is not None and identity(watch) in kept:
+                watch.hand_on(heir, moment, self._emit)
+            else:
+                overriding.hand_over(watch, heir, moment, self._emit)
                 watch.withdraw(moment, self._emit)
-        for gate in self._roster.gates.values():
-            self._ask(gate, moment)
+        self._ask(self._roster.gates.values(), moment)
         for watch in self._roster.watches:
             watch.tell(moment, "rule_changed", self._emit)
             watch.gated(moment, self._emit)
             if not watch.settled:
                 watch.detector.rest(moment)
+                watch.announce(moment, "rule_changed", self._emit)
             watch.evaluate(moment, "rule_changed", self._emit)
             self._looked(watch)
 

@@ -10,7 +10,7 @@ from rules.sight import Sight
 from rules.signals import Signal
 
 if TYPE_CHECKING:
-    from rules.watch import Emit, Watch
+    from rules.watch import Watch
 
 
 class Gate:
@@ -47,15 +47,13 @@ class Gate:
         del signal
         return True
 
-    def evaluate(self, at: Instant, emit: Emit) -> bool:
-        """Look again, and tell those who are armed or suppressed by it; returns whether it changed."""
+    def turns(self, at: Instant) -> bool:
+        """Look again; returns whether it changed, for those who are armed or suppressed by it to be told."""
         now = self.sight.holds(at)
         if now is self.open:
             return False
         self.open = now
         self.known = self.known if now is None else now
-        for watch in self.watches:
-            watch.gated(at, emit)
         return True
 
     @property

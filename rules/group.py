@@ -323,12 +323,16 @@ class Group:
                 self._tell_now(other, received, out)
 
     def _tell_now(self, identity: Identity, received: Instant, out: Outcome) -> None:
+        """What waits is told. Its group hears of it only now, also if it is over by now."""
         waiting = self._waiting.pop(identity, None)
+        if waiting is None:
+            return
         standing = self._standing.get(identity)
         cause = None if standing is None else standing.cause
-        for view in waiting.items if waiting is not None else ():
+        for view in waiting.items:
             now = view if cause is None else overlay.seen(view, view.from_, cause)
             self._announce(now, received, out)
+        self._first_out.changed(waiting.items[-1] if standing is None else standing.last)
 
     def _announce(self, view: Transition, received: Instant, out: Outcome) -> None:
         """People may be told; a raise says its place in its group."""

@@ -103,6 +103,11 @@ class Alarm:
             self.acknowledged = at
         return before, self.shown
 
+    def end(self, at: Instant) -> tuple[State, State]:
+        """Its rule is not what it was: it is normal, whatever its condition; the states shown before and after."""
+        self.level = None
+        return (self.shown, self.shown) if self.state is State.NORMAL else self.act(Act.RULE_CHANGE, at)
+
     def hold(self, suppression: State, hold: Hold) -> tuple[State, State]:
         """Lay a suppression over it, in place of an earlier one of its sort; the states shown before and after."""
         before = self.shown

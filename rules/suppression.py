@@ -33,14 +33,19 @@ def end(watch: Watch, state: State, at: Instant, emit: Emit, cause: str, why: st
     emit(watch, event, before, after, at, reason)
 
 
+def is_over(watch: Watch) -> bool:
+    """Whether it is suppressed by design though its `suppress_when` does not certainly hold any more."""
+    gate = watch.suppressor
+    return State.SUPPRESSED_BY_DESIGN in watch.alarm.holds and (gate is None or gate.open is not True)
+
+
 def by_design(watch: Watch, at: Instant, emit: Emit) -> None:
     """Follow the rule's `suppress_when`: only what certainly holds suppresses."""
     gate, held = watch.suppressor, watch.alarm.holds.get(State.SUPPRESSED_BY_DESIGN)
-    wanted = gate is not None and gate.open is True
-    if gate is not None and wanted and held is None:
+    if gate is not None and gate.open is True and held is None:
         reason = {"text": f"suppressed by design: {gate.text}", "why": "suppress_when"}
         begin(watch, State.SUPPRESSED_BY_DESIGN, Hold(None, "andon", gate.text), at, emit, reason)
-    elif held is not None and not wanted:
+    elif held is not None and is_over(watch):
         over = gate is not None and gate.open is False
         cause = f"{held.comment} does not hold any more" if over else f"it is not certain any more that {held.comment}"
         end(watch, State.SUPPRESSED_BY_DESIGN, at, emit, cause, "suppress_when")

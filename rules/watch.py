@@ -147,15 +147,15 @@ class Watch:
         for delay in self.delays:
             delay.on = False
             delay.drop()
-        self._announce(at, why, emit)
+        self.announce(at, why, emit)
 
     def _weigh(self, flags: tuple[bool | None, ...], at: Instant, why: str, emit: Emit) -> None:
         """What the detector says is news: to the delays, and from them to the alarm."""
         if self.detector.renewed and None not in flags:
             self._feed((False,) * len(flags), at)
-            self._announce(at, why, emit)
+            self.announce(at, why, emit)
         self._feed(flags, at)
-        self._announce(at, why, emit)
+        self.announce(at, why, emit)
 
     def _feed(self, flags: tuple[bool | None, ...], at: Instant) -> None:
         self._fed = flags
@@ -176,7 +176,7 @@ class Watch:
         if own is not None and own <= at:
             self.evaluate(at, "deadline", emit)
         else:
-            self._announce(at, "deadline", emit)
+            self.announce(at, "deadline", emit)
 
     def _flags(self, at: Instant) -> tuple[bool | None, ...]:
         """What holds, level by level; None where it cannot be told: there it stays as it was."""
@@ -217,9 +217,20 @@ class Watch:
     # -- the gate ---------------------------------------------------------------------------------------------------
 
     def gated(self, at: Instant, emit: Emit) -> None:
-        """A gate opened, closed, or is unknown: the one that arms it, or the one that suppresses it by design."""
-        suppression.by_design(self, at, emit)
+        """A gate opened, closed, or is unknown: the one that arms it, or the one that suppresses it by design.
+
+        What is active while its suppression ends is judged before it is shown: it may be over.
+        """
+        judged_first = self.alarm.level is not None and suppression.is_over(self)
+        if not judged_first:
+            suppression.by_design(self, at, emit)
+        self._follow_gate(at, emit)
+        if judged_first:
+            self.evaluate(at, "reading", emit)
+            suppression.by_design(self, at, emit)
         timers.expire(self, at, emit)
+
+    def _follow_gate(self, at: Instant, emit: Emit) -> None:
         if self.gate is None:
             return
         armed = self._armed()
@@ -253,7 +264,8 @@ class Watch:
 
     # -- the alarm --------------------------------------------------------------------------------------------------
 
-    def _announce(self, at: Instant, why: str, emit: Emit) -> None:
+    def announce(self, at: Instant, why: str, emit: Emit) -> None:
+        """Bring the alarm to the level that has lasted long enough."""
         level = self._foremost()
         was = self.alarm.level
         if self._doubts:
@@ -353,11 +365,23 @@ class Watch:
 
     def withdraw(self, at: Instant, emit: Emit) -> None:
         """The rule is gone or decides differently now: what is still shown is cleared."""
-        if self.alarm.state is not State.NORMAL:
-            before, after = self.alarm.act(Act.RULE_CHANGE, at)
-            self.alarm.level = None
-            emit(self, "cleared", before, after, at, {"text": "the rule was changed or removed", "why": "rule_changed"})
+        self._end("the rule was changed or removed", at, emit)
         suppression.lift(self, at, emit)
+
+    def hand_on(self, heir: Watch, at: Instant, emit: Emit) -> None:
+        """`heir` decides as this one did, and for other people: the alarm ends for these, and may be raised for those.
+
+        Whoever is told of it by its `mode`, and whatever it hides, follows from the mode of its transitions.
+        """
+        if heir.rule.mode == self.rule.mode:
+            return
+        heir.alarm.end(at)
+        self._end(f"its rule was {self.rule.mode} and is {heir.rule.mode} from here on", at, emit)
+
+    def _end(self, text: str, at: Instant, emit: Emit) -> None:
+        if self.alarm.state is not State.NORMAL:
+            before, after = self.alarm.end(at)
+            emit(self, "cleared", before, after, at, {"text": text, "why": "rule_changed"})
 
     # -- state ------------------------------------------------------------------------------------------------------
 

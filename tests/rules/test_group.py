@@ -215,6 +215,15 @@ def test_what_is_shadow_hides_nothing_that_is_live() -> None:
     assert ("line1/a", "low") in site.calls()
 
 
+def test_a_cause_that_becomes_shadow_hides_no_longer() -> None:
+    site = Site(PRESS).feed(seen(0, asset="line1", x=9), seen(1, asset="line1/a", x=1), tick(3))
+    shadow = PRESS.replace("assets: line1,", "assets: line1, mode: shadow,")
+    site.feed(Revision(T0 + 4 * SECOND, rules_of(shadow)), tick(6))
+    assert site.story("line1/a")[-1] == (5, "unsuppressed", "HB")
+    site.feed(Revision(T0 + 7 * SECOND, rules_of(PRESS)), tick(9))
+    assert site.story("line1/a")[-1] == (7, "suppressed", "BH")
+
+
 def test_critical_does_not_wait_and_safety_is_never_hidden() -> None:
     rules = PRESS.replace("inhibited_by: [trip],", "inhibited_by: [trip], priority: critical,")
     rules += "  - {id: guard, kind: safety, detect: {type: silence, after: 5s}}\n"
@@ -318,6 +327,14 @@ def test_what_comes_late_by_less_than_the_wait_is_still_the_first() -> None:
 def test_a_group_begins_anew_after_all_was_normal_for_a_while() -> None:
     site = Site(GROUP).feed(
         seen(0, asset="p", oil=0), seen(20, asset="p", oil=5), seen(60, asset="p", motor=9), tick(70)
+    )
+    assert [t.reason["text"].split(":")[0] for t in site.shown("commented")] == ["first out of trip p"] * 2
+
+
+@pytest.mark.parametrize("lasts", [0.5, 1, 2])
+def test_an_alarm_that_is_gone_before_it_is_told_holds_its_group_open_no_longer(lasts: float) -> None:
+    site = Site(GROUP).feed(
+        seen(0, asset="p", oil=0), seen(lasts, asset="p", oil=5), seen(60, asset="p", motor=9), tick(70)
     )
     assert [t.reason["text"].split(":")[0] for t in site.shown("commented")] == ["first out of trip p"] * 2
 

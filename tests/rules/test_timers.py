@@ -186,6 +186,32 @@ def test_timers_and_shelves_go_on_over_a_change_of_rules_that_decide_alike() -> 
     assert told(m, tick(3 * HOUR)) == [("r", 2 + HOUR, "unshelved"), ("r", 1 + 2 * HOUR, "re_alarmed")]
 
 
+@pytest.mark.parametrize(("was", "now"), [("shadow", "live"), ("live", "shadow")])
+def test_an_alarm_ends_and_begins_anew_with_the_mode_of_its_rule(was: str, now: str) -> None:
+    m = monitor(f", mode: {was}")
+    told(m, seen(0, t=99), act(1, "acknowledge"))
+    ended, begun = m.handle(Revision(T0 + 5 * SECOND, rules_of(rules(f", mode: {now}"))))
+    assert (ended.event, ended.from_, ended.to, ended.mode) == ("cleared", "C", "A", was)
+    assert (begun.event, begun.from_, begun.to, begun.mode) == ("raised", "A", "B", now)
+    assert ended.reason["text"] == f"its rule was {was} and is {now} from here on"
+    assert told(m, seen(6, t=20)) == [("r", 6, "cleared")]
+
+
+def test_what_is_held_while_its_rule_is_not_armed_begins_anew_with_the_mode_too() -> None:
+    m = monitor(", mode: shadow, when: run == true")
+    told(m, seen(0, t=99, run=True), seen(1, run=False))
+    changed = rules_of(rules(", mode: live, when: run == true"))
+    assert told(m, Revision(T0 + 2 * SECOND, changed)) == [("r", 2, "cleared"), ("r", 2, "raised")]
+    assert told(m, seen(3, t=20), seen(4, run=True)) == [("r", 4, "cleared")]
+
+
+def test_a_mode_that_changes_says_nothing_of_what_is_normal_and_leaves_what_lies_over_it() -> None:
+    m = monitor(", mode: shadow")
+    changed = Revision(T0 + 5 * SECOND, rules_of(rules(", mode: live")))
+    assert told(m, seen(0, t=20), act(1, "shelve", hours=1), changed) == [("r", 1, "shelved")]
+    assert [(t.event, t.to) for t in m.handle(seen(6, t=99))] == [("raised", "G")]
+
+
 def test_a_rule_that_goes_takes_its_suppressions_along() -> None:
     m = monitor()
     told(m, seen(0, t=99), act(1, "shelve", hours=1))
@@ -213,6 +239,42 @@ def test_what_is_shown_again_says_what_does_not_hold_any_more() -> None:
     told(m, seen(0, t=99, cleaning=True))
     (shown,) = m.handle(seen(1, cleaning=False))
     assert shown.reason["text"].startswith("cleaning == true does not hold any more: unacknowledged (B) follows")
+
+
+@pytest.mark.parametrize("before", [{}, {"mode": 0, "cleaning": False, "t": 20}])
+def test_what_is_armed_and_suppressed_by_one_message_calls_nobody(before: dict[str, object]) -> None:
+    m = monitor(", when: mode == 3, suppress_when: cleaning == true")
+    assert told(m, seen(0, **before)) == []
+    found = m.handle(seen(5, mode=3, cleaning=True, t=95))
+    assert [(t.event, t.to) for t in found] == [("suppressed", "H"), ("raised", "H")]
+
+
+def test_new_rules_that_arm_and_suppress_at_once_call_nobody() -> None:
+    m = monitor(", when: mode == 4, suppress_when: cleaning == false")
+    assert told(m, seen(0, mode=3, cleaning=True, t=95)) == []
+    found = m.handle(Revision(T0 + SECOND, rules_of(rules(", when: mode == 3, suppress_when: cleaning == true"))))
+    assert [(t.event, t.to) for t in found][-2:] == [("suppressed", "H"), ("raised", "H")]
+
+
+@pytest.mark.parametrize(
+    ("more", "changes"),
+    [
+        ("", {"t": 20}),
+        (", when: mode == 3, when_false: clear", {"mode": 0}),
+    ],
+)
+def test_what_is_over_as_its_suppression_ends_calls_nobody(more: str, changes: dict[str, object]) -> None:
+    m = monitor(f"{more}, suppress_when: cleaning == true")
+    told(m, seen(0, mode=3, cleaning=True, t=95))
+    found = m.handle(seen(5, cleaning=False, **changes))
+    assert [(t.event, t.to) for t in found] == [("cleared", "H"), ("unsuppressed", "D")]
+
+
+def test_what_comes_as_its_suppression_ends_is_raised_in_sight() -> None:
+    m = monitor(", suppress_when: cleaning == true")
+    told(m, seen(0, cleaning=True, t=20))
+    found = m.handle(seen(5, cleaning=False, t=95))
+    assert [(t.event, t.to) for t in found] == [("unsuppressed", "A"), ("raised", "B")]
 
 
 # -- safety: two persons --------------------------------------------------------------------------------------------
