@@ -17,7 +17,8 @@ def within_reach(z: float) -> float:
 class Hit(NamedTuple):
     """One rule of one chart that signals at the newest sample; `points` are those of its run, as steps back from it.
 
-    `drift` says whether the chart shows location, so that it may be asked when the mean began to move.
+    `drift` says whether the chart shows location, so that it may be asked when the mean began to move; `sided` whether
+    what signals lies to one side of the centre line, that of `value`.
     """
 
     chart: str
@@ -27,6 +28,14 @@ class Hit(NamedTuple):
     value: float
     limits: Limits
     drift: bool = True
+    sided: bool = True
+
+    @property
+    def side(self) -> int:
+        """To which side the mean has moved: 1 is up, -1 down, 0 where the rule does not say."""
+        if not (self.drift and self.sided):
+            return 0
+        return (self.value > self.limits.center) - (self.value < self.limits.center)
 
 
 class Statistic(Protocol):

@@ -21,7 +21,7 @@ from rules.statistics.charts import CHARTS
 from rules.statistics.count_run_length import count_run_length
 from rules.statistics.limits import LARGEST, Parameters
 from rules.statistics.run_length import learned_run_lengths, run_length, run_length_when_autocorrelated
-from rules.statistics.run_rules import RULES, RunRules
+from rules.statistics.run_rules import RULES, SIDED, RunRules
 
 TITLES: Final = {
     "individuals": ("individuals", "moving range"),
@@ -176,7 +176,9 @@ class Shewhart:
         wide = spread is not None and self._spread is not None and self._spread.broken_by(spread)
         if not signals and not wide:
             return ()
-        hits = tuple(Hit(self._title, s.rule, s.text, s.points, point, location) for s in signals)
+        hits = tuple(
+            Hit(self._title, s.rule, s.text, s.points, point, location, sided=s.rule in SIDED) for s in signals
+        )
         return (*hits, self._spread_hit(spread)) if wide and spread is not None else hits
 
     def _range(self, sample: float) -> float | None:
