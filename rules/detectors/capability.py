@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from math import isfinite
@@ -14,7 +14,7 @@ from rules.charting.gauge import FEWEST, Character, Gauge
 from rules.charting.grouping import Group, grouping
 from rules.charting.keys import Number, Subgroup
 from rules.charting.window import MOST, Window
-from rules.detectors.base import Bindings, Detector, DetectorConfig
+from rules.detectors.base import Beside, Bindings, Detector, DetectorConfig
 from rules.durations import format_duration, parse_duration
 from rules.events import Duration, Instant
 from rules.limit_table import LimitTable, written
@@ -240,7 +240,7 @@ class Capability(Detector):
         return any(chart.out_of_control for chart in self._charts)
 
     @cached_property
-    def _charts(self) -> tuple[Detector, ...]:
+    def _charts(self) -> Sequence[Beside]:
         return self._bindings.beside(self.inputs[0])
 
     @property

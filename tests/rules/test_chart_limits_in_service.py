@@ -457,6 +457,23 @@ def test_nothing_is_judged_while_a_chart_of_the_signal_is_out_of_control(restart
     assert {t.rule for t in watched.make(wild)} == {"chart"}
 
 
+@pytest.mark.parametrize(("policy", "judged"), [("clear", True), ("hold", False)])
+def test_a_chart_that_is_not_armed_any_more_counts_as_long_as_its_alarm_is_held(
+    restart: bool, policy: str, judged: bool
+) -> None:
+    chart = f"""  - id: chart
+    kind: quality
+    assets: m
+    when: "count == 1"
+    when_false: {policy}
+    detect: {{{GIVEN}}}
+"""
+    line = Line(ABLE, more=chart, restart=restart)
+    line.make([0.0, 9.0], count=1.0)
+    made = line.make([value for _ in range(60) for value in (-9.0, 9.0)], count=0.0)
+    assert ("r" in {t.rule for t in made}) is judged
+
+
 def test_without_normal_values_the_index_goes_by_percentiles() -> None:
     draw = Random(8)
     values = [draw.expovariate(1) for _ in range(3000)]
