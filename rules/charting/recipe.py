@@ -67,8 +67,8 @@ class Recipe:
     and the process; `correlated` the same where each point follows the one before by phi, and points vary so many times
     as much as the limits take them to (None: as where sigma is from moving ranges). `learned` gives the quartiles of
     that number over all limits that so many samples of a size may teach, if they are known. `subgroups` says whether
-    the chart takes any. `remembers` says whether a sample counts in all that
-    come after it.
+    the chart takes any, `thins` what `thin` leaves out to set points farther apart (nothing: it cannot). `remembers`
+    says whether a sample counts in all that come after it.
     """
 
     chart: str
@@ -78,3 +78,4 @@ class Recipe:
     learned: Callable[[int, float], tuple[float, float] | None] | None = None
     remembers: bool = False
     subgroups: bool = False
+    thins: str = "value"

@@ -109,7 +109,7 @@ class ControlChartConfig(DetectorConfig, ChartKeys):
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector."""
         inspected = bindings.signal(self.inspected) if isinstance(self.inspected, str) else self.inspected
-        groups = grouping(self.subgroup, bindings.signal, bindings.ignore_quality)
+        groups = grouping(self.subgroup, bindings.signal, bindings.ignore_quality, self.thin)
         return [ControlChart(bindings, self, self._recipe(), bindings.signal(self.signal), groups, inspected)]
 
     def _recipe(self) -> Recipe:
@@ -121,6 +121,7 @@ class ControlChartConfig(DetectorConfig, ChartKeys):
             partial(_correlated_run_length, names),
             partial(_learned_run_lengths, self.chart, names) if self.measured and not self.spreads else None,
             subgroups=True,
+            thins="value" if self.subgroup is None else self.subgroup.thins,
         )
 
 

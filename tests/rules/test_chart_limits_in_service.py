@@ -310,6 +310,39 @@ def test_thinning_takes_every_nth_value(restart: bool) -> None:
     assert events(line.make(9.0)) == ["raised"]
 
 
+@pytest.mark.parametrize(("size", "raised"), [(1, 8), (2, 11)])
+def test_thinning_by_a_part_counter_takes_every_nth_part_however_many_readings_it_has(
+    restart: bool, size: int, raised: int
+) -> None:
+    line = Line(f"{GIVEN}, thin: 3, subgroup: {{size: {size}, counter: count}}", restart=restart)
+    found = []
+    for part in range(1, 13):
+        value = 9.0 if part not in {1, 4} else 0.0
+        found += [(part, t.event) for t in line.make([9.0] * 4 + [value], count=part)]
+    assert found[:1] == [(raised, "raised")], "the next part ends the seventh, or the tenth beside it"
+
+
+@pytest.mark.parametrize(
+    ("sample", "remedy"),
+    [
+        ("subgroup: {size: 1, counter: count}", "use larger subgroups, every {}. part (thin) or, of single values"),
+        ("subgroup: {size: 2}", "use larger subgroups, every {}. value (thin) or, of single values"),
+        ("subgroup: {every: 2s}", "use larger subgroups or, of single values"),
+        ("chart: xbar_r, subgroup: {every: 2s}", "use larger subgroups"),
+    ],
+)
+def test_thinning_is_advised_where_it_sets_points_farther_apart(restart: bool, sample: str, remedy: str) -> None:
+    line, z, draw = Line(f"{GIVEN.replace('sigma: 1', 'sigma: 5')}, {sample}", restart=restart), 0.0, Random(3)
+    told: list[Transition] = []
+    for part in range(1, 80):
+        z = 0.95 * z + draw.gauss(0, 0.3)
+        told += line.make(z, count=part)
+    (comment,) = (t.reason for t in told if t.event == "commented")
+    every = comment["checks"]["autocorrelation"]["thinning"]
+    assert remedy.format(every) in comment["text"]
+    assert ("(thin)" in comment["text"]) is ("(thin)" in remedy)
+
+
 def test_a_part_counter_makes_one_value_of_each_part(restart: bool) -> None:
     line = Line(f"{GIVEN}, chart: xbar_r, subgroup: {{size: 2, counter: count}}", restart=restart)
     for part, values in enumerate([[9.0, 0.0], [9.0, 9.0, 0.0], [0.0, 5.0], [5.0]]):
