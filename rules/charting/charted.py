@@ -15,7 +15,7 @@ from rules.charting.pace import Pace
 from rules.charting.phase_one import MEASURED, Basis
 from rules.charting.recipe import Hit, Recipe, Statistic, within_reach
 from rules.charting.setting import Plant, Setting
-from rules.charting.verdict import Trace, finding, judgement, loss, proposal
+from rules.charting.verdict import Trace, finding, frozen, judgement, loss, proposal
 from rules.events import Duration, Instant, Value
 from rules.signals import Signal
 from rules.statistics.checks import Autoregression
@@ -268,9 +268,7 @@ class Charted:
         basis = self._book.freeze(by, comment)
         self._take_up()
         self._begin_series()
-        mean, sigma = basis.parameters.mean, basis.parameters.sigma
-        frozen = {"revision": basis.revision, "mean": mean, "sigma": sigma, "limits": basis.words}
-        return {"product": self._setting.product or None, "frozen": frozen}
+        return frozen(self._setting.product, basis)
 
     # -- the detector's contract ------------------------------------------------------------------------------------
 
@@ -368,6 +366,8 @@ class Charted:
         self._grouping.restore(data["grouping"])
         self._trace.restore(data["trace"], data["size"])
         self._book.restore(data["book"])
+        if self._setting.known:
+            self._book.turn(self._setting.product)
         self._take_up()
         if self._statistic is not None:
             self._statistic.restore(data["statistic"])

@@ -164,6 +164,21 @@ def judgement(name: str, product: str, basis: Basis) -> dict[str, Any]:
     return {**_limits([checked, "they stay in force"], product, basis), "why": "limits_checked"}
 
 
+def frozen(product: str, basis: Basis) -> dict[str, Any]:
+    """What is written down of limits that a person has frozen, as JSON with `text`."""
+    by, comment = basis.frozen_by
+    return {
+        "text": f"freeze by {by}: {comment}; limits{_of(product)} (revision {basis.revision}): {basis.words}",
+        "product": product or None,
+        "frozen": {
+            "revision": basis.revision,
+            "mean": basis.parameters.mean,
+            "sigma": basis.parameters.sigma,
+            "limits": basis.words,
+        },
+    }
+
+
 def _of(product: str) -> str:
     return f" of {product}" if product else ""
 

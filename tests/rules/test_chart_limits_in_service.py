@@ -184,6 +184,35 @@ def test_each_product_has_its_own_limits(restart: bool) -> None:
     assert events(line.make(normal(8, mean=50, seed=4), recipe="B")) == ["cleared"]
 
 
+@pytest.mark.parametrize("freeze", [True, False])
+def test_however_many_products_are_remembered_the_one_being_made_is_judged_by_its_own_limits(
+    restart: bool, monkeypatch: pytest.MonkeyPatch, freeze: bool
+) -> None:
+    monkeypatch.setattr("rules.charting.book.MOST_PAGES", 3)
+    line = Line(f"{LEARN}, per: product", restart=restart)
+    for number, recipe in enumerate(["A", "B", "C", "D"]):
+        assert events(line.make(normal(20, mean=50 * number), recipe=recipe)) == ["commented"]
+        if freeze:
+            (told,) = line.order("freeze", "trial run")
+            assert told.reason["text"].startswith(f"freeze by kim: trial run; limits of {recipe} (revision 1): mean: ")
+            assert told.reason["product"] == recipe
+        assert events(line.make(normal(10, mean=50 * number, seed=3))) == []
+    assert events(line.make(0.0)) == ["raised"]
+    (watch,) = line.monitor.watching("r")
+    assert len(watch.snapshot()["detector"]["book"]) == 3
+
+
+def test_a_book_that_was_saved_without_the_product_being_made_is_opened_at_its_page() -> None:
+    line = Line(f"{LEARN}, per: product")
+    line.make(normal(20), recipe="A")
+    line.make(normal(5, mean=50), recipe="B")
+    saved = json.loads(json.dumps(line.monitor.snapshot()))
+    held = next(watch[3]["detector"] for watch in saved["watches"] if watch[0] == "r")
+    held["book"] = [page for page in held["book"] if page[0] != "B"]
+    line.monitor = AssetMonitor.restore(line.rules, saved)
+    assert events(line.make(normal(20, mean=50, seed=2))) == ["commented"]
+
+
 def test_a_change_of_product_ends_a_run(restart: bool) -> None:
     line = Line(f"{GIVEN}, per: product", restart=restart)
     assert events(line.make([0.5] * 8, recipe="A") + line.make([0.5] * 8, recipe="B")) == []
