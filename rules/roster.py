@@ -292,9 +292,9 @@ class _Bindings(_View):
         self.working = roster.rules.working
         self._roster = roster
 
-    def beside(self, signal: Signal) -> tuple[Detector, ...]:
-        """The detectors that judge the signal."""
-        return tuple(watch.detector for watch in self._roster.watches if watch.inputs[:1] == (signal,))
+    def beside(self, signal: Signal) -> tuple[Watch, ...]:
+        """The watches that judge the signal."""
+        return tuple(watch for watch in self._roster.watches if watch.inputs[:1] == (signal,))
 
     def number(self, name: str) -> float | None:
         """The asset's own value of that name."""

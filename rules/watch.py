@@ -89,6 +89,11 @@ class Watch:
         """Whether it looks at what comes."""
         return self._settled
 
+    @property
+    def out_of_control(self) -> bool:
+        """Whether it is a chart that shows a special cause: one that looks at what comes, or whose alarm is held."""
+        return self.detector.out_of_control and (self._settled or self.delays[0].on)
+
     def says(self, level: str, *, on: bool) -> str:
         """What the condition of a level says now, in words."""
         if level == BAD_QUALITY:

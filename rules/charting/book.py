@@ -17,7 +17,7 @@ from rules.charting.recipe import Recipe
 from rules.statistics.limits import Parameters
 
 MOST_PAGES: Final = 200
-"""So many products are remembered; of more, the one not made for longest and not frozen goes first."""
+"""So many products are remembered; of more, the one not made for longest goes, frozen ones last, the open one never."""
 
 
 @dataclass(slots=True)
@@ -52,7 +52,8 @@ class Book:
         page = self._pages.pop(product, None)
         self._pages[product] = self.page = self._blank() if page is None else page
         while len(self._pages) > MOST_PAGES:
-            del self._pages[next((p for p, page in self._pages.items() if not _frozen(page)), next(iter(self._pages)))]
+            *others, _ = self._pages
+            del self._pages[next((p for p in others if not _frozen(self._pages[p])), others[0])]
         return self.page
 
     def _blank(self) -> Page:

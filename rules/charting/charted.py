@@ -15,7 +15,7 @@ from rules.charting.pace import Pace
 from rules.charting.phase_one import MEASURED, Basis
 from rules.charting.recipe import Hit, Recipe, Statistic, within_reach
 from rules.charting.setting import Plant, Setting
-from rules.charting.verdict import Trace, finding, judgement, loss, proposal
+from rules.charting.verdict import Trace, finding, frozen, judgement, loss, proposal
 from rules.events import Duration, Instant, Value
 from rules.signals import Signal
 from rules.statistics.checks import Autoregression
@@ -43,7 +43,7 @@ class Charted:
         grouping: Single | None = None,
         inspected: Inspected = None,
     ) -> None:
-        self._grouping = grouping or Single()
+        self._grouping = grouping or Single(keys.thin)
         self._grouped = type(self._grouping) is not Single
         counted = (inspected,) if isinstance(inspected, Signal) else ()
         self._signal = signal
@@ -56,7 +56,6 @@ class Charted:
         self._keys = keys
         self._restarts = keys.on_signal == "restart"
         self._clear_after = keys.clear_after
-        self._thin = keys.thin
         self._setting = Setting(plant, keys)
         self._direct = not (self._grouped or self._setting.traced or keys.thin > 1)
         self.renewed = False
@@ -64,7 +63,6 @@ class Charted:
         self._ledger = Ledger()
         self._trace = Trace()
         self._seen = 0
-        self._passed = 0
         self._counted: Instant | None = None
         self._before: float | None = None
         self._follows = False
@@ -113,8 +111,8 @@ class Charted:
                 self._counted = signal.at
                 if self._direct:
                     self._point(at, item)
-                else:
-                    self._sampled(at, item)
+                elif (group := self._grouping.add(at, item)) is not None:
+                    self._group(group.at, group.items)
         return (self._on,) if item is not None or ended or signal.quality is None else None
 
     def _close(self, at: Instant) -> bool:
@@ -129,13 +127,6 @@ class Charted:
         self._book.turn(self._setting.product)
         self._take_up()
         self._begin_series()
-
-    def _sampled(self, at: Instant, item: float | tuple[float, float]) -> None:
-        wanted, self._passed = self._passed == 0, (self._passed + 1) % self._thin
-        if not wanted:
-            return
-        if (group := self._grouping.add(at, item)) is not None:
-            self._group(group.at, group.items)
 
     def _number(self, signal: Signal) -> float | None:
         """What a signal reads, as far as it can be charted."""
@@ -245,7 +236,7 @@ class Charted:
 
     def _begin_series(self) -> None:
         """What comes next does not follow what came before."""
-        self._calm, self._passed, self._before, self._follows = 0, 0, None, False
+        self._calm, self._before, self._follows = 0, None, False
         if self._pace is not None:
             self._pace.restart()
         self._grouping.restart()
@@ -277,9 +268,7 @@ class Charted:
         basis = self._book.freeze(by, comment)
         self._take_up()
         self._begin_series()
-        mean, sigma = basis.parameters.mean, basis.parameters.sigma
-        frozen = {"revision": basis.revision, "mean": mean, "sigma": sigma, "limits": basis.words}
-        return {"product": self._setting.product or None, "frozen": frozen}
+        return frozen(self._setting.product, basis)
 
     # -- the detector's contract ------------------------------------------------------------------------------------
 
@@ -336,7 +325,7 @@ class Charted:
             "ended": self._ended,
             "calm": self._calm,
             "counted": self._counted,
-            "passed": self._passed,
+            "passed": self._grouping.passed,
             "before": self._before,
             "follows": self._follows,
             "pace": None if self._pace is None else self._pace.snapshot(),
@@ -367,7 +356,7 @@ class Charted:
     def restore(self, data: dict[str, Any]) -> None:
         """The reverse of `snapshot`."""
         self._on, self._ended, self._calm, self._finding = data["on"], data["ended"], data["calm"], data["finding"]
-        self._counted, self._passed, self._size = data["counted"], data["passed"], data["size"]
+        self._counted, self._grouping.passed, self._size = data["counted"], data["passed"], data["size"]
         self._before, self._follows = data["before"], data.get("follows", True)
         self._units = data.get("units", self._units)
         if self._pace is not None and data.get("pace") is not None:
@@ -377,6 +366,8 @@ class Charted:
         self._grouping.restore(data["grouping"])
         self._trace.restore(data["trace"], data["size"])
         self._book.restore(data["book"])
+        if self._setting.known:
+            self._book.turn(self._setting.product)
         self._take_up()
         if self._statistic is not None:
             self._statistic.restore(data["statistic"])

@@ -37,7 +37,7 @@ def _cost(said: str) -> str:
 def remedies(recipe: Recipe, thinning: int) -> str:
     """Those that the chart has."""
     offered = ["larger subgroups"] if recipe.subgroups else []
-    offered.append(f"every {thinning}. value (thin)")
+    offered += [f"every {thinning}. {recipe.thins} (thin)"] if recipe.thins else []
     if recipe.chart == "individuals":
         whose = ", of single values," if recipe.subgroups else ""
         return ", ".join(offered) + f" or{whose} their residuals (autoregression)"

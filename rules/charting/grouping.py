@@ -20,11 +20,20 @@ class Group(NamedTuple):
 
 
 class Single:
-    """Every reading by itself."""
+    """Every reading by itself, or every `thin`-th: `passed` says how many came since the last that was taken."""
 
     deadline: Instant | None = None
     overflow = 0
     inputs: tuple[Signal, ...] = ()
+
+    def __init__(self, thin: int = 1) -> None:
+        self._thin = thin
+        self.passed = 0
+
+    def _skips(self) -> bool:
+        """Whether the item that has come is left out."""
+        skipped, self.passed = self.passed > 0, (self.passed + 1) % self._thin
+        return skipped
 
     @property
     def under_way(self) -> bool:
@@ -33,7 +42,7 @@ class Single:
 
     def add(self, at: Instant, item: Any) -> Group | None:
         """A reading; returns the subgroup that it completes, if it does."""
-        return Group(at, [item])
+        return None if self._skips() else Group(at, [item])
 
     def close(self, at: Instant) -> Group | None:
         """Time has come to `at`; returns the subgroup that it ends, if it does."""
@@ -42,6 +51,7 @@ class Single:
 
     def restart(self) -> None:
         """Forget the subgroup that is under way."""
+        self.passed = 0
 
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
@@ -57,13 +67,16 @@ class Single:
 class BySize(Single):
     """So many readings in a row."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, thin: int = 1) -> None:
+        super().__init__(thin)
         self._size = size
         self._begin: Instant = 0
         self._items: list[Any] = []
 
     def add(self, at: Instant, item: Any) -> Group | None:
         """See `Single`."""
+        if self._skips():
+            return None
         if not self._items:
             self._begin = at
         self._items.append(item)
@@ -76,6 +89,7 @@ class BySize(Single):
 
     def restart(self) -> None:
         """See `Single`."""
+        super().restart()
         self._items = []
 
     def shift(self, delta: Duration) -> None:
@@ -95,8 +109,8 @@ class BySize(Single):
 class ByTime(BySize):
     """The readings of each whole interval since 1970; its end belongs to the next. `overflow` counts those too many."""
 
-    def __init__(self, every: Duration) -> None:
-        super().__init__(MOST)
+    def __init__(self, every: Duration, thin: int = 1) -> None:
+        super().__init__(MOST, thin)
         self._every = every
         self._end: Instant = 0
         self.overflow = 0
@@ -108,6 +122,8 @@ class ByTime(BySize):
 
     def add(self, at: Instant, item: Any) -> Group | None:
         """See `Single`; what is too much for one subgroup is left out."""
+        if self._skips():
+            return None
         if not self._items:
             self._begin, self._end = at, (at // self._every + 1) * self._every
         if len(self._items) < MOST:
@@ -136,14 +152,14 @@ class ByTime(BySize):
 
 
 class ByParts(BySize):
-    """The last value of each of so many parts; a part ends when `counter` reads something else.
+    """The last value of each of so many parts, or `thin`-th parts; a part ends when `counter` reads something else.
 
     It tells parts apart and is not counted with: serial numbers and numbers that run down do as well. What it reads
     while it is bad ends no part, unless `ignore_quality`.
     """
 
-    def __init__(self, size: int, counter: Signal, ignore_quality: bool = False) -> None:
-        super().__init__(size)
+    def __init__(self, size: int, counter: Signal, ignore_quality: bool = False, thin: int = 1) -> None:
+        super().__init__(size, thin)
         self.inputs = (counter,)
         self._ignore = ignore_quality
         self._part: Value = None
@@ -193,10 +209,12 @@ class ByParts(BySize):
             self._value = (at, tuple(item) if isinstance(item, list) else item)
 
 
-def grouping(subgroup: Subgroup | None, signal: Callable[[str], Signal], ignore_quality: bool = False) -> Single:
+def grouping(
+    subgroup: Subgroup | None, signal: Callable[[str], Signal], ignore_quality: bool = False, thin: int = 1
+) -> Single:
     """What the rule asks for; `signal` gives the asset's signal of a name."""
     if subgroup is None:
-        return Single()
+        return Single(thin)
     if subgroup.counter is not None:
-        return ByParts(subgroup.size or MOST, signal(subgroup.counter), ignore_quality)
-    return ByTime(subgroup.every) if subgroup.every else BySize(subgroup.size or MOST)
+        return ByParts(subgroup.size or MOST, signal(subgroup.counter), ignore_quality, thin)
+    return ByTime(subgroup.every, thin) if subgroup.every else BySize(subgroup.size or MOST, thin)

@@ -44,6 +44,11 @@ class Subgroup(_Part):
     every: DurationField | None = None
     counter: str | None = None
 
+    @property
+    def thins(self) -> str:
+        """What `thin` leaves out to set points farther apart; nothing where time alone says how far apart they are."""
+        return "" if self.every is not None else "value" if self.counter is None else "part"
+
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.size is None) is (self.every is None):
@@ -61,7 +66,7 @@ class ChartKeys(BaseModel):
     """Where the limits come from, what a sample is, and what an alarm does to the statistic and when it goes.
 
     `per` is the key of the context that has limits of its own (`product`); a change of one of `restart_on` (`tool`
-    where the type has it) begins the runs anew and keeps the limits. `thin: 5` takes every fifth value.
+    where the type has it) begins the runs anew and keeps the limits. `thin: 5` takes every fifth value, or part.
     `autoregression` charts what a value does not owe to the one before: by how much it follows it (phi), or `learn`.
     """
 

@@ -17,7 +17,8 @@ def within_reach(z: float) -> float:
 class Hit(NamedTuple):
     """One rule of one chart that signals at the newest sample; `points` are those of its run, as steps back from it.
 
-    `drift` says whether the chart shows location, so that it may be asked when the mean began to move.
+    `drift` says whether the chart shows location, so that it may be asked when the mean began to move; `sided` whether
+    what signals lies to one side of the centre line, that of `value`.
     """
 
     chart: str
@@ -27,6 +28,14 @@ class Hit(NamedTuple):
     value: float
     limits: Limits
     drift: bool = True
+    sided: bool = True
+
+    @property
+    def side(self) -> int:
+        """To which side the mean has moved: 1 is up, -1 down, 0 where the rule does not say."""
+        if not (self.drift and self.sided):
+            return 0
+        return (self.value > self.limits.center) - (self.value < self.limits.center)
 
 
 class Statistic(Protocol):
@@ -58,8 +67,8 @@ class Recipe:
     and the process; `correlated` the same where each point follows the one before by phi, and points vary so many times
     as much as the limits take them to (None: as where sigma is from moving ranges). `learned` gives the quartiles of
     that number over all limits that so many samples of a size may teach, if they are known. `subgroups` says whether
-    the chart takes any. `remembers` says whether a sample counts in all that
-    come after it.
+    the chart takes any, `thins` what `thin` leaves out to set points farther apart (nothing: it cannot). `remembers`
+    says whether a sample counts in all that come after it.
     """
 
     chart: str
@@ -69,3 +78,4 @@ class Recipe:
     learned: Callable[[int, float], tuple[float, float] | None] | None = None
     remembers: bool = False
     subgroups: bool = False
+    thins: str = "value"

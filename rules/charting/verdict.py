@@ -47,10 +47,10 @@ class Trace:
         count = len(self.points)
         return [self.points[-1 - step][0] for step in sorted(steps, reverse=True) if step < count]
 
-    def beginning(self) -> dict[str, Any]:
-        """When the mean began to move: `began`, earliest and latest, and by how many sigma of single values."""
+    def beginning(self, side: int) -> dict[str, Any]:
+        """When the mean began to move to that side: `began`, earliest and latest, and by how many sigma of values."""
         at, z, made, sizes = zip(*self.points, strict=True)
-        found = change_point(z, sizes)
+        found = change_point(z, sizes, side=side)
         since = made[found.earliest :]
         return {
             "began": at[found.index],
@@ -109,7 +109,7 @@ def finding(signal: Signal, hits: Sequence[Hit], trace: Trace, basis: Basis) -> 
     if basis.provisional or basis.doubts:
         told["checks"], told["warnings"] = basis.checks, basis.notes
     if any(h.drift for h in hits):
-        told |= trace.beginning()
+        told |= trace.beginning(next((h.side for h in hits if h.side), 0))
     told["text"] = "; ".join(_sentences(signal.name, signal.unit, hits, told, basis))
     return told
 
@@ -162,6 +162,21 @@ def judgement(name: str, product: str, basis: Basis) -> dict[str, Any]:
     count = basis.checks["stretch"]["samples"]
     checked = f"{name}: the limits given{_of(product)} ({basis.words}) were checked by {count} samples"
     return {**_limits([checked, "they stay in force"], product, basis), "why": "limits_checked"}
+
+
+def frozen(product: str, basis: Basis) -> dict[str, Any]:
+    """What is written down of limits that a person has frozen, as JSON with `text`."""
+    by, comment = basis.frozen_by
+    return {
+        "text": f"freeze by {by}: {comment}; limits{_of(product)} (revision {basis.revision}): {basis.words}",
+        "product": product or None,
+        "frozen": {
+            "revision": basis.revision,
+            "mean": basis.parameters.mean,
+            "sigma": basis.parameters.sigma,
+            "limits": basis.words,
+        },
+    }
 
 
 def _of(product: str) -> str:

@@ -6,7 +6,7 @@ A detector says what it sees now, level by level. Gates, delays, quality policy 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, Self, TypeAlias
@@ -47,6 +47,14 @@ def listed(signals: Iterable[Signal], sights: Iterable[Sight] = ()) -> tuple[str
     return words, {name: value for name, (value, _) in found.items()}
 
 
+class Beside(Protocol):
+    """What a detector may know of another rule's watch."""
+
+    @property
+    def out_of_control(self) -> bool:
+        """Whether it is a chart that shows a special cause, and is armed or its alarm held."""
+
+
 class Bindings(Protocol):
     """What a detector may take hold of when it is built for an asset."""
 
@@ -67,8 +75,8 @@ class Bindings(Protocol):
     def working(self, parts: tuple[str, ...]) -> Working:
         """The time that counts by parts of the plant's calendar."""
 
-    def beside(self, signal: Signal) -> tuple[Detector, ...]:
-        """The detectors of the asset, of whatever rule, that judge the signal; ask once all are built."""
+    def beside(self, signal: Signal) -> Sequence[Beside]:
+        """The watches of the asset, of whatever rule, that judge the signal; ask once all are built."""
 
     @property
     def ignore_quality(self) -> bool:

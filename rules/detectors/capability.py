@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from math import isfinite
@@ -14,7 +14,7 @@ from rules.charting.gauge import FEWEST, Character, Gauge
 from rules.charting.grouping import Group, grouping
 from rules.charting.keys import Number, Subgroup
 from rules.charting.window import MOST, Window
-from rules.detectors.base import Bindings, Detector, DetectorConfig
+from rules.detectors.base import Beside, Bindings, Detector, DetectorConfig
 from rules.durations import format_duration, parse_duration
 from rules.events import Duration, Instant
 from rules.limit_table import LimitTable, written
@@ -240,7 +240,7 @@ class Capability(Detector):
         return any(chart.out_of_control for chart in self._charts)
 
     @cached_property
-    def _charts(self) -> tuple[Detector, ...]:
+    def _charts(self) -> Sequence[Beside]:
         return self._bindings.beside(self.inputs[0])
 
     @property
@@ -256,7 +256,7 @@ class Capability(Detector):
         if index is None:
             made.told["verdict"] = Verdict.UNDECIDED.value
         else:
-            bounds = {"value": index.value, "lower": _finite(index.lower), "upper": _finite(index.upper)}
+            bounds = {"value": _finite(index.value), "lower": _finite(index.lower), "upper": _finite(index.upper)}
             made.told |= {"verdict": index.verdict(self._config.at_least).value, **bounds, **character.told()}
             made.told |= {"percentiles": self._gauge.by_percentiles(character)}
             made.told |= {"remarks": self._gauge.remarks(character)}
@@ -281,11 +281,8 @@ class Capability(Detector):
         told = {"verdict": Verdict.UNDECIDED, "count": 0, **self._made.told}
         name = self._gauge.name.capitalize()
         signal = self.inputs[0]
-        found = "no spread to speak of"
-        if "value" in told:
-            found = f"{name} {told['value']:.3g}, 95 % bounds {_bound(told['lower'])} and {_bound(told['upper'])}"
-        gate = self._config.at_least
-        text = f"{signal.name}: {_words(str(told['verdict']))} of {name} {gate:g}: {found} ({told['count']} values)"
+        gate, words = self._config.at_least, _words(str(told["verdict"]))
+        text = f"{signal.name}: {words} of {name} {gate:g}: {_found(name, told)} ({told['count']} values)"
         meanwhile = ["not judged anew while a chart of it is out of control"] if self._unquiet else []
         said = "; ".join([text, *told.pop("remarks", ()), *meanwhile])
         return {**told, "text": said, "index": self._gauge.name, "limit": gate}
@@ -333,6 +330,14 @@ def _finite(bound: float) -> float | None:
 
 def _bound(value: float | None) -> str:
     return "none" if value is None else f"{value:.3g}"
+
+
+def _found(name: str, told: dict[str, Any]) -> str:
+    if "value" not in told:
+        return "no spread to speak of"
+    if told["value"] is None:
+        return "beyond the specification, without spread to speak of"
+    return f"{name} {told['value']:.3g}, 95 % bounds {_bound(told['lower'])} and {_bound(told['upper'])}"
 
 
 def _words(verdict: str) -> str:

@@ -21,7 +21,7 @@ from rules.statistics.charts import CHARTS
 from rules.statistics.count_run_length import count_run_length
 from rules.statistics.limits import LARGEST, Parameters
 from rules.statistics.run_length import learned_run_lengths, run_length, run_length_when_autocorrelated
-from rules.statistics.run_rules import RULES, RunRules
+from rules.statistics.run_rules import RULES, SIDED, RunRules
 
 TITLES: Final = {
     "individuals": ("individuals", "moving range"),
@@ -109,7 +109,7 @@ class ControlChartConfig(DetectorConfig, ChartKeys):
     def build(self, bindings: Bindings) -> list[Detector]:
         """One detector."""
         inspected = bindings.signal(self.inspected) if isinstance(self.inspected, str) else self.inspected
-        groups = grouping(self.subgroup, bindings.signal, bindings.ignore_quality)
+        groups = grouping(self.subgroup, bindings.signal, bindings.ignore_quality, self.thin)
         return [ControlChart(bindings, self, self._recipe(), bindings.signal(self.signal), groups, inspected)]
 
     def _recipe(self) -> Recipe:
@@ -121,6 +121,7 @@ class ControlChartConfig(DetectorConfig, ChartKeys):
             partial(_correlated_run_length, names),
             partial(_learned_run_lengths, self.chart, names) if self.measured and not self.spreads else None,
             subgroups=True,
+            thins="value" if self.subgroup is None else self.subgroup.thins,
         )
 
 
@@ -176,7 +177,9 @@ class Shewhart:
         wide = spread is not None and self._spread is not None and self._spread.broken_by(spread)
         if not signals and not wide:
             return ()
-        hits = tuple(Hit(self._title, s.rule, s.text, s.points, point, location) for s in signals)
+        hits = tuple(
+            Hit(self._title, s.rule, s.text, s.points, point, location, sided=s.rule in SIDED) for s in signals
+        )
         return (*hits, self._spread_hit(spread)) if wide and spread is not None else hits
 
     def _range(self, sample: float) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, inf, lgamma, log, log1p, sqrt
+from math import copysign, exp, hypot, inf, lgamma, log, log1p, sqrt
 from statistics import median
 from typing import Final
 
@@ -64,7 +64,10 @@ class Specification:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An estimate with its lower and upper confidence bound, each one-sided."""
+    """An estimate with its lower and upper confidence bound, each one-sided.
+
+    Of values without spread to speak of that lie beyond the specification it is minus infinity.
+    """
 
     value: float
     lower: float
@@ -87,13 +90,13 @@ def potential(spec: Specification, sigma: float, freedom: float, *, confidence: 
 def actual(
     spec: Specification, mean: float, sigma: float, count: float, freedom: float, *, confidence: float = CONFIDENCE
 ) -> Index | None:
-    """Cpk (sigma within subgroups) or Ppk (overall); None without spread.
+    """Cpk (sigma within subgroups) or Ppk (overall); None without spread within the specification.
 
     The bounds are approximate: the standard error is sqrt(1 / (9 count) + Cpk^2 / (2 freedom)).
     """
     room = spec.nearest(mean)
     if not sigma * LARGEST > abs(room):
-        return None
+        return Index(-inf, -inf, -inf) if room < 0 else None
     value = room / (3 * sigma)
     reach = NORMAL.inv_cdf(confidence) * sqrt(1 / (9 * count) + value * value / (2 * freedom))
     return Index(value, value - reach, value + reach)
@@ -102,12 +105,18 @@ def actual(
 def about_target(
     spec: Specification, mean: float, sigma: float, count: float, *, confidence: float = CONFIDENCE
 ) -> Index | None:
-    """Cpm, with Boyles's chi-square bounds; `sigma` is the overall one; None for one side or no spread."""
-    if spec.width is None or spec.lower is None or not sigma * LARGEST > spec.width:
+    """Cpm, with Boyles's chi-square bounds; `sigma` is the overall one.
+
+    None for one side, or without spread within the specification.
+    """
+    if spec.width is None or spec.lower is None:
         return None
     target = spec.lower + spec.width / 2 if spec.target is None else spec.target
-    off = min(LARGEST, abs(mean - target) / sigma) ** 2
-    return _scaled(spec.width / (6 * sigma * sqrt(1 + off)), count * (1 + off) ** 2 / (1 + 2 * off), confidence)
+    miss = hypot(sigma, mean - target)
+    if not (sigma if spec.nearest(mean) >= 0 else miss) * LARGEST > spec.width:
+        return None
+    share = max(1 / LARGEST, sigma / miss) ** 2
+    return _scaled(spec.width / (6 * miss), count / (share * (2 - share)), confidence)
 
 
 def by_percentiles(
@@ -117,7 +126,8 @@ def by_percentiles(
 
     The bounds are distribution-free, from order statistics: below about 2,200 values a tail may reach anywhere, so
     nothing can be proven. They are those of every `step`-th value, for values that follow each other are not as many
-    as they look. `pp` is missing where there is one side only, both where there is no spread.
+    as they look. Each side is judged by itself: one without a tail, where at least half of the values are the same, is
+    no bound unless they lie beyond it. `pp` is missing where there is one side only, both where there is no spread.
     """
     ordered = sorted(values)
     middle = median(ordered)
@@ -126,14 +136,12 @@ def by_percentiles(
     below = _tail_point([middle - v for v in reversed(ordered)], [middle - v for v in reversed(apart)], confidence)
     sides = [] if spec.upper is None else [(spec.upper - middle, above)]
     sides += [] if spec.lower is None else [(middle - spec.lower, below)]
-    if not all(reach.lower * LARGEST > abs(room) for room, reach in sides):
-        return {}
     each = [_ratio(room, reach) for room, reach in sides]
     found = {"ppk": Index(*(min(getattr(i, name) for i in each) for name in ("value", "lower", "upper")))}
     if spec.width is not None:
         whole = Index(above.value + below.value, above.lower + below.lower, above.upper + below.upper)
         found["pp"] = _ratio(spec.width, whole)
-    return found
+    return {name: index for name, index in found.items() if index.value < inf}
 
 
 def effective(count: int, phi: float) -> float:
@@ -173,8 +181,13 @@ def _scaled(value: float, freedom: float, confidence: float) -> Index:
 
 
 def _ratio(room: float, reach: Index) -> Index:
-    low, high = sorted((room / reach.lower, room / reach.upper))
-    return Index(room / reach.value, low, high)
+    low, high = sorted((_quotient(room, reach.lower), _quotient(room, reach.upper)))
+    return Index(_quotient(room, reach.value), low, high)
+
+
+def _quotient(room: float, reach: float) -> float:
+    """Infinite where there is no reach to speak of."""
+    return room / reach if reach * LARGEST > abs(room) else copysign(inf, room)
 
 
 def _tail_point(distances: Sequence[float], apart: Sequence[float], confidence: float) -> Index:

@@ -1,6 +1,7 @@
 """When did it begin? The most likely start of a step in the mean, once a chart has signalled.
 
-Source: Samuel, Pignatiello & Calvin 1998; the set of other likely starts as of Pignatiello & Samuel 2001.
+Source: Samuel, Pignatiello & Calvin 1998, for a step to a known side too; the set of other likely starts as of
+Pignatiello & Samuel 2001.
 """
 
 from __future__ import annotations
@@ -43,13 +44,18 @@ class ChangePoint:
         return self.earliest == 0
 
 
-def change_point(points: Sequence[float], sizes: Sequence[float] | None = None, drop: float = DROP) -> ChangePoint:
+def change_point(
+    points: Sequence[float], sizes: Sequence[float] | None = None, drop: float = DROP, *, side: int = 0
+) -> ChangePoint:
     """Of points in sigma from the centre line, oldest first, the last being the one that signalled.
 
     `sizes` are the numbers n of single values that points are means of (1 if not given), whose sigma the shift is in:
     a shift of d moves a point by d sqrt(n). If the mean has changed from point t on, the likeliest d is
     sum(sqrt(n) z) / sum(n) of the points from t to the last, and the log likelihood exceeds that of no change by
     sum(sqrt(n) z)^2 / (2 sum(n)): for points of one size their number times mean^2 / 2.
+
+    A chart that signalled above (`side` 1) or below (-1) has seen a step to that side: points that lie to the other one
+    on the whole speak for none.
 
     Raises:
         ValueError: no points.
@@ -59,10 +65,15 @@ def change_point(points: Sequence[float], sizes: Sequence[float] | None = None, 
     n = list(repeat(1.0, len(points)) if sizes is None else sizes)
     sums = _from_each_on(sqrt(size) * z for size, z in zip(n, points, strict=True))
     weights = _from_each_on(n)
-    gains = [total * total / (2 * weight) for total, weight in zip(sums, weights, strict=True)]
+    gains = [_to(side, total) ** 2 / (2 * weight) for total, weight in zip(sums, weights, strict=True)]
     best = max(range(len(n)), key=gains.__getitem__)
     likely = tuple(i for i, gain in enumerate(gains) if gains[best] - gain <= drop)
     return ChangePoint(best, sums[best] / weights[best], likely)
+
+
+def _to(side: int, total: float) -> float:
+    """How much of it lies on the side; all of it if there is none."""
+    return max(0.0, side * total) if side else total
 
 
 def _from_each_on(values: Iterable[float]) -> list[float]:

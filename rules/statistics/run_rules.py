@@ -32,6 +32,9 @@ RULES: Final[dict[str, tuple[Callable[[], Pattern] | None, str]]] = {
 }
 """Every rule by the name it has in rule files: its pattern (none for a single point), and what it says."""
 
+SIDED: Final = frozenset(RULES) - {"nelson_3", "nelson_4", "nelson_7", "nelson_8"}
+"""The rules whose run lies on one side of the centre line, that of its newest point."""
+
 LONGEST_RUN: Final = 15
 """No signal reaches further back than this many points."""
 

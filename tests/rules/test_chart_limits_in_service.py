@@ -184,6 +184,35 @@ def test_each_product_has_its_own_limits(restart: bool) -> None:
     assert events(line.make(normal(8, mean=50, seed=4), recipe="B")) == ["cleared"]
 
 
+@pytest.mark.parametrize("freeze", [True, False])
+def test_however_many_products_are_remembered_the_one_being_made_is_judged_by_its_own_limits(
+    restart: bool, monkeypatch: pytest.MonkeyPatch, freeze: bool
+) -> None:
+    monkeypatch.setattr("rules.charting.book.MOST_PAGES", 3)
+    line = Line(f"{LEARN}, per: product", restart=restart)
+    for number, recipe in enumerate(["A", "B", "C", "D"]):
+        assert events(line.make(normal(20, mean=50 * number), recipe=recipe)) == ["commented"]
+        if freeze:
+            (told,) = line.order("freeze", "trial run")
+            assert told.reason["text"].startswith(f"freeze by kim: trial run; limits of {recipe} (revision 1): mean: ")
+            assert told.reason["product"] == recipe
+        assert events(line.make(normal(10, mean=50 * number, seed=3))) == []
+    assert events(line.make(0.0)) == ["raised"]
+    (watch,) = line.monitor.watching("r")
+    assert len(watch.snapshot()["detector"]["book"]) == 3
+
+
+def test_a_book_that_was_saved_without_the_product_being_made_is_opened_at_its_page() -> None:
+    line = Line(f"{LEARN}, per: product")
+    line.make(normal(20), recipe="A")
+    line.make(normal(5, mean=50), recipe="B")
+    saved = json.loads(json.dumps(line.monitor.snapshot()))
+    held = next(watch[3]["detector"] for watch in saved["watches"] if watch[0] == "r")
+    held["book"] = [page for page in held["book"] if page[0] != "B"]
+    line.monitor = AssetMonitor.restore(line.rules, saved)
+    assert events(line.make(normal(20, mean=50, seed=2))) == ["commented"]
+
+
 def test_a_change_of_product_ends_a_run(restart: bool) -> None:
     line = Line(f"{GIVEN}, per: product", restart=restart)
     assert events(line.make([0.5] * 8, recipe="A") + line.make([0.5] * 8, recipe="B")) == []
@@ -308,6 +337,39 @@ def test_thinning_takes_every_nth_value(restart: bool) -> None:
     line = Line(f"{GIVEN}, thin: 3", restart=restart)
     assert events(line.make([0.0, 9.0, 9.0, 0.0, 9.0, 9.0])) == []
     assert events(line.make(9.0)) == ["raised"]
+
+
+@pytest.mark.parametrize(("size", "raised"), [(1, 8), (2, 11)])
+def test_thinning_by_a_part_counter_takes_every_nth_part_however_many_readings_it_has(
+    restart: bool, size: int, raised: int
+) -> None:
+    line = Line(f"{GIVEN}, thin: 3, subgroup: {{size: {size}, counter: count}}", restart=restart)
+    found = []
+    for part in range(1, 13):
+        value = 9.0 if part not in {1, 4} else 0.0
+        found += [(part, t.event) for t in line.make([9.0] * 4 + [value], count=part)]
+    assert found[:1] == [(raised, "raised")], "the next part ends the seventh, or the tenth beside it"
+
+
+@pytest.mark.parametrize(
+    ("sample", "remedy"),
+    [
+        ("subgroup: {size: 1, counter: count}", "use larger subgroups, every {}. part (thin) or, of single values"),
+        ("subgroup: {size: 2}", "use larger subgroups, every {}. value (thin) or, of single values"),
+        ("subgroup: {every: 2s}", "use larger subgroups or, of single values"),
+        ("chart: xbar_r, subgroup: {every: 2s}", "use larger subgroups"),
+    ],
+)
+def test_thinning_is_advised_where_it_sets_points_farther_apart(restart: bool, sample: str, remedy: str) -> None:
+    line, z, draw = Line(f"{GIVEN.replace('sigma: 1', 'sigma: 5')}, {sample}", restart=restart), 0.0, Random(3)
+    told: list[Transition] = []
+    for part in range(1, 80):
+        z = 0.95 * z + draw.gauss(0, 0.3)
+        told += line.make(z, count=part)
+    (comment,) = (t.reason for t in told if t.event == "commented")
+    every = comment["checks"]["autocorrelation"]["thinning"]
+    assert remedy.format(every) in comment["text"]
+    assert ("(thin)" in comment["text"]) is ("(thin)" in remedy)
 
 
 def test_a_part_counter_makes_one_value_of_each_part(restart: bool) -> None:
@@ -455,6 +517,23 @@ def test_nothing_is_judged_while_a_chart_of_the_signal_is_out_of_control(restart
     alone, watched = Line(ABLE, restart=restart), Line(ABLE, more=chart, restart=restart)
     assert "r" in {t.rule for t in alone.make(wild)}
     assert {t.rule for t in watched.make(wild)} == {"chart"}
+
+
+@pytest.mark.parametrize(("policy", "judged"), [("clear", True), ("hold", False)])
+def test_a_chart_that_is_not_armed_any_more_counts_as_long_as_its_alarm_is_held(
+    restart: bool, policy: str, judged: bool
+) -> None:
+    chart = f"""  - id: chart
+    kind: quality
+    assets: m
+    when: "count == 1"
+    when_false: {policy}
+    detect: {{{GIVEN}}}
+"""
+    line = Line(ABLE, more=chart, restart=restart)
+    line.make([0.0, 9.0], count=1.0)
+    made = line.make([value for _ in range(60) for value in (-9.0, 9.0)], count=0.0)
+    assert ("r" in {t.rule for t in made}) is judged
 
 
 def test_without_normal_values_the_index_goes_by_percentiles() -> None:

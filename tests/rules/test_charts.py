@@ -191,6 +191,30 @@ def test_an_ewma_and_a_cusum_say_when_it_began() -> None:
         assert told_of["run_length"] in (pytest.approx(494, rel=0.01), pytest.approx(465, rel=0.01))
 
 
+P_CHART = "type: control_chart, signal: x, chart: p, inspected: 200, mean: 0.05"
+ALTERNATING = [z for _ in range(8) for z in (-1.4, -0.2)]
+
+
+@pytest.mark.parametrize(
+    ("detect", "values", "since", "shift"),
+    [
+        (P_CHART, [8.0] * 100 + [20.0], 100, 3.24),
+        (f"{GIVEN}, rules: [nelson_1]", [-0.8] * 40 + [3.2], 40, 3.2),
+        (f"{GIVEN}, rules: [nelson_1]", [0.8] * 40 + [-3.2], 40, -3.2),
+        (f"{GIVEN}, rules: [nelson_5]", [-0.8] * 90 + [2.2, 2.4], 90, 2.3),
+        ("type: ewma, signal: x, mean: 0, sigma: 1", [-0.4] * 90 + [2.0] * 4, 90, 2.0),
+        ("type: cusum, signal: x, mean: 0, sigma: 1", [-0.4] * 90 + [2.0] * 4, 90, 2.0),
+        (f"{GIVEN}, rules: [nelson_4]", ALTERNATING, 0, -0.8),
+    ],
+)
+def test_the_mean_has_moved_to_the_side_on_which_the_chart_signals(
+    detect: str, values: list[float], since: int, shift: float
+) -> None:
+    told_of = reason(detect, values)
+    assert told_of["began"] == T0 + 60 * SECOND * since
+    assert told_of["shift"] == pytest.approx(shift, abs=0.01)
+
+
 @pytest.mark.parametrize("chart", ["type: ewma", "type: cusum"])
 def test_a_fall_is_told_as_the_rise_that_mirrors_it(chart: str) -> None:
     values = normal(40, seed=5) + [z + 2 for z in normal(30, seed=6)]

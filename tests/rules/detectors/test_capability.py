@@ -256,6 +256,16 @@ def test_the_bounds_are_those_of_the_index_with_as_many_values_as_there_are(inde
     assert wanted == Index(reason["value"], reason["lower"], reason["upper"])
 
 
+@pytest.mark.parametrize("values", [[12.0] * 100, [12.0 if i % 10 else 10.0 for i in range(100)]])
+@pytest.mark.parametrize("index", ["ppk", "cpk"])
+def test_parts_beyond_the_specification_are_told_however_coarse_the_gauge(values: list[float], index: str):
+    m = judge(f"type: capability, signal: x, lower_spec: 9, upper_spec: 11, window: 100, index: {index}")
+    (raised,) = made(m, values)
+    assert raised.event == "raised"
+    assert "beyond the specification, without spread to speak of (100 values)" in raised.reason["text"]
+    assert json.dumps(raised.reason, allow_nan=False)
+
+
 def test_a_bound_that_there_is_none_of_is_said_to_be_none():
     m = judge(f"{ABLE}, window: 100, distribution: any")
     made(m, normal(100))

@@ -77,6 +77,30 @@ def test_values_without_spread_have_no_index() -> None:
     assert actual(spec, 5, 1e-310, 100, 99) is None
 
 
+def test_values_without_spread_beyond_the_specification_are_proven_incapable() -> None:
+    spec = Specification(0, 10)
+    for sigma in (0.0, 1e-310):
+        for found in (actual(spec, 12, sigma, 100, 99), about_target(spec, 12, sigma, 100)):
+            assert found is not None
+            assert found.verdict(0.3) is Verdict.INCAPABLE
+    assert about_target(Specification(0, 10, 12), 12, 0.0, 100) is None
+    assert by_percentiles(spec, [12.0] * 100)["ppk"].verdict(0.1) is Verdict.INCAPABLE
+    assert by_percentiles(spec, [-1.0] * 100)["ppk"].verdict(0.1) is Verdict.INCAPABLE
+    assert by_percentiles(spec, [10.0] * 100) == {}, "on the side is within"
+
+
+def test_a_side_without_a_tail_leaves_the_other_to_be_judged() -> None:
+    most_beyond = [12.0] * 90 + [10.0] * 10
+    assert by_percentiles(Specification(9, 11), most_beyond)["ppk"].verdict(1.0) is Verdict.INCAPABLE
+    assert by_percentiles(Specification(upper=11), most_beyond)["ppk"].verdict(1.0) is Verdict.INCAPABLE
+    found = by_percentiles(Specification(9, 13), most_beyond)
+    assert found["ppk"].value == pytest.approx(1.5)
+    assert found["pp"].value == pytest.approx(2.0)
+    assert by_percentiles(Specification(upper=13), most_beyond) == {}, "there is no tail on that side"
+    few_beyond = [12.0] * 10 + [10.0] * 90
+    assert by_percentiles(Specification(9, 11), few_beyond)["ppk"].verdict(1.0) is Verdict.INCAPABLE
+
+
 def test_a_mean_far_from_the_target_leaves_cpm_a_number() -> None:
     index = about_target(Specification(0, 1), 1e140, 1e-3, 100)
     assert index is not None

@@ -32,6 +32,15 @@ def test_a_shift_older_than_the_points_given_is_said_to_be_open() -> None:
     assert not change_point([0.0] * 30 + [3.0] * 10).open
 
 
+def test_a_step_to_a_known_side_is_looked_for_on_that_side_alone() -> None:
+    points = [-0.6] * 100 + [3.2]
+    assert change_point(points).shift < 0
+    found = change_point(points, side=1)
+    assert (found.index, found.shift, found.likely) == (100, 3.2, (100,))
+    mirrored = change_point([-z for z in points], side=-1)
+    assert (mirrored.index, mirrored.shift, mirrored.likely) == (100, -3.2, (100,))
+
+
 def test_no_points_are_refused() -> None:
     with pytest.raises(ValueError, match="points up to the signal"):
         change_point([])
