@@ -72,9 +72,9 @@ class Tail:
         if over <= least:
             return 0.0
         excess = max(self._excess, least) or over
-        improbability = (AT_THE_LIMIT + PER_EXCESS * over / excess) * self._unfamiliar(value)
+        improbability = min(CAP, AT_THE_LIMIT + PER_EXCESS * over / excess) * self._unfamiliar(value)
         self._exceed(value, over, excess)
-        return min(CAP, improbability)
+        return improbability
 
     def _begin(self, size: float) -> None:
         ordered = sorted(self._collected)

@@ -205,3 +205,9 @@ def test_a_habit_of_the_week_is_no_anomaly_and_work_on_a_saturday_is() -> None:
         was = on
     saturday = week * 8 + 48 * 5 + 16
     assert next(row for row in rows if row >= week * 6) in range(saturday, saturday + 3)
+
+
+def test_the_cycle_of_a_batch_is_no_news_for_ever() -> None:
+    rows = raised([80.0 if i % 300 < 200 else 20.0 for i in range(9000)])
+    assert len(rows) <= 5
+    assert [row for row in rows if row > 3000] == []
