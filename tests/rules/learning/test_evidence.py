@@ -124,6 +124,12 @@ def test_a_constant_is_never_unusual_until_it_changes(value: float) -> None:
     assert raised([*values, value + max(1.0, abs(value))]) == [1000]
 
 
+@pytest.mark.parametrize("wiggle", [0.0, 1e-6, 1e-3])
+def test_a_counter_that_runs_steadily_is_usual(wiggle: float) -> None:
+    values = [1000.0 + 0.5 * i + wiggle * w for i, w in enumerate(noise(288))]
+    assert raised(values) == []
+
+
 @EXAMPLES
 @given(st.lists(numbers, min_size=1, max_size=40), st.integers(1, 30))
 def test_any_numbers_are_taken_and_the_state_stays_finite(pattern: list[float], repeats: int) -> None:
