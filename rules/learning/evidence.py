@@ -27,7 +27,7 @@ HABIT: Final = 0.05
 HOLD_OFF: Final = 30
 """Readings after an alarm in which there is no other."""
 CEASED: Final = 0.5
-"""An alarm ends when the evidence is below this part of the bar, or with the hold-off."""
+"""An alarm ends when the evidence is below this part of the bar."""
 PARTS: Final = ("level", "shift", "movement", "slow level", "slow shift")
 LARGEST: Final = 1e150
 """Values beyond are taken as this, so that no sum overflows."""
@@ -128,7 +128,7 @@ class Evidence:
             self._coarsen(at)
         coarse = self._held
         evidence = residual + shift + novel + COARSE_WEIGHT * (coarse[0] + coarse[1])
-        if self.on and since < HOLD_OFF and evidence > 0.0 and evidence >= CEASED * self._bar():
+        if self.on and evidence > 0.0 and evidence >= CEASED * self._bar():
             return True
         if not self.on and (since <= HOLD_OFF or evidence < BAR * self._demand):
             return False

@@ -114,7 +114,7 @@ def test_an_alarm_ends_and_the_next_one_keeps_its_distance() -> None:
         on.append(evidence.read(i * 5 * MINUTE, value))
     rows = raised(eventful())
     assert all(b - a > HOLD_OFF for a, b in pairwise(rows))
-    assert all(not all(on[row : row + HOLD_OFF + 1]) for row in rows)
+    assert all(not all(on[row:]) for row in rows)
 
 
 @pytest.mark.parametrize("value", [0.0, -7.25, 1e100, 0.1])
@@ -122,6 +122,13 @@ def test_a_constant_is_never_unusual_until_it_changes(value: float) -> None:
     values = [value] * 1000
     assert raised(values) == []
     assert raised([*values, value + max(1.0, abs(value))]) == [1000]
+
+
+def test_a_step_of_a_constant_is_one_alarm_that_ends_when_the_new_state_is_usual() -> None:
+    evidence = Evidence()
+    values = [5.0] * 400 + [6.0] * 1000
+    assert raised(values, evidence) == [400]
+    assert not evidence.on
 
 
 @pytest.mark.parametrize("wiggle", [0.0, 1e-6, 1e-3])
