@@ -224,3 +224,31 @@ def test_the_cycle_of_a_batch_is_no_news_for_ever() -> None:
     rows = raised([80.0 if i % 300 < 200 else 20.0 for i in range(9000)])
     assert len(rows) <= 5
     assert [row for row in rows if row > 3000] == []
+
+
+WILD = pytest.mark.parametrize("wild", [32767.0, -999.0, 1e300])
+
+
+@WILD
+@pytest.mark.parametrize("rows", [(0,), (20,), (149,), (151,), tuple(range(60, 72)), (700, 800)])
+def test_wild_readings_leave_the_sight_for_all_else(wild: float, rows: tuple[int, ...]) -> None:
+    values = [1000 + wiggle for wiggle in noise(1400)]
+    for i in rows:
+        values[i] = wild
+    for i in range(1200, 1300):
+        values[i] += 6
+    assert any(1200 <= row < 1206 for row in raised(values))
+
+
+@WILD
+def test_a_wild_reading_of_a_constant_is_no_part_of_what_is_usual(wild: float) -> None:
+    assert raised([5.0] * 20 + [wild] + [5.0] * 400 + [6.0] * 10) == [421]
+
+
+def test_what_was_saved_while_learning_by_a_version_that_kept_no_readings_goes_on() -> None:
+    evidence = Evidence()
+    raised(noise(100), evidence)
+    saved = evidence.snapshot()
+    del saved["waiting"]
+    evidence.restore(saved)
+    assert raised([*noise(400), 12.0], evidence) == [400]
