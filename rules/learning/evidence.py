@@ -7,7 +7,7 @@ signal that stands still is told of whatever the rest says, and raises no bar.
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, inf
 from typing import Any, Final, NamedTuple
 
 from rules.events import Instant
@@ -15,6 +15,7 @@ from rules.learning.movement import Novelty, Shift
 from rules.learning.profile import Profile
 from rules.learning.stillness import Still, Stillness
 from rules.learning.tail import Tail
+from rules.learning.wild import tamed, within_reach
 
 LEARNING: Final = 150
 """Readings in which no alarm is shown; the tails take their first limits from them, or from half as many blocks."""
@@ -27,7 +28,7 @@ HABIT: Final = 0.05
 HOLD_OFF: Final = 30
 """Readings after an alarm in which there is no other."""
 CEASED: Final = 0.5
-"""An alarm ends when the evidence is below this part of the bar, or with the hold-off."""
+"""An alarm ends when the evidence is below this part of the bar."""
 PARTS: Final = ("level", "shift", "movement", "slow level", "slow shift")
 LARGEST: Final = 1e150
 """Values beyond are taken as this, so that no sum overflows."""
@@ -57,6 +58,11 @@ class Front:
         self._novelty = Novelty() if novelty else None
         self._novelty_tail = Tail(warm, quiet, memory)
         self.expected = self._size = 0.0
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the largest value met, where novelty is wanted."""
+        return (-inf, inf) if self._novelty is None else self._novelty.range
 
     def weigh(self, at: Instant, value: float) -> tuple[float, float, float]:
         """The improbabilities of residual, shift and transition."""
@@ -100,6 +106,7 @@ class Evidence:
         self._raw = Front(LEARNING, QUIET, MEMORY, novelty=True)
         self._coarse = Front(LEARNING // 2, QUIET // BLOCK, MEMORY // BLOCK, novelty=False)
         self._stillness = Stillness(demand)
+        self._waiting: list[tuple[Instant, float]] = []
         self._block: list[float] = []
         self._held = (0.0, 0.0)
         self._count = 0
@@ -118,17 +125,18 @@ class Evidence:
         self._count = count = self._count + 1
         if not -LARGEST <= value <= LARGEST:
             value = min(max(value, -LARGEST), LARGEST)
+        if count <= LEARNING:
+            self._waiting.append((at, value))
+            if count == LEARNING:
+                self._learn()
+            return False
+        near = within_reach(value, *self._raw.range)
         since = count - self._last
-        if self._stillness.read(value):
+        if self._stillness.read(near):
             return self._stand_still(since)
-        residual, shift, novel = self._raw.weigh(at, value)
-        block = self._block
-        block.append(value)
-        if len(block) == BLOCK:
-            self._coarsen(at)
-        coarse = self._held
-        evidence = residual + shift + novel + COARSE_WEIGHT * (coarse[0] + coarse[1])
-        if self.on and since < HOLD_OFF and evidence > 0.0 and evidence >= CEASED * self._bar():
+        parts = self._weigh(at, near)
+        evidence = sum(parts[:3]) + COARSE_WEIGHT * sum(parts[3:])
+        if self.on and evidence > 0.0 and evidence >= CEASED * self._bar():
             return True
         if not self.on and (since <= HOLD_OFF or evidence < BAR * self._demand):
             return False
@@ -136,9 +144,25 @@ class Evidence:
         if self.on or evidence < bar:
             self.on = False
             return False
-        parts = dict(zip(PARTS, (residual, shift, novel, *coarse), strict=True))
-        self._note(Found(value, self._raw.expected, evidence, bar, parts), evidence)
+        self._note(Found(value, self._raw.expected, evidence, bar, dict(zip(PARTS, parts, strict=True))), evidence)
         return self.on
+
+    def _learn(self) -> None:
+        """The first readings are weighed when all are there, so that the wild ones among them can be told."""
+        times, values = zip(*self._waiting, strict=True)
+        self._waiting = []
+        for at, value in zip(times, tamed(values), strict=True):
+            self._stillness.read(value)
+            self._weigh(at, value)
+
+    def _weigh(self, at: Instant, value: float) -> tuple[float, float, float, float, float]:
+        """The improbabilities of PARTS; those of blocks are held until the next is complete."""
+        parts = self._raw.weigh(at, value)
+        block = self._block
+        block.append(value)
+        if len(block) == BLOCK:
+            self._coarsen(at)
+        return (*parts, *self._held)
 
     def _stand_still(self, since: int) -> bool:
         """What a signal says that stands still, and should not, is not learned."""
@@ -167,6 +191,7 @@ class Evidence:
             "raw": self._raw.snapshot(),
             "coarse": self._coarse.snapshot(),
             "stillness": self._stillness.snapshot(),
+            "waiting": [list(reading) for reading in self._waiting],
             "block": list(self._block),
             "held": list(self._held),
             "own": [self._count, self._last, self._habit, self.on],
@@ -178,6 +203,7 @@ class Evidence:
         self._raw.restore(data["raw"])
         self._coarse.restore(data["coarse"])
         self._stillness.restore(data["stillness"])
+        self._waiting = [(at, value) for at, value in data.get("waiting", ())]
         self._block, self._held = list(data["block"]), tuple(data["held"])
         self._count, self._last, self._habit, self.on = data["own"]
         found = data["found"]

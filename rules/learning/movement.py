@@ -49,6 +49,11 @@ class Novelty:
         self._level = 1
         self._seen = [0] * (ROW * ROW)
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the largest value met."""
+        return self._low, self._high
+
     def of(self, value: float) -> float:
         """With one more value."""
         if not self._count:

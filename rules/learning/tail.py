@@ -22,7 +22,7 @@ CLIP: Final = 10.0
 FLOOR: Final = 0.1
 """The mean excess is at first no less than this part of the quantile's distance from the median."""
 NOISE: Final = 1e-12
-"""Differences below this part of the signal's own size are rounding."""
+"""Differences below this part of the signal's own size are rounding. What is over by less than a nudge is not over."""
 CAP: Final = 6.0
 REMEMBERED: Final = 8
 LARGER: Final = 1.15
@@ -68,13 +68,13 @@ class Tail:
             if self._peak and count - self._last > self._quiet:
                 self._remember()
             return 0.0
-        least = NOISE * size
+        least = max(NOISE * size, NUDGE * limit)
         if over <= least:
             return 0.0
         excess = max(self._excess, least) or over
-        improbability = (AT_THE_LIMIT + PER_EXCESS * over / excess) * self._unfamiliar(value)
+        improbability = min(CAP, AT_THE_LIMIT + PER_EXCESS * over / excess) * self._unfamiliar(value)
         self._exceed(value, over, excess)
-        return min(CAP, improbability)
+        return improbability
 
     def _begin(self, size: float) -> None:
         ordered = sorted(self._collected)

@@ -114,7 +114,7 @@ def test_an_alarm_ends_and_the_next_one_keeps_its_distance() -> None:
         on.append(evidence.read(i * 5 * MINUTE, value))
     rows = raised(eventful())
     assert all(b - a > HOLD_OFF for a, b in pairwise(rows))
-    assert all(not all(on[row : row + HOLD_OFF + 1]) for row in rows)
+    assert all(not all(on[row:]) for row in rows)
 
 
 @pytest.mark.parametrize("value", [0.0, -7.25, 1e100, 0.1])
@@ -122,6 +122,19 @@ def test_a_constant_is_never_unusual_until_it_changes(value: float) -> None:
     values = [value] * 1000
     assert raised(values) == []
     assert raised([*values, value + max(1.0, abs(value))]) == [1000]
+
+
+def test_a_step_of_a_constant_is_one_alarm_that_ends_when_the_new_state_is_usual() -> None:
+    evidence = Evidence()
+    values = [5.0] * 400 + [6.0] * 1000
+    assert raised(values, evidence) == [400]
+    assert not evidence.on
+
+
+@pytest.mark.parametrize("wiggle", [0.0, 1e-6, 1e-3])
+def test_a_counter_that_runs_steadily_is_usual(wiggle: float) -> None:
+    values = [1000.0 + 0.5 * i + wiggle * w for i, w in enumerate(noise(288))]
+    assert raised(values) == []
 
 
 @EXAMPLES
@@ -205,3 +218,37 @@ def test_a_habit_of_the_week_is_no_anomaly_and_work_on_a_saturday_is() -> None:
         was = on
     saturday = week * 8 + 48 * 5 + 16
     assert next(row for row in rows if row >= week * 6) in range(saturday, saturday + 3)
+
+
+def test_the_cycle_of_a_batch_is_no_news_for_ever() -> None:
+    rows = raised([80.0 if i % 300 < 200 else 20.0 for i in range(9000)])
+    assert len(rows) <= 5
+    assert [row for row in rows if row > 3000] == []
+
+
+WILD = pytest.mark.parametrize("wild", [32767.0, -999.0, 1e300])
+
+
+@WILD
+@pytest.mark.parametrize("rows", [(0,), (20,), (149,), (151,), tuple(range(60, 72)), (700, 800)])
+def test_wild_readings_leave_the_sight_for_all_else(wild: float, rows: tuple[int, ...]) -> None:
+    values = [1000 + wiggle for wiggle in noise(1400)]
+    for i in rows:
+        values[i] = wild
+    for i in range(1200, 1300):
+        values[i] += 6
+    assert any(1200 <= row < 1206 for row in raised(values))
+
+
+@WILD
+def test_a_wild_reading_of_a_constant_is_no_part_of_what_is_usual(wild: float) -> None:
+    assert raised([5.0] * 20 + [wild] + [5.0] * 400 + [6.0] * 10) == [421]
+
+
+def test_what_was_saved_while_learning_by_a_version_that_kept_no_readings_goes_on() -> None:
+    evidence = Evidence()
+    raised(noise(100), evidence)
+    saved = evidence.snapshot()
+    del saved["waiting"]
+    evidence.restore(saved)
+    assert raised([*noise(400), 12.0], evidence) == [400]
