@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from math import isfinite
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
@@ -19,6 +19,8 @@ from rules.yamltext import Document, read_yaml, scalar
 STATE: Final = "state"
 """The signal that `states` makes."""
 
+NOT_DECLARED: Final[Mapping[str, str]] = {}
+
 
 class SignalSpec(Section):
     """What is known of a signal. A number outside `range` (ends belong to it) or among `sentinels` is bad quality."""
@@ -28,6 +30,12 @@ class SignalSpec(Section):
     sentinels: tuple[float, ...] = ()
     report: Literal["periodic", "on_change"] = "periodic"
     type: Literal["number", "text", "boolean"] = "number"
+
+    @property
+    def delivered(self) -> str:
+        """What a gateway may deliver of it; what is a number only because nothing is said may be true and false."""
+        says_number = self.unit or self.range or self.sentinels or "type" in self.model_fields_set
+        return self.type if says_number else "number or boolean"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -104,6 +112,11 @@ class AssetType(Section):
         spec = self.signals.get(self.states.signal)
         convert = _KEYS[spec.type if spec else None]
         return StateMap(self.states.signal, {convert(key): state for key, state in self.states.map.items()})
+
+    @cached_property
+    def delivered(self) -> dict[str, str]:
+        """What a gateway may deliver of each declared signal."""
+        return {name: spec.delivered for name, spec in self.signals.items()}
 
     @cached_property
     def known(self) -> frozenset[str] | None:
@@ -265,11 +278,17 @@ class AssetModel(Section):
         entry = self.assets.get(asset)
         return entry.values.get(name) if entry else None
 
-    def is_numeric(self, asset: str, metric: str) -> bool:
-        """Whether what the gateway delivers so was declared, and as a number: text does not belong there."""
-        entry = self.assets.get(asset)
-        spec = self.signal(asset, entry.bound.get(metric, metric) if entry else metric)
-        return spec is not None and spec.type == "number"
+    def declared(self, asset: str) -> Mapping[str, str]:
+        """What the gateway may deliver of the asset's declared signals, by its own names for them."""
+        return self._declared.get(asset, NOT_DECLARED)
+
+    @cached_property
+    def _declared(self) -> dict[str, Mapping[str, str]]:
+        return {
+            name: kind.delivered | {metric: kind.delivered.get(signal, "") for metric, signal in entry.bound.items()}
+            for name, entry in self.assets.items()
+            if (kind := self._type(name)) is not None and kind.signals
+        }
 
     def areas(self) -> tuple[str, ...]:
         """Every area there is, each once, in the file's order."""

@@ -54,10 +54,26 @@ def test_signals_are_described() -> None:
     assert model().signal("line9/unheard", "speed") is None
 
 
-def test_numeric_signals_are_those_declared_as_numbers() -> None:
-    assert model().is_numeric("line1/mill3", "speed")
-    assert not model().is_numeric("line1/mill3", "recipe")
-    assert not model().is_numeric("line1/mill3", "undeclared")
+@pytest.mark.parametrize(
+    ("signal", "delivered"),
+    [
+        ("{}", "number or boolean"),
+        ("{report: on_change}", "number or boolean"),
+        ("{type: number}", "number"),
+        ("{unit: bar}", "number"),
+        ("{range: [0, 0]}", "number"),
+        ("{sentinels: [9]}", "number"),
+        ("{type: boolean}", "boolean"),
+        ("{type: text}", "text"),
+    ],
+)
+def test_a_signal_is_a_number_for_certain_where_anything_says_so(signal: str, delivered: str) -> None:
+    text = (
+        f"types: {{m: {{signals: {{s: {signal}}}}}}}\nassets: {{a: {{type: m}}, b: {{type: m, bind: {{s: T1}}}}, c: }}"
+    )
+    plant = model(text)
+    assert [dict(plant.declared(asset)) for asset in ("a", "c", "unheard")] == [{"s": delivered}, {}, {}]
+    assert plant.declared("b")["T1"] == delivered
 
 
 def test_known_signals_are_those_of_the_type() -> None:
@@ -165,7 +181,7 @@ def test_the_signals_of_states_and_context_need_no_declaration_and_may_be_texts(
     assert not problems
     assert model is not None
     assert {"recipe_no", "mode", "state", "spindle_temperature"} <= (model.known_signals("line1/mill3") or frozenset())
-    assert not model.is_numeric("line1/mill3", "recipe_no")
+    assert "recipe_no" not in model.declared("line1/mill3")
 
 
 def test_what_a_mode_stands_for_changes_with_its_table_though_the_mode_stays() -> None:
