@@ -19,7 +19,7 @@ import msgspec
 
 from monitor import settings
 from monitor.codecs.base import EXACT_INTEGER, LONGEST_NAME, Claim, Declared, Decoded, Reject
-from monitor.codecs.timestamps import parse_stamp
+from monitor.codecs.timestamps import is_unset, parse_stamp
 from rules.events import Instant, Observation, Quality, Reading
 
 STAMPS: Final = ("timestamp", "ts", "time", "t")
@@ -112,7 +112,7 @@ class JsonCodec:
         return _Header(received, received, quality)
 
     def _stamp(self, key: str, stamp: Any, received: Instant) -> Instant:
-        if stamp is None:
+        if is_unset(stamp, self._time_unit):
             return received
         try:
             return parse_stamp(stamp, self._time_unit)

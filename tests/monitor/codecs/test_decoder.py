@@ -201,6 +201,22 @@ def test_what_is_not_of_the_declared_type_is_rejected(declared: str, payload: by
     assert [type(value) for value in values] in ([], [type(told)])
 
 
+@pytest.mark.parametrize("stamp", ["0", "0.0", "null"])
+def test_a_clock_that_was_never_set_gives_no_stamp(stamp: str) -> None:
+    payload = b'{"value": 20, "ts": %s}' % stamp.encode()
+    for unit, at in ((None, RECEIVED), ("s", 0 if stamp != "null" else RECEIVED)):
+        decoded = decoder(gateway(time_unit=unit)).decode("main", b"plant/press/force", payload, RECEIVED)
+        assert decoded is not None
+        assert [observation.at for observation in decoded.observations] == [at]
+
+
+def test_a_number_that_is_hardly_a_stamp_is_rejected_with_the_key_that_says_otherwise() -> None:
+    decoded = decoder().decode("main", b"plant/press/force", b'{"value": 20, "t": 23.5}', RECEIVED)
+    assert reasons(decoded) == ["bad-timestamp"]
+    assert "`t`" in decoded.rejects[0].detail
+    assert "`time_unit`" in decoded.rejects[0].detail
+
+
 @pytest.mark.parametrize(("topic", "asset"), [("plant/x{y}", "{y}"), ("plant/{machine}", "{line}")])
 def test_a_gateway_with_a_wrong_template_is_refused(topic: str, asset: str) -> None:
     with pytest.raises(InputError):
