@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from rules.calendar import Calendar
 from rules.events import Value
 from rules.expressions import Expression, FormulaField
-from rules.problems import InputError, Problem, quoted, unknown
+from rules.problems import InputError, Problem, closest, errors, quoted, unknown
 from rules.validation import Section, validated
 from rules.yamltext import Document, read_yaml, scalar
 
@@ -307,7 +307,7 @@ class AssetModel(Section):
 def load_assets(file: str, text: str | Document) -> tuple[AssetModel | None, list[Problem]]:
     """The model of a text, or None and every problem of it."""
     model, problems = read_assets(file, text)
-    return (None if problems else model), problems
+    return (None if errors(problems) else model), problems
 
 
 def read_assets(file: str, text: str | Document) -> tuple[AssetModel | None, list[Problem]]:
@@ -317,6 +317,7 @@ def read_assets(file: str, text: str | Document) -> tuple[AssetModel | None, lis
         return None, problems
     model = validated(AssetModel, document, (), document.data, problems) or _sketch(document.data)
     if model is not None:
+        problems.extend(_doubtful_modes(model, document))
         problems.extend(_unknown_types(model, document))
         problems.extend(_circles(model, document))
     return model, problems
@@ -343,6 +344,21 @@ def _or_nothing(kind: type[Section], entry: Any) -> Any:
     except ValidationError:
         return {}
     return entry
+
+
+def _doubtful_modes(model: AssetModel, document: Document) -> list[Problem]:
+    """Warnings: the signal of `states` needs no declaration, but is doubted where a declared one is called much alike.
+
+    Such a slip leaves `state` unknown for ever, and every rule by it silent.
+    """
+    found = []
+    for name, kind in model.types.items():
+        declared = {*kind.signals, *kind.derived}
+        if kind.states and kind.states.signal not in declared and closest(kind.states.signal, declared):
+            mistake = unknown("signal", kind.states.signal, declared)
+            hint = "correct it, or declare the signal; without it no rule by `state` is ever armed"
+            found.append(document.problem(("types", name, "states", "signal"), mistake.message, hint, "warning"))
+    return found
 
 
 def _unknown_types(model: AssetModel, document: Document) -> list[Problem]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rules.asset import AssetMonitor
 from rules.assetmodel import AssetModel, load_assets
 from rules.events import SECOND, Revision
+from rules.problems import errors
 from tests.rules.plant import T0, rules_of, seen, told
 
 PLANT = """
@@ -151,6 +152,15 @@ def test_a_mistake_says_where_and_how_to_mend_it(text: str, expected: str) -> No
     assert expected in problems(text)[0]
 
 
+def test_a_mode_that_is_called_almost_like_a_declared_signal_is_doubted() -> None:
+    text = "types: {{m: {{signals: {{mode: , t: }}, states: {{signal: {}, map: {{1: x}}}}}}}}"
+    loaded, (doubt,) = load_assets("assets.yaml", text.format("mod"))
+    assert loaded is not None
+    assert str(doubt).startswith("assets.yaml:1: warning: unknown signal `mod`, did you mean `mode`?")
+    for right in ("mode", "operating_state"):
+        assert load_assets("assets.yaml", text.format(right))[1] == []
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     assert len(problems("types: {m: {signals: {a: {x: 1}}, y: 2}}\nassets: {a: {z: 3, expected: maybe}}\nw: 4")) == 5
 
@@ -161,7 +171,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 )
 def test_any_text_is_understood_or_refused(text: str) -> None:
     loaded, found = load_assets("assets.yaml", text)
-    assert (loaded is None) is bool(found)
+    assert (loaded is None) is bool(errors(found))
 
 
 CONTRACT = """
