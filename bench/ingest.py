@@ -51,7 +51,7 @@ def main() -> None:
         for message in made:
             json.loads(message.payload)
         yardstick = time.process_time() - begin
-        decoder, fleet = Decoder((gateway,), lambda _a, _m: False), Fleet(rules)
+        decoder, fleet = Decoder((gateway,), lambda _: {}), Fleet(rules)
         for message in made[:200]:
             for observation in decoder.decode("main", message.topic, message.payload, message.received).observations:  # type: ignore[union-attr]
                 fleet.handle(observation)

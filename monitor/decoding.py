@@ -26,7 +26,7 @@ class Meaning(NamedTuple):
 
     def decoder(self) -> Decoder:
         """Reads messages as it wants them read."""
-        return Decoder(self.gateways, self.rules.assets.is_numeric, self.rules.max_ahead)
+        return Decoder(self.gateways, self.rules.assets.declared, self.rules.max_ahead)
 
 
 NOTHING: Final = Meaning(EMPTY, ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from math import isfinite
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
@@ -12,12 +12,14 @@ from pydantic import Field, ValidationError, model_validator
 from rules.calendar import Calendar
 from rules.events import Value
 from rules.expressions import Expression, FormulaField
-from rules.problems import InputError, Problem, quoted, unknown
+from rules.problems import InputError, Problem, closest, errors, quoted, unknown
 from rules.validation import Section, validated
 from rules.yamltext import Document, read_yaml, scalar
 
 STATE: Final = "state"
 """The signal that `states` makes."""
+
+NOT_DECLARED: Final[Mapping[str, str]] = {}
 
 
 class SignalSpec(Section):
@@ -28,6 +30,12 @@ class SignalSpec(Section):
     sentinels: tuple[float, ...] = ()
     report: Literal["periodic", "on_change"] = "periodic"
     type: Literal["number", "text", "boolean"] = "number"
+
+    @property
+    def delivered(self) -> str:
+        """What a gateway may deliver of it; what is a number only because nothing is said may be true and false."""
+        says_number = self.unit or self.range or self.sentinels or "type" in self.model_fields_set
+        return self.type if says_number else "number or boolean"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -104,6 +112,11 @@ class AssetType(Section):
         spec = self.signals.get(self.states.signal)
         convert = _KEYS[spec.type if spec else None]
         return StateMap(self.states.signal, {convert(key): state for key, state in self.states.map.items()})
+
+    @cached_property
+    def delivered(self) -> dict[str, str]:
+        """What a gateway may deliver of each declared signal."""
+        return {name: spec.delivered for name, spec in self.signals.items()}
 
     @cached_property
     def known(self) -> frozenset[str] | None:
@@ -265,11 +278,17 @@ class AssetModel(Section):
         entry = self.assets.get(asset)
         return entry.values.get(name) if entry else None
 
-    def is_numeric(self, asset: str, metric: str) -> bool:
-        """Whether what the gateway delivers so was declared, and as a number: text does not belong there."""
-        entry = self.assets.get(asset)
-        spec = self.signal(asset, entry.bound.get(metric, metric) if entry else metric)
-        return spec is not None and spec.type == "number"
+    def declared(self, asset: str) -> Mapping[str, str]:
+        """What the gateway may deliver of the asset's declared signals, by its own names for them."""
+        return self._declared.get(asset, NOT_DECLARED)
+
+    @cached_property
+    def _declared(self) -> dict[str, Mapping[str, str]]:
+        return {
+            name: kind.delivered | {metric: kind.delivered.get(signal, "") for metric, signal in entry.bound.items()}
+            for name, entry in self.assets.items()
+            if (kind := self._type(name)) is not None and kind.signals
+        }
 
     def areas(self) -> tuple[str, ...]:
         """Every area there is, each once, in the file's order."""
@@ -288,7 +307,7 @@ class AssetModel(Section):
 def load_assets(file: str, text: str | Document) -> tuple[AssetModel | None, list[Problem]]:
     """The model of a text, or None and every problem of it."""
     model, problems = read_assets(file, text)
-    return (None if problems else model), problems
+    return (None if errors(problems) else model), problems
 
 
 def read_assets(file: str, text: str | Document) -> tuple[AssetModel | None, list[Problem]]:
@@ -298,6 +317,7 @@ def read_assets(file: str, text: str | Document) -> tuple[AssetModel | None, lis
         return None, problems
     model = validated(AssetModel, document, (), document.data, problems) or _sketch(document.data)
     if model is not None:
+        problems.extend(_doubtful_modes(model, document))
         problems.extend(_unknown_types(model, document))
         problems.extend(_circles(model, document))
     return model, problems
@@ -324,6 +344,21 @@ def _or_nothing(kind: type[Section], entry: Any) -> Any:
     except ValidationError:
         return {}
     return entry
+
+
+def _doubtful_modes(model: AssetModel, document: Document) -> list[Problem]:
+    """Warnings: the signal of `states` needs no declaration, but is doubted where a declared one is called much alike.
+
+    Such a slip leaves `state` unknown for ever, and every rule by it silent.
+    """
+    found = []
+    for name, kind in model.types.items():
+        declared = {*kind.signals, *kind.derived}
+        if kind.states and kind.states.signal not in declared and closest(kind.states.signal, declared):
+            mistake = unknown("signal", kind.states.signal, declared)
+            hint = "correct it, or declare the signal; without it no rule by `state` is ever armed"
+            found.append(document.problem(("types", name, "states", "signal"), mistake.message, hint, "warning"))
+    return found
 
 
 def _unknown_types(model: AssetModel, document: Document) -> list[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 from rules import closures
@@ -32,6 +33,19 @@ def mistake(expression: Expression, types: Mapping[str, Type], *, condition: boo
     except InputError as error:
         return error
     return None
+
+
+def compared(expression: Expression) -> list[tuple[str, str]]:
+    """Every signal that is compared with a text, and the text."""
+    source = Source(expression.text)
+    found = []
+    for node in ast.walk(parsed(source)):
+        operands = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+        meanings = [source.meanings.get(getattr(operand, "id", ""), ("", "")) for operand in operands]
+        for pair in pairwise(meanings):
+            texts = [text for kind, text in pair if kind == "text"]
+            found += [(name, text) for kind, name in pair if kind in {"signal", "word"} for text in texts]
+    return found
 
 
 def _no_text(found: Type, what: str) -> None:

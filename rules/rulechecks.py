@@ -7,14 +7,15 @@ from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
 from rules.alarms import Kind
-from rules.assetmodel import AssetModel
+from rules.assetmodel import STATE, AssetModel
 from rules.calendar import SHIFTS, WEEK, days_of
 from rules.detectors.base import RISE, LevelledConfig, Limit
-from rules.expressiontypes import Type, mistake
+from rules.expressiontypes import Type, compared, mistake
 from rules.limit_table import LimitTable
 from rules.patterns import is_literal, matcher
 from rules.problems import Problem, closest, quoted, unknown
 from rules.rule import Rule
+from rules.statetime import UNKNOWN
 from rules.yamltext import Document, Path
 
 SHOW: Final = ("detect", "show")
@@ -136,6 +137,44 @@ def _types(rule: Rule, scopes: _Scopes, model: AssetModel) -> list[Mapping[str, 
         return [{foreign.key: model.signal_type(*foreign) for foreign in rule.foreign}]
     kinds = {model.kind(asset): asset for asset in scopes.assets(rule)}
     return [{name: model.signal_type(asset, name) for name in rule.signals} for asset in kinds.values()]
+
+
+def check_states(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:
+    """States that the `states` of no machine of the rule makes: what is said of them is never so, or always."""
+    scopes = _Scopes(model)
+    for entry in entries:
+        for name, assets in _stateful(entry.rule, scopes).items():
+            states = _states_of(assets, model)
+            for path, state in _compared_states(entry.rule, name) if states else ():
+                if state not in states:
+                    wrong = unknown("state", state, states)
+                    certain = entry.rule.plant_wide or all(map(is_literal, entry.rule.assets)) or closest(state, states)
+                    yield entry.problem(path, wrong.message, wrong.hint, "error" if certain else "warning")
+
+
+def _stateful(rule: Rule, scopes: _Scopes) -> dict[str, list[str]]:
+    """By the name under which an expression has their state, the machines."""
+    if rule.plant_wide:
+        return {foreign.key: [foreign.asset] for foreign in rule.foreign if foreign.signal == STATE}
+    return {STATE: scopes.assets(rule)} if STATE in rule.signals else {}
+
+
+def _states_of(assets: list[str], model: AssetModel) -> frozenset[str]:
+    """Every state that the machines may be in; none where that is not known of each."""
+    found = {UNKNOWN}
+    for asset in {model.kind(asset): asset for asset in assets}.values():
+        known, states = model.known_signals(asset), model.states(asset)
+        if states is None and (known is None or STATE in known):
+            return frozenset()
+        found.update(states.table.values() if states else ())
+    return frozenset(found) if len(found) > 1 else frozenset()
+
+
+def _compared_states(rule: Rule, name: str) -> Iterator[tuple[Path, str]]:
+    for path, expression in rule.expressions.items():
+        for signal, text in compared(expression) if name in expression.signals else ():
+            if signal == name:
+                yield path, text
 
 
 def check_values(entries: Iterable[SourcedRule], model: AssetModel) -> Iterator[Problem]:

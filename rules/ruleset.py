@@ -29,6 +29,7 @@ from rules.rulechecks import (
     check_rows,
     check_signals,
     check_site,
+    check_states,
     check_types,
     check_values,
 )
@@ -44,7 +45,7 @@ __all__ = ["EMPTY", "Loaded", "Rule", "RuleSet", "detection_key", "load_rules"]
 MAX_AHEAD: Final[Duration] = 5 * SECOND
 NOTHING_KNOWN: Final = AssetModel()
 OF_ASSETS: Final = (check_signals, check_values, check_order, check_rows, check_fits, check_contexts, check_calendar)
-OF_ALL: Final = (check_foreign, check_types)
+OF_ALL: Final = (check_foreign, check_types, check_states)
 """What is looked at against the asset model, in the rules of single assets and in all."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol, TypeAlias
 
 import msgspec
@@ -15,8 +15,8 @@ LONGEST_NAME: Final = 255
 EXACT_INTEGER: Final = 2**53
 """Up to here a float holds every integer; beyond it the digits are kept as text."""
 
-Numeric: TypeAlias = Callable[[str, str], bool]
-"""Whether the site declares this (asset, metric) to be a number."""
+Declared: TypeAlias = Callable[[str], Mapping[str, str]]
+"""What the site declares an asset's metrics to be: number, number or boolean, boolean, text."""
 
 
 class Reject(msgspec.Struct, frozen=True, gc=False):

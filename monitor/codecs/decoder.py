@@ -8,13 +8,13 @@ from typing import Final
 import msgspec
 
 from monitor import settings
-from monitor.codecs.base import LONGEST_NAME, Claim, Codec, Decoded, Numeric, Reject
+from monitor.codecs.base import LONGEST_NAME, Claim, Codec, Declared, Decoded, Reject
 from monitor.codecs.json_values import JsonCodec
 from monitor.codecs.topics import NameTemplate, TopicTemplate
 from rules.events import Duration, GatewayLink, Instant, Observation
 from rules.ruleset import MAX_AHEAD
 
-FORMATS: Final[dict[str, Callable[[settings.Gateway, Numeric], Codec]]] = {
+FORMATS: Final[dict[str, Callable[[settings.Gateway, Declared], Codec]]] = {
     "json": JsonCodec,
 }
 """One line per payload format."""
@@ -32,13 +32,13 @@ class _Gateway:
 
     __slots__ = ("asset", "broker", "codec", "max_payload", "name", "status", "topic")
 
-    def __init__(self, gateway: settings.Gateway, numeric: Numeric) -> None:
+    def __init__(self, gateway: settings.Gateway, declared: Declared) -> None:
         self.name = gateway.name
         self.broker = gateway.broker
         self.max_payload = gateway.max_payload
         self.topic = TopicTemplate(gateway.topic)
         self.asset = NameTemplate(gateway.asset, self.topic.names)
-        self.codec = FORMATS[gateway.format](gateway, numeric)
+        self.codec = FORMATS[gateway.format](gateway, declared)
         self.status = None if gateway.status is None else _Status(gateway.name, gateway.status)
 
 
@@ -69,10 +69,10 @@ class Decoder:
     """
 
     def __init__(
-        self, gateways: tuple[settings.Gateway, ...], numeric: Numeric, max_ahead: Duration = MAX_AHEAD
+        self, gateways: tuple[settings.Gateway, ...], declared: Declared, max_ahead: Duration = MAX_AHEAD
     ) -> None:
         self.max_ahead = max_ahead
-        self._gateways = tuple(_Gateway(gateway, numeric) for gateway in gateways)
+        self._gateways = tuple(_Gateway(gateway, declared) for gateway in gateways)
         self._claims: dict[tuple[str, bytes], tuple[_Gateway, Claim] | _Status | Decoded | None] = {}
 
     def decode(self, broker: str, topic: bytes, payload: bytes, received: Instant, cut: int = 0) -> Decoded | None:

@@ -4,25 +4,39 @@ Where the topic names no `{metric}`, the payload is an object; the first of `tim
 `quality` holds for all of it, every other key is a metric. Nested objects flatten to `a/b`, arrays to `a/0`, `a/1`.
 Where the topic names it, an object with `value` gives that value (flattened below the metric if it is nested) and its
 other keys are no readings; an object without `value`, or an array, flattens below the metric: `metric/key`. Text
-without quotes is a value.
+without quotes is a value. What is not of the type that the site declares is refused alone, but for the words true and
+false, in any case, where it declares a boolean.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
 import msgspec
 
 from monitor import settings
-from monitor.codecs.base import EXACT_INTEGER, LONGEST_NAME, Claim, Decoded, Numeric, Reject
-from monitor.codecs.timestamps import parse_stamp
+from monitor.codecs.base import EXACT_INTEGER, LONGEST_NAME, Claim, Declared, Decoded, Reject
+from monitor.codecs.timestamps import is_unset, parse_stamp
 from rules.events import Instant, Observation, Quality, Reading
 
 STAMPS: Final = ("timestamp", "ts", "time", "t")
 NO_NUMBERS: Final = frozenset({"nan", "inf", "infinity"})
 WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
+TRUTH: Final = {"true": True, "false": False}
+_NO_NUMBER: Final = ("text-for-number", "a text, where the site declares the signal to be a number")
+_NO_BOOLEAN: Final = ("number-for-boolean", "a number other than 0 and 1, where the site declares a boolean")
+MISFITS: Final[dict[tuple[type, str | None], tuple[str, str]]] = {
+    (str, "number"): _NO_NUMBER,
+    (str, "number or boolean"): _NO_NUMBER,
+    (bool, "number"): ("boolean-for-number", "true or false, where the site declares the signal to be a number"),
+    (str, "boolean"): ("text-for-boolean", "a text other than true and false, where the site declares a boolean"),
+    (int, "boolean"): _NO_BOOLEAN,
+    (float, "boolean"): _NO_BOOLEAN,
+}
+"""The reason and its detail, by what came and what the site declares, unless it may stand for true or false."""
 LONGEST_NUMBER: Final = 1_000
 MOST_VALUES: Final = 10_000
 """In one message; a megabyte of `[0,0,...]` would otherwise make half a million signals."""
@@ -54,10 +68,10 @@ class _Header(msgspec.Struct, frozen=True, gc=False):
 class JsonCodec:
     """The codec of one gateway with `format: json`."""
 
-    __slots__ = ("_max_depth", "_numeric", "_qualities", "_time_unit")
+    __slots__ = ("_declared", "_max_depth", "_qualities", "_time_unit")
 
-    def __init__(self, gateway: settings.Gateway, numeric: Numeric) -> None:
-        self._numeric = numeric
+    def __init__(self, gateway: settings.Gateway, declared: Declared) -> None:
+        self._declared = declared
         self._time_unit = gateway.time_unit
         self._max_depth = gateway.max_depth
         self._qualities = {_quality_key(value): Quality.BAD for value in gateway.quality.bad}
@@ -98,7 +112,7 @@ class JsonCodec:
         return _Header(received, received, quality)
 
     def _stamp(self, key: str, stamp: Any, received: Instant) -> Instant:
-        if stamp is None:
+        if is_unset(stamp, self._time_unit):
             return received
         try:
             return parse_stamp(stamp, self._time_unit)
@@ -115,8 +129,8 @@ class JsonCodec:
             kinds = set(map(type, content.values()))
         if content and ("" in content or max(map(len, content)) > LONGEST_NAME):
             content = _well_named(claim, content, rejects)
-        if str in kinds:
-            content = self._typed(claim, content, rejects)
+        if declared := self._declared(claim.asset):
+            content = _typed(claim, content, declared, rejects)
         if not content:
             return Decoded((), tuple(rejects) or (claim.rejected("no-values", "the payload holds no values"),))
         quality = header.quality
@@ -146,17 +160,29 @@ class JsonCodec:
             else:
                 flat[path] = value
 
-    def _typed(self, claim: Claim, content: dict[str, Any], rejects: list[Reject]) -> dict[str, Any]:
-        wrong = [
-            metric for metric, value in content.items() if type(value) is str and self._numeric(claim.asset, metric)
-        ]
-        detail = "a text, where the site declares the signal to be a number"
-        return _without(content, dict.fromkeys(wrong, ("text-for-number", detail)), claim, rejects)
-
 
 def _check_count(values: int) -> None:
     if values > MOST_VALUES:
         raise _UnreadableError("too-many-values", f"more than {MOST_VALUES} values in one message")
+
+
+def _typed(claim: Claim, content: dict[str, Any], declared: Mapping[str, str], rejects: list[Reject]) -> dict[str, Any]:
+    """What fits the types that the site declares."""
+    wrong = {}
+    for metric, value in content.items():
+        kind = declared.get(metric)
+        if kind == "boolean" and _truth(value) is not None:
+            content[metric] = _truth(value)
+        elif problem := MISFITS.get((type(value), kind)):
+            wrong[metric] = problem
+    return _without(content, wrong, claim, rejects) if wrong else content
+
+
+def _truth(value: Any) -> Any:
+    """What may stand for true or false: the words, in any case, become what they mean; None of anything else."""
+    if type(value) is str:
+        return TRUTH.get(value.casefold())
+    return value if value in (0, 1) else None
 
 
 def _well_named(claim: Claim, content: dict[str, Any], rejects: list[Reject]) -> dict[str, Any]:

@@ -17,6 +17,9 @@ MAGNITUDES: Final[tuple[tuple[int, str], ...]] = ((10**11, "s"), (10**14, "ms"),
 """An epoch number smaller than the first column is in the second column's unit, otherwise in ns: right for stamps after
 March 1973."""
 
+LEAST_GUESSED: Final = 10**8
+"""Seconds up to March 1973: what is smaller is rather a temperature, or a clock that counts from its start."""
+
 EARLIEST: Final[Instant] = -(2**63)
 LATEST: Final[Instant] = 2**63 - 1
 """What every store can hold: the years 1678 to 2261."""
@@ -96,14 +99,21 @@ def from_epoch(number: float | Decimal, unit: str | None = None) -> Instant:
     A fraction counts as it is written: 1652704957.52 is exactly .52 seconds. Digits below a nanosecond are cut.
 
     Raises:
-        ValueError: it lies outside the years 1678 to 2261.
+        ValueError: it lies outside the years 1678 to 2261, or before March 1973 where no unit is given.
     """
     exact = Decimal(repr(number)) if isinstance(number, float) else number
+    if unit is None and exact < LEAST_GUESSED:
+        raise ValueError("a number before March 1973; if it is a stamp, say its unit by the gateway's `time_unit`")
     unit = unit or next((name for bound, name in MAGNITUDES if abs(exact) < bound), "ns")
     at = exact * UNITS[unit]
     if not EARLIEST <= at <= LATEST:
         raise ValueError("outside the years 1678 to 2261")
     return int(at)
+
+
+def is_unset(stamp: object, unit: str | None = None) -> bool:
+    """Whether a stamp says nothing: null, or the 0 of a clock that was never set; with a unit 0 is meant."""
+    return stamp is None or (unit is None and type(stamp) in (int, float) and stamp == 0)
 
 
 def parse_stamp(stamp: object, unit: str | None = None) -> Instant:

@@ -52,7 +52,7 @@ class Hops:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writer = JournalWriter(folder)
-        self._decoder = Decoder(GATEWAYS, lambda _, metric: metric == "level")
+        self._decoder = Decoder(GATEWAYS, lambda _: {"level": "number"})
         self._store = EmbeddedStore(folder / "store.db")
         self._fleet = Fleet(rules_of(RULES))
         self._received = T0

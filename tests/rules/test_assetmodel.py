@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rules.asset import AssetMonitor
 from rules.assetmodel import AssetModel, load_assets
 from rules.events import SECOND, Revision
+from rules.problems import errors
 from tests.rules.plant import T0, rules_of, seen, told
 
 PLANT = """
@@ -54,10 +55,26 @@ def test_signals_are_described() -> None:
     assert model().signal("line9/unheard", "speed") is None
 
 
-def test_numeric_signals_are_those_declared_as_numbers() -> None:
-    assert model().is_numeric("line1/mill3", "speed")
-    assert not model().is_numeric("line1/mill3", "recipe")
-    assert not model().is_numeric("line1/mill3", "undeclared")
+@pytest.mark.parametrize(
+    ("signal", "delivered"),
+    [
+        ("{}", "number or boolean"),
+        ("{report: on_change}", "number or boolean"),
+        ("{type: number}", "number"),
+        ("{unit: bar}", "number"),
+        ("{range: [0, 0]}", "number"),
+        ("{sentinels: [9]}", "number"),
+        ("{type: boolean}", "boolean"),
+        ("{type: text}", "text"),
+    ],
+)
+def test_a_signal_is_a_number_for_certain_where_anything_says_so(signal: str, delivered: str) -> None:
+    text = (
+        f"types: {{m: {{signals: {{s: {signal}}}}}}}\nassets: {{a: {{type: m}}, b: {{type: m, bind: {{s: T1}}}}, c: }}"
+    )
+    plant = model(text)
+    assert [dict(plant.declared(asset)) for asset in ("a", "c", "unheard")] == [{"s": delivered}, {}, {}]
+    assert plant.declared("b")["T1"] == delivered
 
 
 def test_known_signals_are_those_of_the_type() -> None:
@@ -135,6 +152,15 @@ def test_a_mistake_says_where_and_how_to_mend_it(text: str, expected: str) -> No
     assert expected in problems(text)[0]
 
 
+def test_a_mode_that_is_called_almost_like_a_declared_signal_is_doubted() -> None:
+    text = "types: {{m: {{signals: {{mode: , t: }}, states: {{signal: {}, map: {{1: x}}}}}}}}"
+    loaded, (doubt,) = load_assets("assets.yaml", text.format("mod"))
+    assert loaded is not None
+    assert str(doubt).startswith("assets.yaml:1: warning: unknown signal `mod`, did you mean `mode`?")
+    for right in ("mode", "operating_state"):
+        assert load_assets("assets.yaml", text.format(right))[1] == []
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     assert len(problems("types: {m: {signals: {a: {x: 1}}, y: 2}}\nassets: {a: {z: 3, expected: maybe}}\nw: 4")) == 5
 
@@ -145,7 +171,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 )
 def test_any_text_is_understood_or_refused(text: str) -> None:
     loaded, found = load_assets("assets.yaml", text)
-    assert (loaded is None) is bool(found)
+    assert (loaded is None) is bool(errors(found))
 
 
 CONTRACT = """
@@ -165,7 +191,7 @@ def test_the_signals_of_states_and_context_need_no_declaration_and_may_be_texts(
     assert not problems
     assert model is not None
     assert {"recipe_no", "mode", "state", "spindle_temperature"} <= (model.known_signals("line1/mill3") or frozenset())
-    assert not model.is_numeric("line1/mill3", "recipe_no")
+    assert "recipe_no" not in model.declared("line1/mill3")
 
 
 def test_what_a_mode_stands_for_changes_with_its_table_though_the_mode_stays() -> None:

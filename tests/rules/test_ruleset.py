@@ -222,6 +222,33 @@ def test_the_gate_is_checked_too_and_states_make_a_signal() -> None:
     assert "unknown signal `stat`, did you mean `state`?" in problems(f"{gate}, when: stat == 3", assets=ASSETS)[0]
 
 
+@pytest.mark.parametrize(
+    ("expression", "assets", "expected"),
+    [
+        ("state == 'running'", "line1/mill3", None),
+        ("'running' != state", "line1/mill3", None),
+        ("state == 'unknown'", "line1/mill3", None),
+        ("mode == 'runing' or load == 1", "line1/mill3", None),
+        ("state == 'runing'", "line1/mill3", "error: unknown state `runing`, did you mean `running`?"),
+        ("load > 1 and not 'runing' != state", "line1/*", "error: unknown state `runing`, did you mean `running`?"),
+        ("state == 'cleaning'", "line1/mill3", "error: unknown state `cleaning`"),
+        ("state == 'zzz'", "line1/m*", "warning: unknown state `zzz`"),
+        ("state == 'runing'", "[line1/mill3, line2/unheard]", None),
+        ("state == 'runing'", "line2/*", None),
+    ],
+)
+def test_a_state_that_the_map_does_not_make_is_told(expression: str, assets: str, expected: str | None) -> None:
+    gate = f'id: a, kind: quality, assets: {assets}, when: "{expression}", detect: {LIMITS.replace("t,", "load,")}'
+    found = problems(gate, assets=ASSETS)
+    assert (expected is None and not found) or expected in found[0], found
+
+
+def test_a_state_of_another_machine_is_one_that_its_map_makes() -> None:
+    plant = "id: a, kind: quality, detect: {type: condition, scope: plant, expression: \"asset('line1/mill3').state == '%s'\"}"
+    assert problems(plant % "running", assets=ASSETS) == []
+    assert "unknown state `runing`, did you mean `running`?" in problems(plant % "runing", assets=ASSETS)[0]
+
+
 def test_limits_by_name_must_be_values_of_the_asset() -> None:
     named = "id: a, kind: quality, detect: {type: limits, signal: spindle_temp, high: spindle_high}"
     assert problems(f"{named}, assets: line1/mill3", assets=ASSETS) == []

@@ -186,7 +186,7 @@ def test_every_answer_a_server_can_give_in_turn_loses_nothing(tmp_path: Path, mo
 
         server.script = answer
         stop = threading.Event()
-        decoder = Decoder((gateway,), lambda _a, _m: False)
+        decoder = Decoder((gateway,), lambda _: {})
 
         def fill() -> None:
             while not stop.is_set():

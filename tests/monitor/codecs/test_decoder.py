@@ -23,8 +23,8 @@ def gateway(topic: str = "plant/{machine}/{metric}", **other: Any) -> settings.G
     return settings.Gateway(**{"name": "line1", "asset": "{machine}", "topic": topic, **other})
 
 
-def decoder(*gateways: settings.Gateway, numeric: frozenset[str] = frozenset()) -> Decoder:
-    return Decoder(gateways or (gateway(), gateway("wide/{machine}", name="wide")), lambda _, metric: metric in numeric)
+def decoder(*gateways: settings.Gateway, **declared: str) -> Decoder:
+    return Decoder(gateways or (gateway(), gateway("wide/{machine}", name="wide")), lambda _: declared)
 
 
 def value_of(payload: bytes) -> object:
@@ -160,11 +160,61 @@ def test_a_gateway_may_have_a_quality_table_of_its_own() -> None:
 
 
 def test_a_text_where_the_site_declares_a_number_is_rejected_alone() -> None:
-    decoded = decoder(gateway("wide/{machine}"), numeric=frozenset({"force"})).decode(
+    decoded = decoder(gateway("wide/{machine}"), force="number").decode(
         "main", b"wide/press", b'{"force": "high", "mode": "auto"}', RECEIVED
     )
     assert [r.metric for r in decoded.observations[0].readings] == ["mode"]
     assert [(r.reason, r.asset, r.metric) for r in decoded.rejects] == [("text-for-number", "press", "force")]
+
+
+@pytest.mark.parametrize(
+    ("declared", "payload", "told"),
+    [
+        ("boolean", b"True", True),
+        ("boolean", b"FALSE", False),
+        ("boolean", b'"false"', False),
+        ("boolean", b'{"value": "tRUE"}', True),
+        ("boolean", b"true", True),
+        ("boolean", b"1", 1.0),
+        ("boolean", b"0.0", 0.0),
+        ("boolean", b"null", None),
+        ("boolean", b"closed", "text-for-boolean"),
+        ("boolean", b'"1"', "text-for-boolean"),
+        ("boolean", b"255", "number-for-boolean"),
+        ("boolean", b"-1", "number-for-boolean"),
+        ("boolean", b"0.5", "number-for-boolean"),
+        ("number", b"true", "boolean-for-number"),
+        ("number", b"True", "text-for-number"),
+        ("number", b"7", 7.0),
+        ("number or boolean", b"true", True),
+        ("number or boolean", b"True", "text-for-number"),
+        ("text", b"True", "True"),
+        ("text", b"7", 7.0),
+        ("", b"True", "True"),
+    ],
+)
+def test_what_is_not_of_the_declared_type_is_rejected(declared: str, payload: bytes, told: object) -> None:
+    decoded = decoder(force=declared).decode("main", b"plant/press/force", payload, RECEIVED)
+    assert decoded is not None
+    values = [r.value for o in decoded.observations for r in o.readings]
+    assert [*values, *(r.reason for r in decoded.rejects)] == [told]
+    assert [type(value) for value in values] in ([], [type(told)])
+
+
+@pytest.mark.parametrize("stamp", ["0", "0.0", "null"])
+def test_a_clock_that_was_never_set_gives_no_stamp(stamp: str) -> None:
+    payload = b'{"value": 20, "ts": %s}' % stamp.encode()
+    for unit, at in ((None, RECEIVED), ("s", 0 if stamp != "null" else RECEIVED)):
+        decoded = decoder(gateway(time_unit=unit)).decode("main", b"plant/press/force", payload, RECEIVED)
+        assert decoded is not None
+        assert [observation.at for observation in decoded.observations] == [at]
+
+
+def test_a_number_that_is_hardly_a_stamp_is_rejected_with_the_key_that_says_otherwise() -> None:
+    decoded = decoder().decode("main", b"plant/press/force", b'{"value": 20, "t": 23.5}', RECEIVED)
+    assert reasons(decoded) == ["bad-timestamp"]
+    assert "`t`" in decoded.rejects[0].detail
+    assert "`time_unit`" in decoded.rejects[0].detail
 
 
 @pytest.mark.parametrize(("topic", "asset"), [("plant/x{y}", "{y}"), ("plant/{machine}", "{line}")])
@@ -183,7 +233,7 @@ json_values = st.recursive(
 )
 payloads = st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode())
 topics = st.sampled_from([b"plant/press/force", b"wide/press"]) | st.binary(max_size=20)
-strict = decoder(numeric=frozenset({"force", "a"}))
+strict = decoder(force="number", a="boolean")
 
 
 @given(topics, payloads)

@@ -89,8 +89,9 @@ def test_stamps_are_written_with_the_digits_they_need(at: int, text: str) -> Non
         (1_767_225_600_123_456_789, None, NEW_YEAR + 123_456_789),
         (1_767_225_600.52, None, NEW_YEAR + 520_000_000),
         (1_767_225_600_123.25, None, NEW_YEAR + 123_250_000),
-        (0, None, 0),
-        (-1.5, None, -1_500_000_000),
+        (100_000_000, None, 10**17),
+        (0, "s", 0),
+        (-1.5, "s", -1_500_000_000),
         (86_400_000, "ms", 86_400 * 10**9),
         (5, "ns", 5),
         (4_294_967_295, None, 4_294_967_295 * 10**9),
@@ -108,6 +109,13 @@ def test_epoch_numbers_are_exact_and_their_unit_is_declared_or_seen(
 def test_a_stamp_that_is_no_instant_is_refused(stamp: object) -> None:
     with pytest.raises(ValueError):
         parse_stamp(stamp)
+
+
+@pytest.mark.parametrize("stamp", [23.5, 0, -1, 99_999_999.9, "5000", -(10**12)])
+def test_a_number_before_march_1973_is_a_stamp_only_where_its_unit_is_declared(stamp: object) -> None:
+    with pytest.raises(ValueError, match="time_unit"):
+        parse_stamp(stamp)
+    assert parse_stamp(stamp, "ms") == float(stamp) * 10**6  # type: ignore[arg-type]
 
 
 def test_a_declared_unit_is_not_second_guessed() -> None:

@@ -45,7 +45,7 @@ def observations(decoder, stream):
 
 def transitions(seed, seconds):
     rules = demo_rules()
-    decoder = Decoder(claims(), lambda asset, metric: metric in ("fill_weight", "nozzle_pressure", "vibration"))
+    decoder = Decoder(claims(), lambda _: dict.fromkeys(("fill_weight", "nozzle_pressure", "vibration"), "number"))
     return list(replay(rules, observations(decoder, messages(demo_plant(seed), seconds))))
 
 

@@ -27,7 +27,7 @@ DEADLINE = 30 * SECOND
 
 def decoder_for(texts: dict[str, str]) -> Decoder:
     gateway = settings.Gateway(name="line1", topic=texts["topic"], asset="{machine}")
-    return Decoder((gateway,), lambda asset, metric: False)
+    return Decoder((gateway,), lambda _: {})
 
 
 def message(topic: str, payload: str, received: int = NOW) -> Message:
