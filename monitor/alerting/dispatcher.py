@@ -27,6 +27,8 @@ LONGEST_PAUSE: Final[Duration] = 15 * SECOND
 LONGEST_SLEEP: Final = 60.0
 MOST_HANGING: Final = 8
 """Sends of one channel that never came back; with so many, it waits until one does."""
+LONGEST_HANG: Final = 900.0
+"""Seconds for which it waits so: then it tries once more, since nothing says that what hangs ever comes back."""
 
 T = TypeVar("T")
 _log = structlog.get_logger("andon.alerting")
@@ -42,6 +44,7 @@ class Dispatcher:
         random: a number from 0 to 1 for each wait, to spread attempts.
         give_up_after: age of a notification at which a failed attempt was the last one.
         time_limit: seconds after which a send counts as hanging.
+        longest_hang: seconds for which too many of them hold up the next.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Dispatcher:
         now: Callable[[], Instant] = clock.now,
         give_up_after: Duration = 86_400 * SECOND,
         time_limit: float = 30.0,
+        longest_hang: float = LONGEST_HANG,
         first_wait: Duration = FIRST_WAIT,
     ) -> None:
         self._outbox = outbox
@@ -63,6 +67,7 @@ class Dispatcher:
         self._now = now
         self._give_up_after = give_up_after
         self._time_limit = time_limit
+        self._longest_hang = longest_hang
         self._first_wait = first_wait
         self._database = ThreadPoolExecutor(1, thread_name_prefix="outbox")
         self._replaced = asyncio.Event()
@@ -133,6 +138,9 @@ class Dispatcher:
                 pending = pending or await self._db(self._outbox.next_due, queue.name, self._now())
                 if pending is None:
                     await self._idle(queue)
+                elif queue.crowded:
+                    await queue.thin_out(self._longest_hang)
+                    pending = None  # another may be more urgent by now
                 else:
                     pending = await self._attempt(queue, pending)
             except SQLAlchemyError as error:
@@ -149,8 +157,6 @@ class Dispatcher:
 
     async def _attempt(self, queue: _Queue, pending: Pending) -> Pending | None:
         """Send it; what is due next, where that is known already."""
-        if queue.hanging:
-            await asyncio.wait(queue.hanging, timeout=self._time_limit if len(queue.hanging) < MOST_HANGING else None)
         try:
             answer = await queue.send(pending, self._time_limit)
         except ChannelError as error:
@@ -207,7 +213,7 @@ class _Queue:
         self.name = name
         self.woken = asyncio.Event()
         self.failures = 0
-        self.hanging: set[asyncio.Future[Answer]] = set()
+        self._hanging: dict[asyncio.Future[Answer], None] = {}
         self._channel = channel
         self._caller: Caller | None = None
 
@@ -216,11 +222,22 @@ class _Queue:
         sending = self._caller.call(self._channel.send, pending.message)
         done, _ = await asyncio.wait({sending}, timeout=time_limit)
         if not done:
-            self.hanging.add(sending)
+            self._hanging[sending] = None
             sending.add_done_callback(self._came_back)
             self.close()
             raise TimeoutError
         return sending.result()
+
+    @property
+    def crowded(self) -> bool:
+        """So many sends hang that none may begin."""
+        return len(self._hanging) >= MOST_HANGING
+
+    async def thin_out(self, longest: float) -> None:
+        """Wait until one of those that hang comes back; after so many seconds the oldest counts no longer."""
+        done, _ = await asyncio.wait(self._hanging, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            del self._hanging[next(iter(self._hanging))]
 
     def close(self) -> None:
         """Let the thread end that has sent so far."""
@@ -229,6 +246,6 @@ class _Queue:
             self._caller = None
 
     def _came_back(self, sending: asyncio.Future[Answer]) -> None:
-        self.hanging.discard(sending)
+        self._hanging.pop(sending, None)
         if not sending.cancelled():
             sending.exception()

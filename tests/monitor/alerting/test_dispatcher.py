@@ -55,6 +55,25 @@ class Stuck(Recorder):
         return Answer("at last")
 
 
+class Held(Recorder):
+    """A channel in which the first sends hang until each is let go."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.held = [threading.Event() for _ in range(count)]
+        self._waiting = iter(self.held)
+
+    def send(self, message: Message) -> Answer:
+        self.got.append(message)
+        if held := next(self._waiting, None):
+            held.wait(30)
+        return Answer("thanks")
+
+    def let_go(self) -> None:
+        for held in self.held:
+            held.set()
+
+
 class House:
     """A ledger with everything that is told, and a look at what became of it."""
 
@@ -240,6 +259,41 @@ def test_a_channel_in_which_everything_hangs_does_not_eat_up_all_threads(house: 
             assert len(stuck.got) == 8
             stuck.released.set()
             await until(lambda: house.reader.outbox_counts() == {(fingerprint(A), "sent"): 30})
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(("count", "let_go", "longest_hang"), [(1, 0, 30.0), (7, 0, 30.0), (8, 1, 30.0), (8, 0, 0.05)])
+def test_sends_that_never_come_back_hold_up_no_other_for_ever(
+    house: House, count: int, let_go: int, longest_hang: float
+) -> None:
+    channel = Held(count)
+    alarms = [house.tell(A) for _ in range(10)]
+
+    async def scene() -> None:
+        async with dispatching(house, {A: channel}, time_limit=0.2, first_wait=1, longest_hang=longest_hang):
+            await until(lambda: len(channel.got) >= count)
+            for held in channel.held[:let_go]:
+                held.set()
+            await until(lambda: all(house.delivery(alarm).state == "sent" for alarm in alarms))
+
+    try:
+        asyncio.run(scene())
+    finally:
+        channel.let_go()
+
+
+def test_what_became_urgent_while_too_much_hung_goes_first(house: House) -> None:
+    channel = Held(8)
+    first = house.tell(A)
+
+    async def scene() -> None:
+        async with dispatching(house, {A: channel}, time_limit=0.02, first_wait=1):
+            await until(lambda: house.delivery(first).attempts == 8)
+            urgent = house.tell(A, priority=Priority.CRITICAL, kind=Kind.SAFETY)
+            channel.let_go()
+            await until(lambda: house.delivery(urgent).state == "sent")
+            assert channel.got[8].alarm == urgent
 
     asyncio.run(scene())
 
