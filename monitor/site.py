@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from monitor.codecs.topics import filters_of
+from monitor.codecs.topics import filters_of, needed
 from monitor.errors import ConfigurationError
 from monitor.settings import Gateway, Settings, SiteFile, settled
 from monitor.sitechecks import Parts, check_parts, parts_of
@@ -67,8 +67,9 @@ class Site:
         return replace(changed, texts={**self.texts, READING: text}, revision=digest([self.ruleset.revision, text]))
 
     def filters(self, broker: str) -> list[str]:
-        """The MQTT subscriptions on a broker, each once."""
-        return filters_of(t for gateway in self.settings.gateways if gateway.broker == broker for t in gateway.topics)
+        """The MQTT subscriptions on a broker that deliver every topic of its gateways once."""
+        own = [gateway for gateway in self.settings.gateways if gateway.broker == broker]
+        return needed(filters_of(topic for gateway in own for topic in gateway.topics))
 
     def largest_payload(self, broker: str) -> int:
         """The most bytes that any gateway of a broker allows; 0 without one."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from monitor.codecs.topics import NameTemplate, TopicTemplate
+from monitor.codecs.topics import NameTemplate, TopicTemplate, needed, overlap
 from monitor.settings import Broker, Gateway, Notify
 from rules.alarms import Kind, Priority
 from rules.grouping.comms import matters
@@ -75,6 +76,7 @@ def check_parts(parts: Parts, ruleset: RuleSet | None) -> Iterator[Problem]:
 def _checked(parts: Parts, ruleset: RuleSet | None) -> Iterator[Problem]:
     yield from _brokers(parts)
     yield from _gateways(parts)
+    yield from _shared_topics(parts)
     yield from _unused_status(parts, ruleset)
     if parts.notify is not None:
         yield from _routes(parts, parts.notify, ruleset)
@@ -140,6 +142,35 @@ def _status(parts: Parts, path: DataPath, topic: str) -> Iterator[Problem]:
     if named:
         message = f"the status topic {quoted(topic)} has named levels: a gateway has one"
         yield parts.document.problem(path, message, "write the topic as the gateway publishes it")
+
+
+def _shared_topics(parts: Parts) -> Iterator[Problem]:
+    """Gateways that never get anything, and topics of which the broker would deliver every message twice."""
+    templates = dict(_right_templates(parts))
+    for number, (broker, template) in templates.items():
+        path: DataPath = ("gateways", number, "topic")
+        own = {other: found for other, (its, found) in templates.items() if its == broker}
+        earlier = [other for other in own if other < number]
+        subscribed = needed(found.filter for found in own.values())
+        if (taken := next((other for other in earlier if own[other].claims(template)), None)) is not None:
+            first = parts.gateways[taken].name
+            message = f"nothing reaches the gateway: {quoted(first)} before it claims all of {quoted(template.text)}"
+            yield parts.document.problem(path, message, "put the narrower topic first, or drop this gateway", "warning")
+        elif template.filter in subscribed:
+            for other in earlier:
+                if own[other].filter in subscribed and overlap(own[other].filter, template.filter):
+                    yield _said(parts, path, _delivered_twice(template.text, own[other].text))
+
+
+def _right_templates(parts: Parts) -> Iterator[tuple[int, tuple[str, TopicTemplate]]]:
+    for number, gateway in parts.gateways.items():
+        with suppress(InputError):
+            yield number, (gateway.broker, TopicTemplate(gateway.topic))
+
+
+def _delivered_twice(topic: str, other: str) -> InputError:
+    message = f"{quoted(topic)} shares some topics with {quoted(other)}: what comes on them would count twice"
+    return InputError(message, "name levels so that no topic fits both, or let one of them take all of the other's")
 
 
 def _unused_status(parts: Parts, ruleset: RuleSet | None) -> Iterator[Problem]:

@@ -123,7 +123,7 @@ def feed(
     ends with status 1.
 
       andon quarantine feed 17 18 --site plant
-      andon quarantine feed --site plant --gateway line1 --reason no-gateway
+      andon quarantine feed --site plant --gateway line1 --reason text-for-number
     """
     from monitor.cli import quarantine_text as text
     from monitor.quarantine import feed as give

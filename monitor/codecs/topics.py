@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import Final
 
 from rules.problems import InputError, quoted, unknown
@@ -33,6 +34,10 @@ class TopicTemplate:
         self.filter = "/".join(_subscribed(level, found) for level, found in zip(levels, named, strict=True))
         not_system = r"(?!\$)" if named[0] else ""
         self._pattern = re.compile(not_system + "/".join(map(_expression, levels, named)), re.DOTALL)
+
+    def claims(self, other: TopicTemplate) -> bool:
+        """Whether every topic of the other belongs to this one, too."""
+        return covers(self.filter, other.filter) and other.filter.count("/") >= self.filter.count("/")
 
     def match(self, topic: str) -> dict[str, str] | None:
         """The named levels of a topic that belongs to the template, otherwise None."""
@@ -66,6 +71,41 @@ class NameTemplate:
 def filters_of(templates: Iterable[str]) -> list[str]:
     """The MQTT subscriptions for topic templates, each once."""
     return list(dict.fromkeys(TopicTemplate(text).filter for text in templates))
+
+
+def needed(filters: Iterable[str]) -> list[str]:
+    """Those that no other covers: a broker may deliver a message once for each subscription that it matches."""
+    once = list(dict.fromkeys(filters))
+    return [narrow for narrow in once if not any(covers(wide, narrow) for wide in once if wide != narrow)]
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Whether one subscription delivers everything that the other would."""
+    if _hides_system(wide, narrow):
+        return False
+    for level, other in zip_longest(wide.split("/"), narrow.split("/")):
+        if level == "#":
+            return True
+        if level != other and (level != "+" or other in ("#", None)):
+            return False
+    return True
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether there is a topic that both subscriptions deliver."""
+    if _hides_system(one, other) or _hides_system(other, one):
+        return False
+    for levels in zip_longest(one.split("/"), other.split("/")):
+        if "#" in levels:
+            return True
+        if None in levels or (levels[0] != levels[1] and "+" not in levels):
+            return False
+    return True
+
+
+def _hides_system(wide: str, narrow: str) -> bool:
+    """A wildcard in front does not match what begins with a dollar sign."""
+    return wide.startswith(("+", "#")) and narrow.startswith("$")
 
 
 def _check(text: str, levels: list[str], named: list[re.Match[str] | None]) -> None:

@@ -105,13 +105,17 @@ class Connection:
         return await asyncio.shield(self._ended)
 
     async def subscribe(self, filters: Sequence[str], former: Sequence[str], statistics: Sequence[str] = ()) -> None:
-        """UNSUBSCRIBE former filters, SUBSCRIBE to all others, wait for the answers; raises LinkError without."""
+        """SUBSCRIBE to filters, UNSUBSCRIBE former ones, wait for the answers; raises LinkError without.
+
+        In this order nothing is missed where one takes the place of another.
+        """
         self._filters = [*filters, *statistics]
         self._subscribed, self._unsubscribed = self._loop.create_future(), self._loop.create_future()
+        if filters:
+            self._client.subscribe_all(filters, statistics)
         if former:
             self._client.unsubscribe(list(former))
         if filters:
-            self._client.subscribe_all(filters, statistics)
             await self._answer(self._subscribed)
         if former:
             await self._answer(self._unsubscribed)

@@ -25,7 +25,7 @@ gateways:
   - name: line1
     topic: "plant/{line}/{machine}/{metric}"
     asset: "{line}/{machine}"
-  - {name: line2, topic: "plant/{line}/{machine}/{metric}", asset: x}
+  - {name: line2, topic: "hall/{machine}/{metric}", asset: x}
 notify:
   teams:
     maintenance: {channels: ["json://hook/${file:token}"]}
@@ -67,7 +67,7 @@ def test_a_site_is_loaded(tmp_path: Path) -> None:
     assert site.settings.data_dir == tmp_path / "data"
     assert site.ruleset.max_ahead == 3 * SECOND
     assert site.ruleset.rule("silent") is not None
-    assert site.filters("main") == ["plant/+/+/+"]
+    assert site.filters("main") == ["plant/+/+/+", "hall/+/+"]
     assert site.filters("other") == []
 
 
@@ -314,3 +314,49 @@ def test_a_status_topic_is_one_topic_of_a_gateway_that_machines_name(
     )
     found = [str(problem) for problem in load(tmp_path, andon, **{"assets.yaml": assets}).problems]
     assert [problem.startswith("andon.yaml:11: ") and says in problem for problem in found] == [True] * bool(says)
+
+
+def gateways(*topics: str) -> str:
+    listed = [f'  - {{name: g{number}, topic: "{topic}", asset: x}}\n' for number, topic in enumerate(topics)]
+    team = 'notify: {teams: {default: {channels: ["console://"]}}}\n'
+    return f'site: s\nbroker: {{url: "mqtt://broker"}}\ngateways:\n{"".join(listed)}{team}'
+
+
+@pytest.mark.parametrize(
+    ("topics", "filters"),
+    [
+        (("plant/{line}/mill", "hall/{line}/mill"), ["plant/+/mill", "hall/+/mill"]),
+        (("plant/{line}/{machine}/{metric}", "plant/{line}/{metric...}"), ["plant/+/#"]),
+        (("plant/a/{x}", "plant/{line}/b", "plant/{rest...}"), ["plant/#"]),
+    ],
+)
+def test_no_message_is_delivered_twice_where_topics_cover_each_other(
+    tmp_path: Path, topics: tuple[str, ...], filters: list[str]
+) -> None:
+    loaded = load(tmp_path, gateways(*topics))
+    assert (loaded.problems, loaded.site and loaded.site.filters("main")) == ([], filters)
+
+
+def test_a_status_topic_comes_with_the_topic_that_covers_it(tmp_path: Path) -> None:
+    text = gateways("line1/{metric}").replace("asset: x", "asset: x, status: {topic: line1/state}")
+    site = load(tmp_path, text, **{"assets.yaml": "assets: {a: {gateway: g0}, b: {gateway: g0}}\n"}).site
+    assert site is not None
+    assert site.filters("main") == ["line1/+"]
+
+
+@pytest.mark.parametrize(
+    ("topics", "says"),
+    [
+        (
+            ("plant/{line}/{metric...}", "plant/{line}/{machine}/{metric}"),
+            "andon.yaml:5: warning: nothing reaches the gateway: `g0` before it claims all of",
+        ),
+        (
+            ("plant/{line}/oven", "plant/line1/{metric}"),
+            "andon.yaml:5: error: `plant/line1/{metric}` shares some topics with `plant/{line}/oven`",
+        ),
+    ],
+)
+def test_gateways_that_get_nothing_or_share_topics_are_told(tmp_path: Path, topics: tuple[str, ...], says: str) -> None:
+    (problem,) = load(tmp_path, gateways(*topics)).problems
+    assert str(problem).startswith(says)

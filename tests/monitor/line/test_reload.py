@@ -45,9 +45,9 @@ def test_rules_that_are_journalled_but_not_decided_yet_are_the_newest(tmp_path: 
 def test_topics_of_all_earlier_configurations_of_a_broker_are_known(ledger: Ledger) -> None:
     ledger.commit(Step(1, 0, revision=(0, "a", texts("old/{machine}/{metric}"))))
     ledger.commit(Step(2, 0, revision=(1, "b", texts("elsewhere/{machine}", broker="other"))))
-    ledger.commit(Step(3, 0, revision=(2, "c", texts("new/{machine}", "new/{machine}"))))
+    ledger.commit(Step(3, 0, revision=(2, "c", texts("new/{machine}", "new/{machine}", "new/{machine...}"))))
     ledger.commit(Step(4, 0, revision=(3, "d", {READING: '{"gateways":[{"name":"?"}],"max_ahead":5}'})))
-    assert former_filters(ledger, "main") == ["new/+", "old/+/+"]
+    assert former_filters(ledger, "main") == ["new/+", "new/#", "old/+/+"]
 
 
 GATEWAY = '{{name: g, format: json, broker: {}, topic: "{}/{{machine}}", asset: "{{machine}}"}}'
