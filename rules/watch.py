@@ -102,7 +102,7 @@ class Watch:
 
     def band(self, signal: Signal) -> tuple[float, float]:
         """The values of `signal` at which nothing changes."""
-        if not self._settled:
+        if not self._settled and not self.detector.attentive:
             return ALWAYS_QUIET
         return self.detector.band(signal)
 
@@ -133,6 +133,8 @@ class Watch:
     def evaluate(self, at: Instant, why: str, emit: Emit) -> None:
         """Something it looks at has changed."""
         if not self._settled:
+            if self.detector.attentive and self.detector.over(at):
+                self.close(at, why, emit)
             return
         flags = self._flags(at)
         if flags != self._fed or self.detector.renewed or (self._doubts and flags[-1]):

@@ -104,6 +104,8 @@ class Detector(ABC):
     """Its high and low limits, which a person may override for a while; None if it has none."""
     never_hidden = False
     """Whether nobody may shelve its alarm or take it out of service."""
+    attentive = False
+    """Whether something counts that comes while the rule is not armed: it is asked then whether it is `over`."""
     renewed = False
     """Whether what `update` last found is a new occurrence: what held until then ended at the same moment."""
 
@@ -144,6 +146,11 @@ class Detector(ABC):
 
     def rest(self, at: Instant) -> None:
         """The rule is no longer armed: what comes from here until `settle` is not seen."""
+
+    def over(self, at: Instant) -> bool:
+        """Something came, whether the rule is armed or not: whether what was found is over by it."""
+        del at
+        return False
 
     @property
     def deadline(self) -> Instant | None:

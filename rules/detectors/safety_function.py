@@ -22,7 +22,8 @@ class SafetyFunctionConfig(DetectorConfig):
 
     `demand`: the function was called upon (the expression holds). `bypass`: it is bypassed, muted or overridden for
     longer than `max_bypass` (at once if that is not given). `proof_test`: that much time has passed since the last
-    test, which is when `tested` held, or `demand` if there is no `tested`, or else since the asset was first watched.
+    test, which is when `tested` held, also while the rule is not armed, or `demand` if there is no `tested`, or else
+    since the asset was first watched.
     `discrepancy`: what must never hold for longer than `max_discrepancy`, such as two channels that disagree.
     Time in which an expression is unknown, or our own link to the broker is down, is added to no total. Counts, totals
     and the last test outlive a change of the rule that leaves their expression as it is.
@@ -65,7 +66,8 @@ class SafetyFunctionConfig(DetectorConfig):
         if self.proof_test is not None:
             tested = self.tested or self.demand
             assert tested is not None
-            found.append(ProofTest(Sight(tested, bindings), self.proof_test, clock))
+            sight = Sight(tested, bindings)
+            found.append(ProofTest(sight, self.proof_test, clock, attentive=self.tested is not None))
         if self.discrepancy is not None:
             sight = Sight(self.discrepancy, bindings)
             found.append(Lasting("discrepancy", "contradicts itself", sight, self.max_discrepancy, clock))
@@ -222,8 +224,9 @@ class ProofTest(Detector):
 
     part = "proof_test"
 
-    def __init__(self, tested: Sight, interval: Duration, clock: AssetClock) -> None:
+    def __init__(self, tested: Sight, interval: Duration, clock: AssetClock, *, attentive: bool) -> None:
         self.inputs, self.sights = tested.inputs, (tested,)
+        self.attentive = attentive
         self.interval = interval
         self.last: Instant | None = None
         self._tested = tested
@@ -237,11 +240,17 @@ class ProofTest(Detector):
 
     def update(self, at: Instant) -> tuple[bool, ...]:
         """Due once the interval has passed since the last test."""
-        if self._tested.holds(at):
-            self.last = at
+        self.over(at)
         end = self.end
         self._due = end is not None and at >= end
         return (self._due,)
+
+    def over(self, at: Instant) -> bool:
+        """Whether it is tested just now: from here on the interval begins anew, armed or not."""
+        tested = self._tested.holds(at) is True
+        if tested:
+            self.last, self._due = at, False
+        return tested
 
     @property
     def end(self) -> Instant | None:

@@ -45,7 +45,8 @@ Amount: TypeAlias = Annotated[
 class UsageConfig(DetectorConfig):
     """Due once `every` has been used since the work was last done, and until it is done again.
 
-    It is done when `reset_by` becomes true, or when a person says so: `andon alarm dispose`, also before it is due.
+    It is done when `reset_by` becomes true, or when a person says so: `andon alarm dispose`; either also before it is
+    due, and while the rule is not armed.
     `while` adds up the time for which an expression holds; `every` is then a duration. `counter` adds up by how much
     a signal rises, and `every` is a number; a counter that falls below half of its value has begun again at zero, a
     smaller fall adds nothing. Only what happens while the rule is armed is added; time in which the expression is
@@ -89,11 +90,13 @@ class Used(Detector):
         self._reset = reset
         self._edge = Edge()
         self._done = ""
+        self.attentive = reset is not None
 
-    def _is_done(self, at: Instant) -> bool:
-        """Whether the work is done just now, by what the signals say."""
+    def over(self, at: Instant) -> bool:
+        """Whether the work is done just now, by what the signals say: then counting begins anew, armed or not."""
         done = self._reset is not None and self._edge.rises(self._reset.holds(at), self._reset)
         if done:
+            self._began_anew()
             self._done = ""
         return done
 
@@ -140,8 +143,7 @@ class TimeUsed(Used):
     def update(self, at: Instant) -> tuple[bool, ...]:
         """Due once it was used for long enough."""
         self._watch.feed(self._sight.holds(at), at)
-        if self._is_done(at):
-            self._began_anew()
+        self.over(at)
         return (self._watch.total >= self._every,)
 
     def _began_anew(self) -> None:
@@ -217,8 +219,7 @@ class AmountUsed(Used):
             if self._last is not None:
                 self._used = min(self._used + risen(self._last, value), MOST)
             self._last = value
-        if self._is_done(at):
-            self._began_anew()
+        self.over(at)
         return (self._used >= self._every,) if type(value) is float else None
 
     def _began_anew(self) -> None:

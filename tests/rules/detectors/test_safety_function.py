@@ -74,6 +74,14 @@ def test_without_a_signal_for_tests_a_demand_is_one():
     assert parts(m, tick(DAY * 1.6))[0] == ("proof_test", DAY * 1.5, "raised")
 
 
+@pytest.mark.parametrize(("told_by", "due"), [("tested", 15), ("demand", 10)])
+def test_a_test_counts_also_while_the_rule_is_not_armed_and_a_demand_does_not(told_by: str, due: float):
+    detect = f"{{type: safety_function, {told_by}: 'test == true', proof_test: 10s}}"
+    m = watching(detect, kind="safety", more=", when: 'auto == true'")
+    assert parts(m, seen(0, auto=True, test=False), seen(1, auto=False), seen(5, test=True), seen(6, test=False)) == []
+    assert parts(m, seen(7, auto=True), seen(20, auto=True)) == [("proof_test", due, "raised")]
+
+
 def test_two_channels_that_disagree_for_too_long_are_told():
     assert parts(curtain(), seen(5, ch1=False), seen(5.5, ch2=False), tick(9)) == []
     assert parts(curtain(), seen(5, ch1=False), tick(9)) == [("discrepancy", 6, "raised")]

@@ -199,6 +199,24 @@ def test_what_is_counted_while_the_rule_is_not_armed_is_not_added():
     assert (due.reason["limit"], due.reason["values"]) == (100, {"strokes": 560})
 
 
+@pytest.mark.parametrize("detect", ["while: run == true, every: 10s", "counter: n, every: 10"])
+def test_the_work_is_done_also_while_the_rule_is_not_armed(detect: str):
+    m = watching(f"{{type: usage, {detect}, reset_by: 'greased == true'}}", more=", when: 'run == true'")
+    told(m, seen(0, run=True, greased=False, n=0), seen(8, n=8), seen(8.5, run=False))
+    told(m, seen(20, greased=True), seen(21, greased=False), seen(30, run=True, n=20))
+    assert told(m, seen(35, n=25), tick(39)) == []
+    assert told(m, seen(40, n=30)) == [("r", 40, "raised")]
+
+
+@pytest.mark.parametrize("detect", ["while: run == true, every: 10s", "counter: n, every: 10"])
+def test_what_is_due_ends_when_it_is_done_though_the_rule_is_not_armed(detect: str):
+    m = watching(f"{{type: usage, {detect}, reset_by: 'greased == true'}}", more=", when: 'run == true'")
+    told(m, seen(0, run=True, greased=False, n=0), seen(12, n=12), seen(13, run=False))
+    (done,) = m.handle(seen(20, greased=True))
+    assert (done.event, done.reason["text"]) == ("cleared", "done: greased == true")
+    assert told(m, seen(21, greased=False), seen(30, run=True, n=13), seen(38, n=18)) == []
+
+
 def test_a_counter_that_falls_below_zero_has_used_nothing():
     m = watching(CYCLES)
     assert told(m, seen(0, strokes=10), seen(1, strokes=-500), seen(2, strokes=-401)) == []
