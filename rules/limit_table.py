@@ -57,11 +57,11 @@ class Choice(NamedTuple):
 
     def known(self) -> bool:
         """Whether a limit, or its absence, is certain."""
-        return self.signal.last is not None or self.table.default is not None
+        return self.signal.known is not None or self.table.default is not None
 
     def limit(self) -> float | None:
         """The limit that holds now."""
-        return self.table.at(written(self.signal.last))
+        return self.table.at(written(self.signal.known))
 
 
 def written(value: Value) -> str:
@@ -124,7 +124,7 @@ class Levels:
                 return f"there is no limit {quoted(level)} here; there is {', '.join(self.names)}"
             if not isfinite(limit):
                 return f"{level} must be a finite number"
-            if isinstance(choice := self._limits[level], Choice) and choice.signal.last is None:
+            if isinstance(choice := self._limits[level], Choice) and choice.signal.known is None:
                 return f"the limit {level} goes by {choice.table.by}, and that is not known now"
         after = {level: _number(limit, level) for level, limit in self._limits.items()} | dict(limits)
         rising = [(level, after[level]) for level in RISING if level in after]
@@ -136,7 +136,7 @@ class Levels:
     def rows(self, levels: Iterable[str]) -> dict[str, str]:
         """For what an override of these levels would hold, where their limits go by context: what is made now."""
         chosen = ((level, self._limits[level]) for level in levels)
-        return {level: written(limit.signal.last) for level, limit in chosen if isinstance(limit, Choice)}
+        return {level: written(limit.signal.known) for level, limit in chosen if isinstance(limit, Choice)}
 
     def still_has(self, limits: Mapping[str, float], rows: Mapping[str, str]) -> bool:
         """Whether the limits of an override are there, and go by context where they did."""
@@ -152,7 +152,7 @@ class Levels:
         if level not in self._overridden:
             return False
         limit = self._limits[level]
-        return not isinstance(limit, Choice) or written(limit.signal.last) == self._rows.get(level)
+        return not isinstance(limit, Choice) or written(limit.signal.known) == self._rows.get(level)
 
     def filed(self, level: str) -> float | None:
         """What the files say in the place of an override; None if they have no such limit."""

@@ -110,7 +110,7 @@ class Roster:
 
     def context(self) -> dict[str, Value]:
         """What is being made now, with which tool: the last known values of the signals that the type names."""
-        return {key: signal.last for key, signal in self._context.items() if signal.last is not None}
+        return {key: signal.known for key, signal in self._context.items() if signal.known is not None}
 
     def note(self, signal: Signal) -> None:
         """Mirror a signal's new value."""

@@ -34,6 +34,8 @@ def certain(signal: Signal) -> Value:
     return None if signal.quality is Quality.UNCERTAIN else signal.value
 
 
+NOWHERE: Final = (inf, -inf)
+"""The quiet band in which no value lies."""
 LARGEST: Final = nextafter(inf, 0)
 """Infinity is in nobody's quiet band: it is bad quality, and somebody has to say so."""
 
@@ -41,17 +43,19 @@ LARGEST: Final = nextafter(inf, 0)
 class Signal:
     """One signal of one asset.
 
-    `value` is None while it is unknown or bad; `last` is the last value delivered, whatever its quality; `at` is the
-    stamp of the last reading. `samples` counts the readings with a value that were not passed over as quiet: whoever is
-    never quiet tells by it that there is a new one. It counts within one life of the monitor.
-    `low <= value <= high` is the quiet band: inside it no watch changes its mind, so none is asked. `maps` turns
+    `value` is None while it is unknown or bad; `last` is the last value delivered, whatever its quality, `known` the
+    last one that was not bad; `at` is the stamp of the last reading. `samples` counts the readings with a value that
+    were not passed over as quiet: whoever is never quiet tells by it that there is a new one. It counts within one life
+    of the monitor.
+    `low <= value <= high` is the quiet band: inside it no watch changes its mind, so none is asked. It is empty unless
+    the last value was a number, for nobody could tell by a text what the number after it ends. `maps` turns
     readings of a mode signal into the signal `state`, `feeds` are the signals computed from it. `named` says whether
     expressions read it, `plain` whether a reading that repeats the last one concerns nobody.
     """
 
     __slots__ = (
-        "_bands", "_heedful", "at", "feeds", "high", "last", "low", "maps", "name", "named", "plain", "quality",
-        "samples", "spec", "value", "watches",
+        "_bands", "_heedful", "_known", "_quiet", "at", "feeds", "high", "last", "low", "maps", "name", "named",
+        "plain", "quality", "samples", "spec", "value", "watches",
     )  # fmt: skip
 
     def __init__(self, name: str, spec: SignalSpec | None) -> None:
@@ -63,11 +67,13 @@ class Signal:
         self.at: Instant | None = None
         self.samples = 0
         self.named = False
-        self.low, self.high = inf, -inf
+        self.low, self.high = NOWHERE
         self.watches: tuple[Gate | Watch, ...] = ()
         self.maps: tuple[Signal, dict[Value, str]] | None = None
         self.feeds: tuple[Derived, ...] = ()
         self.plain = False
+        self._known: Value = None
+        self._quiet = NOWHERE
         self._bands: tuple[tuple[float, float, Gate | Watch], ...] = ()
         self._heedful: tuple[Gate | Watch, ...] = ()
 
@@ -75,6 +81,11 @@ class Signal:
     def unit(self) -> str:
         """The unit with a space before it, or nothing."""
         return f" {self.spec.unit}" if self.spec is not None and self.spec.unit else ""
+
+    @property
+    def known(self) -> Value:
+        """The last value that was not bad; None if there was none."""
+        return self._known if self.value is None else self.value
 
     def read(self, reading: Reading, uncertain: bool) -> None:
         """Take a reading over, with the quality it deserves: the worst of delivered, range, sentinel and stamp."""
@@ -93,10 +104,15 @@ class Signal:
     def take(self, value: Value, quality: Quality) -> None:
         """Set a value whose quality is judged already."""
         self.quality = quality
-        self.value = None if quality is Quality.BAD else value
+        if quality is not Quality.BAD:
+            self.value = value
+        elif self.value is not None:
+            self._known, self.value = self.value, None
         if value is not None:
-            self.last = value
+            anew, self.last = type(value) is not type(self.last), value
             self.samples += 1
+            if anew:
+                self._bound()
 
     def concerned(self, last: Value, quality: Quality | None) -> Sequence[Gate | Watch]:
         """Whom it concerns that it was read, where it had `last` and `quality` before."""
@@ -136,8 +152,9 @@ class Signal:
         if self.spec is not None and self.watches:
             low, high = _without_sentinels(self.spec, low, high)
         if self.maps is not None or self.feeds:
-            low, high = inf, -inf
-        self.low, self.high, self._bands = low, high, tuple(bands)
+            low, high = NOWHERE
+        self._quiet, self._bands = (low, high), tuple(bands)
+        self._bound()
         self._heedful = tuple(watch for watch in self.watches if watch.every_reading)
         self.plain = not self._heedful and not self.feeds and not self.counts_states
 
@@ -146,19 +163,24 @@ class Signal:
         """Whether a mode that repeats tells something to whoever watches the state made of it."""
         return self.maps is not None and any(watch.every_reading for watch in self.maps[0].watches)
 
+    def _bound(self) -> None:
+        self.low, self.high = self._quiet if type(self.last) is float else NOWHERE
+
     def shift(self, delta: Duration) -> None:
         """The asset's timeline has moved."""
         if self.at is not None:
             self.at += delta
 
     def snapshot(self) -> list[Any]:
-        """At, value, last value, quality."""
-        return [self.at, self.value, self.last, None if self.quality is None else int(self.quality)]
+        """At, value, last value, quality, last known value."""
+        return [self.at, self.value, self.last, None if self.quality is None else int(self.quality), self.known]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
-        self.at, value, last, quality = data
+        self.at, value, last, quality, *rest = data
         self.value, self.last = _number(value), _number(last)
+        self._known = _number(rest[0]) if rest else self.last
+        self._bound()
         self.quality = None if quality is None else Quality(quality)
 
 
@@ -175,5 +197,5 @@ def _without_sentinels(spec: SignalSpec, low: float, high: float) -> tuple[float
     if spec.range is not None:
         low, high = max(low, spec.range[0]), min(high, spec.range[1])
     if any(low <= sentinel <= high for sentinel in spec.sentinels):
-        return inf, -inf
+        return NOWHERE
     return low, high

@@ -77,7 +77,7 @@ class Stages:
         if isinstance(event, Revision):
             self._comms.adopt(event.rules)
         elif isinstance(event, Link):
-            self._comms.deafen()
+            self._comms.link(event)
         elif isinstance(event, GatewayLink):
             yield from self._comms.told(event)
         elif isinstance(event, Observation) and self._comms.listens_to(event.asset):

@@ -44,20 +44,20 @@ class Setting:
     def changed(self) -> bool:
         """Whether the product or a tool is another than last time; the first to be known is no change of tool."""
         turned = False
-        if self._per is not None and self._per.last is not None:
-            product = written(self._per.last)
+        if self._per is not None and self._per.known is not None:
+            product = written(self._per.known)
             turned, self.known = product != self.product or not self.known, True
             self.product = product
         for i, tool in enumerate(self._tools):
-            if tool is not None and tool.last is not None and tool.last != self._with[i]:
+            if tool is not None and tool.known is not None and tool.known != self._with[i]:
                 turned = turned or self._with[i] is not None
-                self._with[i] = tool.last
+                self._with[i] = tool.known
         return turned
 
     def origin(self) -> tuple[Value, Value]:
         """Lot and part that are being made."""
         lot, part = self._lot, self._part
-        return None if lot is None else lot.last, None if part is None else part.last
+        return None if lot is None else lot.known, None if part is None else part.known
 
     def snapshot(self) -> list[Any]:
         """Whether the product is known, which, and the tools."""

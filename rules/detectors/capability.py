@@ -196,7 +196,7 @@ class Capability(Detector):
 
     def _turn(self) -> None:
         """Another product has a window of its own."""
-        if self._per is None or self._per.last is None or (product := written(self._per.last)) == self._product:
+        if self._per is None or self._per.known is None or (product := written(self._per.known)) == self._product:
             return
         self._product = product
         self._grouping.restart()
@@ -272,7 +272,7 @@ class Capability(Detector):
         if not isinstance(side, LimitTable):
             return side
         signal = self._contexts.get(side.by)
-        key = self._bindings.asset if side.by == "asset" else None if signal is None else written(signal.last)
+        key = self._bindings.asset if side.by == "asset" else None if signal is None else written(signal.known)
         return side.default if key is None else side.at(key)
 
     def describe(self, level: str, *, on: bool) -> dict[str, Any]:

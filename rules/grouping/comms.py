@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from rules.alarms import Kind, Transition
-from rules.events import SECOND, Duration, GatewayLink, Instant
+from rules.events import SECOND, Duration, GatewayLink, Instant, Link
 from rules.ruleset import RuleSet
 
 LEAST: Final[Duration] = SECOND
@@ -93,10 +93,11 @@ class Comms:
         gateway.silent = not word.up
         return (Word(word.gateway, silent=gateway.silent, at=word.received),)
 
-    def deafen(self) -> None:
-        """A link of our own went or came: pauses mean nothing meanwhile."""
+    def link(self, link: Link) -> None:
+        """A link of our own is back: the time without it is none in which a gateway said nothing."""
         for gateway in self._gateways.values():
-            gateway.heard = None
+            if link.up and gateway.heard is not None:
+                gateway.heard = min(link.received, gateway.heard + link.received - link.since)
 
     def look(self, transitions: Iterable[Transition]) -> list[Word]:
         """The gateways that these transitions show to be silent."""

@@ -283,6 +283,17 @@ def test_while_our_own_link_is_down_no_gateway_is_silent() -> None:
     assert [asset for asset, _ in site.calls()] == ["andon"]
 
 
+@pytest.mark.parametrize(("others", "lost"), [((0, 8, 16), "line1/a"), ((0,), "gw")], ids=["machine", "gateway"])
+def test_a_link_that_went_for_a_while_neither_makes_a_gateway_silent_nor_lets_one_go(
+    others: tuple[int, ...], lost: str
+) -> None:
+    site = Site(GATEWAY, MACHINES).feed(seen(0, asset="line1/a", x=1))
+    site.feed(*(seen(second, asset=f"line1/{name}", x=1) for second in others for name in "bc"))
+    down, up = T0 + 17 * SECOND, T0 + 40 * SECOND
+    site.feed(Link(down, "main", False, down), Link(up, "main", True, down), tick(45))
+    assert [asset for asset, _ in site.calls() if asset != "andon"] == [lost]
+
+
 def test_a_silent_parent_hides_the_silence_of_what_hangs_on_it() -> None:
     rules = '  - {id: quiet, kind: equipment, assets: [plc, "m*"], detect: {type: silence, after: 10s}}\n'
     site = Site(rules, "assets: {m1: {parent: plc}, m2: {parent: plc}}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rules.asset import AssetMonitor
 from rules.delay import Delay
 from rules.events import SECOND, Event, Observation, Quality, Reading
 from tests.rules.plant import T0, seen, tick, told, watching
@@ -140,3 +141,18 @@ def test_time_in_use_is_not_counted_while_it_is_unknown() -> None:
     m = watching("{type: usage, while: run == 1, every: 10s, reset_by: serviced == 1}", more=PATIENT)
     assert told(m, seen(0, run=1), bad(4, run=0), seen(12, run=1), tick(17)) == []
     assert told(m, tick(18)) == [("r", 18, "raised")]
+
+
+@pytest.mark.parametrize("word", ["err", True])
+@pytest.mark.parametrize("kind", ["safety", "quality"])
+def test_what_does_not_fit_the_rule_is_over_with_the_next_value_that_does(word: object, kind: str) -> None:
+    m = watching("{type: limits, signal: t, high: 80}", kind=kind, more=", on_bad_quality: alarm, latch: false")
+    told(m, seen(0, t=20), seen(1, t=20))
+    assert told(m, seen(2, t=word), seen(3, t=20), seen(4, t=20)) == [("r", 2, "raised"), ("r", 3, "cleared")]
+
+
+def test_it_is_over_after_a_restart_too() -> None:
+    m = watching("{type: limits, signal: t, high: 80}", more=", on_bad_quality: alarm")
+    told(m, seen(0, t=20), seen(1, t="err"))
+    m = AssetMonitor.restore(m.rules, m.snapshot())
+    assert told(m, seen(2, t=20)) == [("r", 2, "cleared")]

@@ -54,6 +54,24 @@ def test_the_limits_of_the_product_survive_a_restart():
     assert told(m, seen(1, weight=505), seen(2, weight=511)) == [("r", 2, "raised")]
 
 
+def test_the_product_that_is_not_known_now_is_the_last_known_one():
+    m = watching(WEIGHT, assets=FILLER)
+    told(m, seen(0, recipe="large", weight=500), seen(1, recipe="small", bad=("recipe",)))
+    m = AssetMonitor.restore(m.rules, m.snapshot())
+    (raised,) = m.handle(seen(2, weight=520))
+    assert (raised.reason["limit"], raised.reason["context"]) == (510, {"product": "large"})
+    assert told(m, seen(3, recipe="", bad=("recipe",)), seen(4, recipe="small", weight=100)) == [("r", 4, "cleared")]
+
+
+def test_a_snapshot_from_before_goes_by_the_last_value():
+    m = watching(WEIGHT, assets=FILLER)
+    told(m, seen(0, recipe="large", weight=500))
+    saved = m.snapshot()
+    saved["signals"] = {name: state[:4] for name, state in saved["signals"].items()}
+    m = AssetMonitor.restore(m.rules, saved)
+    assert told(m, seen(1, recipe="", bad=("recipe",)), seen(2, weight=520)) == [("r", 2, "raised")]
+
+
 def test_a_table_by_asset():
     rules = rules_of(
         "  - {id: r, kind: equipment, detect: {type: limits, signal: t, high: {by: asset, m: 85, default: 80}}}\n"
