@@ -13,6 +13,7 @@ from rules.events import SECOND, Duration, Instant, Value
 from rules.limit_table import written
 from rules.signals import Signal
 from rules.statistics.change_point import change_point
+from rules.statistics.checks import Autoregression
 
 REACH: Final = 100
 """So many points are looked back on to tell when it began."""
@@ -47,10 +48,13 @@ class Trace:
         count = len(self.points)
         return [self.points[-1 - step][0] for step in sorted(steps, reverse=True) if step < count]
 
-    def beginning(self, side: int) -> dict[str, Any]:
-        """When the mean began to move to that side: `began`, earliest and latest, and by how many sigma of values."""
+    def beginning(self, side: int, model: Autoregression | None) -> dict[str, Any]:
+        """When the mean began to move to that side: `began`, earliest and latest, and by how many sigma of values.
+
+        With a `model` the points are its residuals.
+        """
         at, z, made, sizes = zip(*self.points, strict=True)
-        found = change_point(z, sizes, side=side)
+        found = change_point(z, sizes, side=side, phi=0.0 if model is None else model.phi)
         since = made[found.earliest :]
         return {
             "began": at[found.index],
@@ -109,7 +113,7 @@ def finding(signal: Signal, hits: Sequence[Hit], trace: Trace, basis: Basis) -> 
     if basis.provisional or basis.doubts:
         told["checks"], told["warnings"] = basis.checks, basis.notes
     if any(h.drift for h in hits):
-        told |= trace.beginning(next((h.side for h in hits if h.side), 0))
+        told |= trace.beginning(next((h.side for h in hits if h.side), 0), basis.model)
     told["text"] = "; ".join(_sentences(signal.name, signal.unit, hits, told, basis))
     return told
 

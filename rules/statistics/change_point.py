@@ -6,7 +6,7 @@ Pignatiello & Samuel 2001.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, repeat
 from math import sqrt
@@ -45,7 +45,12 @@ class ChangePoint:
 
 
 def change_point(
-    points: Sequence[float], sizes: Sequence[float] | None = None, drop: float = DROP, *, side: int = 0
+    points: Sequence[float],
+    sizes: Sequence[float] | None = None,
+    drop: float = DROP,
+    *,
+    side: int = 0,
+    phi: float = 0.0,
 ) -> ChangePoint:
     """Of points in sigma from the centre line, oldest first, the last being the one that signalled.
 
@@ -57,14 +62,19 @@ def change_point(
     A chart that signalled above (`side` 1) or below (-1) has seen a step to that side: points that lie to the other one
     on the whole speak for none.
 
+    Where values follow each other by `phi`, points are residuals, and the shift is in sigma of values, which is that of
+    residuals over sqrt(1 - phi^2): the first changed residual has all of it, later ones 1 - phi of it.
+
     Raises:
         ValueError: no points.
     """
     if not points:
         raise ValueError("a change point needs the points up to the signal")
     n = list(repeat(1.0, len(points)) if sizes is None else sizes)
-    sums = _from_each_on(sqrt(size) * z for size, z in zip(n, points, strict=True))
-    weights = _from_each_on(n)
+    at_once, later = 1 / sqrt(1 - phi * phi), sqrt((1 - phi) / (1 + phi))
+    parts = [sqrt(size) * z for size, z in zip(n, points, strict=True)]
+    sums = _step(parts, at_once, later)
+    weights = _step(n, at_once**2, later**2)
     gains = [_to(side, total) ** 2 / (2 * weight) for total, weight in zip(sums, weights, strict=True)]
     best = max(range(len(n)), key=gains.__getitem__)
     likely = tuple(i for i, gain in enumerate(gains) if gains[best] - gain <= drop)
@@ -76,6 +86,9 @@ def _to(side: int, total: float) -> float:
     return max(0.0, side * total) if side else total
 
 
-def _from_each_on(values: Iterable[float]) -> list[float]:
-    """The sum of each value and all that follow it."""
-    return list(accumulate(reversed(list(values))))[::-1]
+def _step(values: Sequence[float], at_once: float, later: float) -> list[float]:
+    """Of each value and all that follow it, the sum: of the first times `at_once`, of the others times `later`."""
+    sums = accumulate(reversed(values))
+    return [later * total + (at_once - later) * value for total, value in zip(sums, reversed(values), strict=True)][
+        ::-1
+    ]

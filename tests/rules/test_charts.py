@@ -191,6 +191,13 @@ def test_an_ewma_and_a_cusum_say_when_it_began() -> None:
         assert told_of["run_length"] in (pytest.approx(494, rel=0.01), pytest.approx(465, rel=0.01))
 
 
+@pytest.mark.parametrize("chart", ["type: ewma", "type: cusum", "type: control_chart, rules: [nelson_1]"])
+def test_the_shift_of_residuals_is_in_sigma_of_single_values(chart: str) -> None:
+    values = normal(40, seed=5, phi=0.8) + [z + 3 for z in normal(30, seed=6, phi=0.8)]
+    told_of = reason(f"{chart}, signal: x, mean: 0, sigma: 0.6, autoregression: 0.8", values)
+    assert told_of["shift"] == pytest.approx(3, abs=0.9)
+
+
 P_CHART = "type: control_chart, signal: x, chart: p, inspected: 200, mean: 0.05"
 ALTERNATING = [z for _ in range(8) for z in (-1.4, -0.2)]
 

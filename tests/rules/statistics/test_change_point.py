@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.statistics.change_point import change_point
+from rules.statistics.checks import Autoregression
 from rules.statistics.memory_charts import cusum
 
 
@@ -39,6 +41,18 @@ def test_a_step_to_a_known_side_is_looked_for_on_that_side_alone() -> None:
     assert (found.index, found.shift, found.likely) == (100, 3.2, (100,))
     mirrored = change_point([-z for z in points], side=-1)
     assert (mirrored.index, mirrored.shift, mirrored.likely) == (100, -3.2, (100,))
+
+
+@pytest.mark.parametrize("phi", [-0.5, 0.3, 0.8])
+def test_a_shift_of_residuals_is_told_in_sigma_of_the_values(phi: float) -> None:
+    model = Autoregression(10.0, phi, 0.6)
+    sigma = 0.6 / math.sqrt(1 - phi * phi)
+    values = [10.0] * 30 + [10.0 + 2 * sigma] * 12
+    points = [residual / 0.6 for residual in model.residuals(values)]
+    for last in (31, 32, 42):
+        found = change_point(points[:last], phi=phi)
+        assert found.index == 30
+        assert found.shift == pytest.approx(2)
 
 
 def test_no_points_are_refused() -> None:
