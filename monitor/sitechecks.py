@@ -18,6 +18,7 @@ from rules.ruleset import RuleSet
 from rules.yamltext import Document, read_yaml
 from rules.yamltext import Path as DataPath
 
+PUBLIC_URL: Final[DataPath] = ("web", "public_url")
 DEFAULT_TEAM: Final = "default"
 """The team that is told what no route takes."""
 CHOICES: Final[dict[str, tuple[str, ...]]] = {"kind": (*Kind,), "priority": (*Priority,), "mode": ("live", "shadow")}
@@ -107,6 +108,7 @@ def _checked(parts: Parts, ruleset: RuleSet | None) -> Iterator[Problem]:
     yield from _brokers(parts)
     yield from _gateways(parts)
     yield from _unused_status(parts, ruleset)
+    yield from _unread(parts)
     if parts.notify is not None:
         yield from _routes(parts, parts.notify, ruleset)
         yield from _unheard(parts, parts.notify, ruleset)
@@ -186,6 +188,13 @@ def _unused_status(parts: Parts, ruleset: RuleSet | None) -> Iterator[Problem]:
             message = f"nothing follows from the status of {quoted(gateway.name)}: it takes two assets that name it"
             hint = f"write gateway: {gateway.name} for its assets in assets.yaml; one with a safety rule is enough"
             yield parts.document.problem(("gateways", number, "status"), message, hint, "warning")
+
+
+def _unread(parts: Parts) -> Iterator[Problem]:
+    """What is accepted, for it belongs to the contract, and means nothing yet."""
+    if PUBLIC_URL in parts.document.lines:
+        message = "`public_url` is not built yet: no message holds a link"
+        yield parts.document.problem(PUBLIC_URL, message, "remove it", "warning")
 
 
 def _routes(parts: Parts, notify: Notify, ruleset: RuleSet | None) -> Iterator[Problem]:

@@ -293,6 +293,11 @@ def test_a_mistake_in_a_table_is_told_with_its_line(tmp_path: Path) -> None:
     assert any(str(problem).startswith("rules/faults.csv:2: error: `text` is missing") for problem in loaded.problems)
 
 
+def test_an_address_for_links_is_told_to_mean_nothing_yet(tmp_path: Path) -> None:
+    (found,) = load(tmp_path, GOOD + 'web: {port: 8080, public_url: "https://andon.acme.example"}\n').problems
+    assert str(found).startswith("andon.yaml:17: warning: `public_url` is not built yet")
+
+
 @pytest.mark.parametrize(
     ("asset", "says"),
     [
