@@ -13,7 +13,7 @@ import msgspec
 from monitor.codecs.topics import filters_of, needed
 from monitor.errors import ConfigurationError
 from monitor.settings import Gateway, Settings, SiteFile, settled
-from monitor.sitechecks import Parts, check_parts, parts_of
+from monitor.sitechecks import Parts, check_parts, check_places, parts_of
 from monitor.substitution import REFERENCE, Substitution, read_limited
 from monitor.zones import zone_of
 from rules.digest import digest
@@ -108,6 +108,8 @@ def load_site(directory: Path, environ: Mapping[str, str]) -> LoadedSite:
     problems.extend(found)
     if parts is not None:
         problems.extend(check_parts(parts, ruleset))
+    if parts is not None and ruleset is not None and ASSETS_FILE in files:
+        problems.extend(check_places(parts, ruleset, ASSETS_FILE, files[ASSETS_FILE]))
     problems.sort(key=lambda problem: (problem.file, problem.line))
     if file is None or ruleset is None or errors(problems):
         return LoadedSite(None, problems)

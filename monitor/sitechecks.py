@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,15 +16,18 @@ from rules.grouping.comms import matters
 from rules.problems import InputError, Problem, closest, quoted, unknown
 from rules.rule import MATCH_KEYS
 from rules.ruleset import RuleSet
-from rules.yamltext import Document
+from rules.yamltext import Document, read_yaml
 from rules.yamltext import Path as DataPath
 
+PUBLIC_URL: Final[DataPath] = ("web", "public_url")
 DEFAULT_TEAM: Final = "default"
 """The team that is told what no route takes."""
 CHOICES: Final[dict[str, tuple[str, ...]]] = {"kind": (*Kind,), "priority": (*Priority,), "mode": ("live", "shadow")}
 """What the keys that routes match by can be, where that is known."""
 
 Model = TypeVar("Model", bound=BaseModel)
+Misplaced: TypeAlias = tuple[DataPath, InputError, Literal["error", "warning"]]
+"""Where something is wrong in assets.yaml, what, and how much that matters."""
 
 
 class Parts(NamedTuple):
@@ -73,11 +76,41 @@ def check_parts(parts: Parts, ruleset: RuleSet | None) -> Iterator[Problem]:
     return map(parts.hide, _checked(parts, ruleset))
 
 
+def check_places(parts: Parts, ruleset: RuleSet, file: str, text: str) -> Iterator[Problem]:
+    """Gateways that machines are said to speak through and that andon.yaml does not have, and parents nobody knows.
+
+    `file` with its `text` is where machines are named; it is read again only where there is something to tell.
+    """
+    found = [*_unknown_gateways(parts, ruleset), *_unknown_parents(ruleset)]
+    document = read_yaml(file, text if found else "")[0]
+    for path, mistake, severity in found:
+        yield document.problem(path, mistake.message, mistake.hint, severity)
+
+
+def _unknown_gateways(parts: Parts, ruleset: RuleSet) -> Iterator[Misplaced]:
+    known = {str(item.get("name")) for item in _gateway_items(parts.document) if isinstance(item, dict)}
+    for name, entry in ruleset.assets.assets.items():
+        if entry.gateway and entry.gateway not in known:
+            yield ("assets", name, "gateway"), unknown("gateway", entry.gateway, known), "error"
+
+
+def _unknown_parents(ruleset: RuleSet) -> Iterator[Misplaced]:
+    assets = ruleset.assets
+    above = {name[:at] for name in assets.assets for at, sign in enumerate(name) if sign == "/"}
+    known = {*assets.assets, *ruleset.declared(), *assets.areas(), *above}
+    hint = "a parent is a machine, an area, or the beginning of machines' names: add it to assets.yaml"
+    for name, entry in assets.assets.items():
+        if entry.parent and entry.parent not in known:
+            mistake = InputError(unknown("parent", entry.parent, known).message, hint)
+            yield ("assets", name, "parent"), mistake, "warning"
+
+
 def _checked(parts: Parts, ruleset: RuleSet | None) -> Iterator[Problem]:
     yield from _brokers(parts)
     yield from _gateways(parts)
     yield from _shared_topics(parts)
     yield from _unused_status(parts, ruleset)
+    yield from _unread(parts)
     if parts.notify is not None:
         yield from _routes(parts, parts.notify, ruleset)
         yield from _unheard(parts, parts.notify, ruleset)
@@ -104,7 +137,7 @@ def _brokers(parts: Parts) -> Iterator[Problem]:
 
 
 def _gateways(parts: Parts) -> Iterator[Problem]:
-    if not _items(parts.document.data.get("gateways") if isinstance(parts.document.data, dict) else None):
+    if not _gateway_items(parts.document):
         message = "there are no gateways: nothing is listened to"
         yield parts.document.problem(("gateways",), message, "name the topics of a gateway", "warning")
     names: set[str] = set()
@@ -117,6 +150,10 @@ def _gateways(parts: Parts) -> Iterator[Problem]:
         if gateway.broker not in parts.brokers:
             yield _said(parts, (*path, "broker"), unknown("broker", gateway.broker, parts.brokers))
         yield from _templates(parts, path, gateway)
+
+
+def _gateway_items(document: Document) -> list[Any]:
+    return _items(document.data.get("gateways") if isinstance(document.data, dict) else None)
 
 
 def _templates(parts: Parts, path: DataPath, gateway: Gateway) -> Iterator[Problem]:
@@ -182,6 +219,13 @@ def _unused_status(parts: Parts, ruleset: RuleSet | None) -> Iterator[Problem]:
             message = f"nothing follows from the status of {quoted(gateway.name)}: it takes two assets that name it"
             hint = f"write gateway: {gateway.name} for its assets in assets.yaml; one with a safety rule is enough"
             yield parts.document.problem(("gateways", number, "status"), message, hint, "warning")
+
+
+def _unread(parts: Parts) -> Iterator[Problem]:
+    """What is accepted, for it belongs to the contract, and means nothing yet."""
+    if PUBLIC_URL in parts.document.lines:
+        message = "`public_url` is not built yet: no message holds a link"
+        yield parts.document.problem(PUBLIC_URL, message, "remove it", "warning")
 
 
 def _routes(parts: Parts, notify: Notify, ruleset: RuleSet | None) -> Iterator[Problem]:

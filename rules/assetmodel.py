@@ -163,7 +163,9 @@ class AssetEntry(Section):
     `bind` says which of the gateway's metrics delivers a signal, where that has another name.
     """
 
-    NOT_BUILT: ClassVar[frozenset[str]] = frozenset({"context", "derived"})
+    ELSEWHERE: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("signals", "states", "context", "derived", "counts"), "the asset's type, under `types`"
+    )
 
     type: str | None = None
     name: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -20,8 +20,8 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
 
-    NOT_BUILT: ClassVar[frozenset[str]] = frozenset()
-    """Keys that will have a meaning one day and are refused by name until then."""
+    ELSEWHERE: ClassVar[Mapping[str, str]] = {}
+    """Keys that mean something in another place, with that place."""
 
     @model_validator(mode="before")
     @classmethod
@@ -103,8 +103,8 @@ def _choices(detail: ErrorDetails) -> list[str]:
 
 
 def _refused_key(model: type[BaseModel], key: str) -> tuple[str, str]:
-    if key in getattr(model, "NOT_BUILT", ()):
-        return f"{quoted(key)} is not built yet", "remove it"
+    if place := getattr(model, "ELSEWHERE", {}).get(key):
+        return f"{quoted(key)} does not belong here", f"write it in {place}"
     mistake = unknown("key", key, (field.alias or name for name, field in model.model_fields.items()))
     return mistake.message, mistake.hint
 

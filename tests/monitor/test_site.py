@@ -293,6 +293,31 @@ def test_a_mistake_in_a_table_is_told_with_its_line(tmp_path: Path) -> None:
     assert any(str(problem).startswith("rules/faults.csv:2: error: `text` is missing") for problem in loaded.problems)
 
 
+def test_an_address_for_links_is_told_to_mean_nothing_yet(tmp_path: Path) -> None:
+    (found,) = load(tmp_path, GOOD + 'web: {port: 8080, public_url: "https://andon.acme.example"}\n').problems
+    assert str(found).startswith("andon.yaml:17: warning: `public_url` is not built yet")
+
+
+@pytest.mark.parametrize(
+    ("asset", "says"),
+    [
+        ("{gateway: line1}", ""),
+        (
+            "{gateway: lin1}",
+            "assets.yaml:3: error: unknown gateway `lin1`, did you mean `line1`? (hint: known: line1, line2)",
+        ),
+        ("{gateway: other}", "assets.yaml:3: error: unknown gateway `other` (hint"),
+        *((f"{{parent: {parent}}}", "") for parent in ("hall", "hall/cell", "hall/cell/oven", "North", "plc7")),
+        ("{parent: hall/cel}", "assets.yaml:3: warning: unknown parent `hall/cel`, did you mean `hall/cell`? (hint"),
+    ],
+)
+def test_gateways_and_parents_of_machines_are_known(tmp_path: Path, asset: str, says: str) -> None:
+    assets = f"assets:\n  hall/cell/oven: {{area: North}}\n  mill: {asset}\n"
+    rule = "rules: [{id: r, kind: system, assets: [plc7, '*'], detect: {type: silence, after: 5m}, response: look, labels: {shift: early}}]"
+    found = [str(problem) for problem in load(tmp_path, **{"assets.yaml": assets, "rules/a.yaml": rule}).problems]
+    assert [problem.startswith(says) for problem in found] == [True] * bool(says), found
+
+
 @pytest.mark.parametrize(
     ("topic", "assets", "says"),
     [

@@ -28,7 +28,7 @@ RULES = """\
 """
 NAMES = [f"m{n}" for n in range(20)]
 ASSETS = "assets:\n  a: {parent: line}\n  b: {parent: line}\n" + "".join(
-    f"  {name}: {{gateway: gw}}\n" for name in NAMES
+    f"  {name}: {{gateway: line1}}\n" for name in NAMES
 )
 
 
@@ -122,7 +122,7 @@ def test_twenty_machines_that_lose_their_gateway_are_one_notification(tmp_path: 
             await line.feed(*silence(line.intake.stamp()))
 
     asyncio.run(script())
-    assert told(site) == [("alert", "gw", "system.comms-lost")]
+    assert told(site) == [("alert", "line1", "system.comms-lost")]
     found = states(site)
     assert [found[f"{name}:quiet"] for name in NAMES] == ["H"] * 20
 
@@ -139,7 +139,7 @@ def test_twenty_guards_that_lose_their_gateway_are_one_notification_that_names_t
             await line.feed(*silence(line.intake.stamp()))
 
     asyncio.run(script())
-    assert told(site) == [("alert", "gw", "system.comms-lost")]
+    assert told(site) == [("alert", "line1", "system.comms-lost")]
     assert [states(site)[f"{name}:guard-lost"] for name in NAMES] == ["B"] * 20, "each stays in sight"
     covered = [verdict for rule, event, verdict in verdicts(site) if (rule, event) == ("guard-lost", "raised")]
     assert covered == [Why.COVERED] * 20
