@@ -26,13 +26,13 @@ def prepare(root: Path, *arguments: str, check: bool = True) -> subprocess.Compl
 
 def prepared_site(root: Path, broker: str = "broker:8883") -> Path:
     """The shipped site with its paths below `root`, and a token as InfluxDB would have made it."""
-    (root / "deploy" / "state" / "tokens" / "andon").write_text("token\n")
+    (root / "deploy" / "state" / "tokens" / "andon" / "token").write_text("token\n")
     site = root / "site"
     shutil.copytree(DEPLOY / "site", site)
     text = (site / "andon.yaml").read_text(encoding="utf-8")
     for there, here in (
         ("/run/secrets", root / "deploy" / "secrets"),
-        ("/run/tokens", root / "deploy" / "state" / "tokens"),
+        ("/run/tokens", root / "deploy" / "state" / "tokens" / "andon"),
         ("data_dir: /data", f"data_dir: {root / 'data'}"),
         ("broker:8883", broker),
     ):

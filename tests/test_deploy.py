@@ -120,6 +120,18 @@ def test_every_path_that_a_configuration_names_is_mounted() -> None:
             assert folder in mounted or file in SERVICES[service]["secrets"], path
 
 
+def test_no_service_but_the_one_that_makes_them_sees_the_token_of_another() -> None:
+    mounted = {
+        name: [volume.split(":")[0] for volume in service["volumes"] if "/tokens" in volume]
+        for name, service in SERVICES.items()
+    }
+    assert {name: places for name, places in mounted.items() if places} == {
+        "influxdb": ["./deploy/state/tokens"],
+        "andon": ["./deploy/state/tokens/andon"],
+        "grafana": ["./deploy/state/tokens/grafana"],
+    }
+
+
 def test_only_tls_is_offered_to_the_network_and_the_rest_to_this_machine() -> None:
     ports = {name: service.get("ports", []) for name, service in SERVICES.items()}
     assert ports.pop("broker") == ["8883:8883"]
@@ -184,7 +196,8 @@ printf '{\\n\\t"id": "0a",\\n\\t"token": "made-for-%s==",\\n\\t"status": "active
 def test_tokens_are_made_for_one_bucket_and_put_where_they_are_read(tmp_path: Path) -> None:
     (tmp_path / "influx").write_text(INFLUX)
     (tmp_path / "influx").chmod(0o755)
-    (tmp_path / "tokens").mkdir()
+    for name in ("andon", "grafana"):
+        (tmp_path / "tokens" / name).mkdir(parents=True)
     script = tmp_path / "tokens.sh"
     script.write_text((DEPLOY / "influxdb" / "10-tokens.sh").read_text().replace("/run/tokens", f"{tmp_path}/tokens"))
     environment = {
@@ -194,7 +207,7 @@ def test_tokens_are_made_for_one_bucket_and_put_where_they_are_read(tmp_path: Pa
         "DOCKER_INFLUXDB_INIT_BUCKET_ID": "b1",
     }
     subprocess.run(["bash", script], env=environment, check=True)
-    assert {f.name: f.read_text() for f in (tmp_path / "tokens").iterdir()} == {
+    assert {f.parent.name: f.read_text() for f in (tmp_path / "tokens").rglob("*") if f.is_file()} == {
         "andon": "made-for-andon==\n",
         "grafana": "made-for-grafana==\n",
     }
@@ -243,3 +256,9 @@ def test_nothing_but_the_monitor_itself_decides_whether_it_starts() -> None:
 def test_the_unit_lets_processes_give_way_to_each_other() -> None:
     filters = [line for line in UNIT.splitlines() if line.startswith("SystemCallFilter=")]
     assert filters.index("SystemCallFilter=setpriority") > filters.index("SystemCallFilter=~@privileged @resources")
+
+
+def test_directories_that_a_command_of_the_guide_mounts_are_made_before() -> None:
+    guide = (DEPLOY / "README.md").read_text(encoding="utf-8")
+    made = {name for line in re.findall(r"^mkdir -p ([\w ]+?) +#", guide, re.MULTILINE) for name in line.split()}
+    assert set(re.findall(r'-v "\$PWD/(\w+):', guide)) == made == {"backup", "again"}

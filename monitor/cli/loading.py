@@ -63,23 +63,25 @@ def _journal_problems(directory: Path, site: Site | None) -> list[Problem]:
     from rules.yamltext import read_yaml
 
     document, _ = read_yaml(SITE_FILE, _text(directory / SITE_FILE))
-    findings = check_journal(site.settings, _reached(site.settings))
+    findings = check_journal(site.settings, *_reached(site.settings))
     return [document.problem(("journal",), *finding) for finding in findings]
 
 
-def _reached(settings: Settings) -> int:
-    """The journal entry that rules or store are about to read, whichever is further; 0 where neither can be told."""
+def _reached(settings: Settings) -> tuple[int, int]:
+    """The journal entry that rules or store are about to read, whichever is further, and the first that one of them
+    still wants; 0 where neither, or not both, can be told.
+    """
     from contextlib import closing, suppress
 
     from monitor.database.queries import AlarmReader
     from monitor.stores.opening import stored_offset
 
-    reached = 0
+    come: list[int] = []
     with suppress(AndonError), closing(AlarmReader(settings.alarm_database)) as reader:
-        reached = reader.position()
+        come += reader.position(), reader.floor()
     with suppress(AndonError):
-        reached = max(reached, stored_offset(settings))
-    return reached
+        come.append(stored_offset(settings))
+    return max(come, default=0), min(come) if len(come) == 3 else 0
 
 
 def _lasting_problems(site: Site | None) -> list[Problem]:

@@ -248,7 +248,14 @@ class AlarmReader(Reader):
 
     def position(self) -> Offset:
         """The first journal entry that is not yet decided on."""
-        rows = self._rows(select(positions.c.offset).where(positions.c.name == "next"))
+        return self._offset("next")
+
+    def floor(self) -> Offset:
+        """The journal entry that recovery starts from."""
+        return self._offset("floor")
+
+    def _offset(self, name: str) -> Offset:
+        rows = self._rows(select(positions.c.offset).where(positions.c.name == name))
         return int(rows[0][0]) if rows else 0
 
 

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 from monitor.journal.beginning import Beginning, beginning, note_beginning
 from monitor.journal.entries import Offset
-from monitor.journal.rescue import finish, set_aside, set_aside_files
+from monitor.journal.rescue import finish, put_aside, set_aside, set_aside_files
 from monitor.journal.segments import (
     UNREADABLE,
     JournalDamagedError,
+    JournalUnreadableError,
     connect_for_reading,
     format_of,
+    is_passed,
     readable_errors,
     segment_offsets,
     segment_path,
@@ -78,6 +80,10 @@ def mended(directory: Path, needed: Offset = 0, known: Offset = 0) -> Report:
             _look(directory, first, known, closely=first == newest)
         except JournalDamagedError:
             set_aside(directory, first, known)
+        except JournalUnreadableError:
+            if not is_passed(directory, first, needed):
+                raise
+            put_aside(directory, first)
     return examined(directory)
 
 
@@ -85,7 +91,7 @@ def examined(directory: Path, known: Offset = 0) -> Report:
     """The same without changing anything, from any process; what readers know and is not there is lost, too.
 
     Raises:
-        JournalDamagedError: a segment is damaged and not set aside yet.
+        JournalDamagedError, JournalUnreadableError: a segment is damaged, or cannot be opened, and not set aside yet.
         JournalFormatError: a segment is a newer version's.
     """
     stretches = [one for first in segment_offsets(directory) for one in _stretches(directory, first)]

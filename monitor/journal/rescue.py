@@ -48,6 +48,11 @@ def set_aside(directory: Path, first: Offset, known: Offset = 0) -> Path | None:
     return _rescue(directory, path) if path.exists() and not _is_sound(path, may_be_empty=first >= known) else None
 
 
+def put_aside(directory: Path, first: Offset) -> Path:
+    """Rename a segment that cannot be opened to `*.unreadable`; only the line may do this. Returns the new name."""
+    return _replace(segment_path(directory, first))
+
+
 def _rescue(directory: Path, path: Path) -> Path:
     copying = path.with_suffix(COPYING)
     for left_over in segment_files(copying):

@@ -63,6 +63,14 @@ class JournalDamagedError(JournalError):
     """What a segment holds is not what was written to it."""
 
 
+class JournalUnreadableError(JournalError):
+    """A segment cannot be opened: it is not ours, most likely. `segment` is where it begins."""
+
+    def __init__(self, message: str, segment: Offset) -> None:
+        self.segment = segment
+        super().__init__(message)
+
+
 class JournalGap(JournalError):  # noqa: N818 - it is no failure
     """Entries from `start` up to, not including, `end` are not in the journal any more."""
 
@@ -92,6 +100,12 @@ def segment_offsets(directory: Path) -> list[Offset]:
     """First offsets of all segments, ascending; empty if there is no journal yet."""
     stems = (path.stem for path in directory.glob(f"*{SUFFIX}"))
     return sorted(int(stem) for stem in stems if stem.isdecimal())
+
+
+def is_passed(directory: Path, first: Offset, needed: Offset) -> bool:
+    """Whether everything in this segment, which is not the newest, comes before what some reader still wants."""
+    following = min((offset for offset in segment_offsets(directory) if offset > first), default=None)
+    return following is not None and following <= needed
 
 
 def segment_files(path: Path) -> list[Path]:
@@ -226,6 +240,9 @@ DAMAGE_CODES: Final = frozenset(
 )
 """SQLITE_ERROR: our statements are right, so it is the table that is not there."""
 
+FOREIGN_CODES: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH})
+"""What SQLite says of a file that belongs to somebody else."""
+
 
 @contextmanager
 def readable_errors(path: Path) -> Iterator[None]:
@@ -240,4 +257,7 @@ def readable_errors(path: Path) -> Iterator[None]:
             ) from error
         if code in DAMAGE_CODES or code & 0xFF == sqlite3.SQLITE_CORRUPT:
             raise JournalDamagedError(f"{path}: {error}; check the disk, or move the file away") from error
+        if code & 0xFF in FOREIGN_CODES and path.stem.isdecimal():
+            mend = "let the user that runs Andon own it and read it, or move it away"
+            raise JournalUnreadableError(f"{path}: {error}; {mend}", int(path.stem)) from error
         raise JournalError(f"{path}: {error}; check the disk and the owner of the file, or move it away") from error

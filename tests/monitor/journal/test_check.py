@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,19 @@ def test_a_damaged_segment_is_a_warning_for_the_next_start_mends_it(site: Settin
     ((severity, what),) = said(site)
     assert severity == "warning"
     assert "file is not a database" in what
+
+
+@pytest.mark.parametrize(
+    ("needed", "severity", "hint"),
+    [(10, "warning", "the next start sets the file aside"), (9, "error", "still needed")],
+)
+def test_a_segment_that_cannot_be_opened_is_an_error_only_if_it_is_needed(
+    site: Settings, needed: int, severity: str, hint: str
+) -> None:
+    path = journal(site)
+    journal(site, at_least=10)
+    path.unlink()
+    os.mknod(path, stat.S_IFSOCK)
+    (finding,) = check_journal(site, 13, needed)
+    assert (finding.severity, hint in finding.hint) == (severity, True)
+    assert "own it" in finding.what

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from monitor.journal.beginning import Beginning, note_beginning
 from monitor.journal.entries import Message, Offset
 from monitor.journal.integrity import Lost, examined, mended
 from monitor.journal.rescue import COPIED, finish, set_aside, set_aside_files
-from monitor.journal.segments import segment_files, segment_offsets, segment_path
+from monitor.journal.segments import JournalUnreadableError, segment_files, segment_offsets, segment_path
 from tests.monitor.journal.entries import message, read_all
 
 PAYLOAD = b"the payload of number %06d" + bytes(3_000)
@@ -291,3 +293,33 @@ def test_a_journal_of_the_first_format_is_read_and_gone_on_with(tmp_path: Path) 
     assert segment_offsets(tmp_path) == [0, 4]
     assert offsets(tmp_path) == ([0, 1, 2, 3, 4], [])
     assert mended(tmp_path).lost == ()
+
+
+def closed(directory: Path, first: Offset) -> Path:
+    """Put something in a segment's place that even root cannot open, as others a file of root; the segment's new name."""
+    path = segment_path(directory, first)
+    path.rename(aside := path.with_suffix(".theirs"))
+    os.mknod(path, stat.S_IFSOCK)
+    return aside
+
+
+def test_a_segment_that_cannot_be_opened_and_that_nobody_needs_is_set_aside(whole: Path) -> None:
+    mended(whole)
+    closed(whole, SECOND)
+    report = mended(whole, needed=THIRD, known=120)
+    assert [(lost.start, lost.end) for lost in report.lost] == [(SECOND, THIRD)]
+    assert report.aside == (f"{segment_path(whole, SECOND).name}.unreadable",)
+    assert offsets(whole, THIRD) == ([*range(THIRD, 120)], [])
+
+
+@pytest.mark.parametrize(("first", "needed"), [(SECOND, THIRD - 1), (THIRD, 120)])
+def test_a_segment_that_cannot_be_opened_and_that_somebody_needs_is_left_to_people(
+    whole: Path, first: Offset, needed: Offset
+) -> None:
+    mended(whole)
+    theirs = closed(whole, first)
+    with pytest.raises(JournalUnreadableError, match="let the user that runs Andon own it"):
+        mended(whole, needed=needed, known=120)
+    segment_path(whole, first).unlink()
+    theirs.rename(segment_path(whole, first))
+    assert mended(whole, needed=needed, known=120).aside == ()
