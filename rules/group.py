@@ -7,7 +7,7 @@ as soon as it is known; people are told of what it may hide only after a wait, i
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +42,8 @@ class Standing(msgspec.Struct):
     """An alarm that is not normal, or hidden: its last transition as the asset has it, and what lies over it.
 
     `marks` counts the transitions of ours since that one. `until` is when, in time of receipt, it is shown again, its
-    cause having ended; `stale` says that it stands though nothing is heard of its asset.
+    cause having ended; `stale` says that it stands though nothing is heard of its asset, `unseen` that it was raised
+    meanwhile, from what was heard before.
     """
 
     last: Transition
@@ -51,6 +52,7 @@ class Standing(msgspec.Struct):
     until: Instant | None = None
     until_at: Instant = 0
     stale: bool = False
+    unseen: bool = False
 
 
 class Waiting(msgspec.Struct):
@@ -125,7 +127,7 @@ class Group:
         self._index()
         for identity, standing in list(self._standing.items()):
             if standing.cause is not None and not self._still(standing) and standing.until is None:
-                standing.cause = self._cause_of(standing.last) or standing.cause
+                standing.cause = self._cause_of(standing) or standing.cause
                 if not self._still(standing):
                     standing.until_at = standing.last.at
                     self._lift(identity, received, out)
@@ -165,6 +167,8 @@ class Group:
             if standing.cause is not None:
                 view = overlay.seen(t, overlay.hidden(standing.last.to, standing.last), standing.cause)
             standing.last, standing.marks = t, 0
+        if t.event == "raised":
+            standing.unseen = self._lost(t) is not None
         out.shown.append(view)
         self._first_out.changed(t)
         view = self._noticed(view, t, out)
@@ -172,12 +176,18 @@ class Group:
         if covered is None:
             self._tell(identity, view, received, out)
         if standing.cause is None and t.event in APPEARS and underneath(t) in ACTIVE:
-            if (cause := self._cause_of(t)) is not None:
-                self._hide(identity, cause, t.at, received, out)
+            self._appeared(standing, t, received, out)
         elif standing.until is not None and t.to is State.NORMAL:
             self._lift(identity, received, out)
         self._forget(identity)
         return covered
+
+    def _appeared(self, standing: Standing, t: Transition, received: Instant, out: Outcome) -> None:
+        """It is in sight: hide it if something does; what was raised from old values and stays in sight says so."""
+        if (cause := self._cause_of(standing)) is not None:
+            self._hide(t.identity, cause, t.at, received, out)
+        elif t.event == "raised" and (lost := self._lost(t)) is not None:
+            self._mark(standing, f"stale, {lost.text} is active", True, t.at, received, out)
 
     def _noticed(self, view: Transition, t: Transition, out: Outcome) -> Transition:
         """Note chattering and fleeting alarms; who is told of a chattering one reads so."""
@@ -222,24 +232,36 @@ class Group:
     def _holds(self, cause: Cause) -> bool:
         return (cause.rule, cause.part) in self._causes.get(cause.asset, {})
 
-    def _cause_of(self, t: Transition) -> Cause | None:
+    def _cause_of(self, standing: Standing) -> Cause | None:
         """The nearest active cause that hides an alarm."""
-        causes = (cause for asset in self._tree.above(t.asset) for cause in self._causes.get(asset, {}).values())
-        return next((cause for cause in causes if self._tree.inhibits(cause, t)), None)
+        return next((cause for cause in self._above(standing.last.asset) if self._inhibits(cause, standing)), None)
+
+    def _lost(self, t: Transition) -> Cause | None:
+        """The loss of its gateway during which an alarm is raised that does not say the same: from old values."""
+        if self._tree.is_blind(t):
+            return None
+        return next((cause for cause in self._above(t.asset) if self._tree.loses(cause, t.asset)), None)
+
+    def _above(self, asset: str) -> Iterator[Cause]:
+        """The active causes of an asset and of all that it belongs to, nearest first."""
+        return (cause for one in self._tree.above(asset) for cause in self._causes.get(one, {}).values())
+
+    def _inhibits(self, cause: Cause, standing: Standing) -> bool:
+        return self._tree.inhibits(cause, standing.last, unseen=standing.unseen)
 
     def _still(self, standing: Standing) -> bool:
         cause = standing.cause
-        return cause is not None and self._holds(cause) and self._tree.inhibits(cause, standing.last)
+        return cause is not None and self._holds(cause) and self._inhibits(cause, standing)
 
     def _began(self, cause: Cause, t: Transition, received: Instant, out: Outcome) -> None:
         only_new = self._tree.blinds(cause)
         for identity in list(self._below.get(cause.asset, ())):
             standing = self._standing[identity]
             if standing.cause is not None:
-                if standing.until is not None and self._tree.inhibits(cause, standing.last):
+                if standing.until is not None and self._inhibits(cause, standing):
                     standing.cause, standing.until = cause, None
             elif underneath(standing.last) in ACTIVE:
-                if self._tree.inhibits(cause, standing.last) and (not only_new or identity in self._waiting):
+                if self._inhibits(cause, standing) and (not only_new or identity in self._waiting):
                     self._hide(identity, cause, t.at, received, out)
                 elif cause.rule == COMMS_LOST and not standing.stale and identity != cause.key:
                     self._mark(standing, f"stale, {cause.text} is active", True, t.at, received, out)
@@ -255,7 +277,7 @@ class Group:
 
     def _let_go(self, identity: Identity, standing: Standing, at: Instant, received: Instant, out: Outcome) -> None:
         """The cause has ended: another takes its place, or the alarm is shown again after a while."""
-        other = self._cause_of(standing.last)
+        other = self._cause_of(standing)
         if other is not None:
             standing.cause = other
             return
@@ -280,7 +302,7 @@ class Group:
         assert standing.cause is not None
         standing.marks += 1
         ends = overlay.unsuppressed(standing.last, standing.marks, standing.cause, standing.until_at, received)
-        standing.cause = standing.until = None
+        standing.cause, standing.until, standing.unseen = None, None, False
         out.shown.append(ends)
         out.told.append(ends)
         self._forget(identity)
@@ -298,7 +320,7 @@ class Group:
 
     def _tell(self, identity: Identity, view: Transition, received: Instant, out: Outcome) -> None:
         waiting = self._waiting.get(identity)
-        waits = self._tree.waits(view)
+        waits = self._tree.waits(view, unseen=self._standing[identity].unseen)
         if waiting is not None and waits:
             waiting.items.append(view)
         elif waits and view.event == "raised" and view.to is State.UNACKNOWLEDGED:

@@ -15,8 +15,9 @@ class SequenceConfig(DetectorConfig):
     """`first` becomes true, and within `within` `then` becomes true: that is the alarm, until `then` is false again.
 
     `missing: true`: the alarm is that `then` did not hold within `within`; it ends once `then` holds, or when `first`
-    becomes true anew, which starts the wait again. `then` exactly at the end comes too late. Where a command may be
-    withdrawn, say that this is an answer too: `then: running == 1 or command == 0`.
+    becomes true anew, which starts the wait again. `then` exactly at the end comes too late. While our own link to the
+    broker is down the wait stands still. Where a command may be withdrawn, say that this is an answer too:
+    `then: running == 1 or command == 0`.
     """
 
     type: Literal["sequence"]
@@ -51,7 +52,8 @@ class Sequence(Detector):
     def update(self, at: Instant) -> tuple[bool, ...] | None:
         """Whether it came so; unknown while either expression is."""
         first, then = self._first.holds(at), self._then.holds(at)
-        if self._since is not None and at >= self._since + self._within:
+        end = self.deadline
+        if end is not None and at >= end:
             self._since = None
             self._expired()
         began, followed = self._edges[0].rises(first, self._first), self._edges[1].rises(then, self._then)
@@ -109,7 +111,40 @@ class Sequence(Detector):
 
 
 class Missing(Sequence):
-    """Waits after `first` for `then` to hold, and complains if it does not."""
+    """Waits after `first` for `then` to hold, and complains if it does not; not while nobody could see it."""
+
+    _paused: Instant | None = None
+
+    @property
+    def deadline(self) -> Instant | None:
+        """The end of the wait."""
+        return None if self._paused is not None else super().deadline
+
+    def pause(self, at: Instant) -> None:
+        """Stop waiting."""
+        if self._paused is None:
+            self._paused = at
+
+    def resume(self, at: Instant) -> None:
+        """Go on waiting where it stopped."""
+        if self._paused is not None and self._since is not None:
+            self._since += max(0, at - max(self._paused, self._since))
+        self._paused = None
+
+    def shift(self, delta: Duration) -> None:
+        """The asset's timeline has moved."""
+        super().shift(delta)
+        if self._paused is not None:
+            self._paused += delta
+
+    def snapshot(self) -> list[Any]:
+        """As of every sequence, and paused since."""
+        return [*super().snapshot(), self._paused]
+
+    def restore(self, data: list[Any]) -> None:
+        """The reverse of `snapshot`, also of one that was never paused."""
+        *state, self._paused = data if len(data) > 3 else [*data, None]
+        super().restore(state)
 
     def _expired(self) -> None:
         self._on = True

@@ -75,14 +75,23 @@ class Tree:
         yield from sorted(gateway for gateway in gateways if gateway)
         yield from (PLANT, OWN_ASSET)
 
-    def inhibits(self, cause: Cause, transition: Transition) -> bool:
-        """Whether an active alarm hides this one; none hides a safety alarm, or itself."""
+    def inhibits(self, cause: Cause, transition: Transition, *, unseen: bool = False) -> bool:
+        """Whether an active alarm hides this one; none hides a safety alarm, or itself.
+
+        `unseen` says that this one was raised from old values, its asset's gateway being lost.
+        """
         if transition.kind is Kind.SAFETY or (cause.asset, cause.rule) == (transition.asset, transition.rule):
             return False
         rule, above = self.rules.rule(transition.rule), self.above(transition.asset)
         if rule is not None and cause.rule in rule.inhibited_by:
             return cause.asset in above
+        if unseen and self.loses(cause, transition.asset):
+            return True
         return self.blinds(cause) and cause.asset in above[1:] and self._blind(transition, rule)
+
+    def loses(self, cause: Cause, asset: str) -> bool:
+        """Whether the cause is the loss of the gateway through which the asset speaks."""
+        return cause.rule == COMMS_LOST and cause.asset == self.rules.assets.gateway(asset)
 
     def blinds(self, cause: Cause) -> bool:
         """Whether the cause is that something cannot be seen: it hides what comes new and leaves what stands."""
@@ -105,12 +114,15 @@ class Tree:
         """Whether the alarm says that something cannot be seen."""
         return self._blind(transition, self.rules.rule(transition.rule))
 
-    def waits(self, transition: Transition) -> bool:
-        """Whether people are told of it only after the wait in which its cause may still come to light."""
+    def waits(self, transition: Transition, *, unseen: bool) -> bool:
+        """Whether people are told of it only after the wait in which its cause may still come to light.
+
+        The cause of what is `unseen` is known: it does not wait for long.
+        """
         if transition.kind is Kind.SAFETY or transition.priority is Priority.CRITICAL:
             return False
         rule = self.rules.rule(transition.rule)
-        return bool((rule is not None and (rule.inhibited_by or rule.group)) or self._blind(transition, rule))
+        return bool(unseen or (rule is not None and (rule.inhibited_by or rule.group)) or self._blind(transition, rule))
 
     def _blind(self, transition: Transition, rule: Rule | None) -> bool:
         """Whether the alarm says that something cannot be seen."""

@@ -248,6 +248,55 @@ def test_a_silent_gateway_is_one_alarm_for_all_its_machines() -> None:
     assert "3 assets" in lost.reason["text"]
 
 
+OLD_VALUES = """
+  - {id: quiet, kind: equipment, assets: "line1/*", detect: {type: silence, after: 20s}}
+  - {id: hot, kind: KIND, assets: "line1/*", detect: {type: limits, signal: x, high: 90, on_delay: 60s}MORE}
+"""
+
+
+def old_values(kind: str = "equipment", more: str = "") -> Site:
+    """A site whose gateway is lost as a machine has just become hot."""
+    site = Site(OLD_VALUES.replace("KIND", kind).replace("MORE", more), MACHINES)
+    return site.feed(*(seen(1, asset=f"line1/{name}", x=95 if name == "a" else 1) for name in "abc"))
+
+
+def test_what_is_raised_from_old_values_while_the_gateway_is_lost_is_hidden() -> None:
+    site = old_values().feed(tick(100))
+    assert site.calls() == [("gw", "system.comms-lost")]
+    assert site.story("line1/a", "hot") == [(61, "raised", "AB"), (61, "suppressed", "BH")]
+    site.feed(seen(101, asset="line1/b", x=1), tick(103))
+    assert site.story("line1/a", "hot")[-1] == (102, "unsuppressed", "HB")
+
+
+def test_what_was_raised_from_old_values_and_is_over_calls_nobody() -> None:
+    site = old_values().feed(tick(100), seen(101, asset="line1/a", x=1), tick(110))
+    assert site.story("line1/a", "hot")[2:] == [(101, "cleared", "HH"), (102, "unsuppressed", "HD")]
+    assert site.calls() == [("gw", "system.comms-lost")]
+
+
+def test_a_safety_alarm_from_old_values_is_told_and_marked_stale() -> None:
+    site = old_values("safety").feed(tick(100))
+    assert ("line1/a", "hot") in site.calls()
+    assert [t.event for t in site.shown("suppressed") if t.rule == "hot"] == []
+    assert [t.reason["stale"] for t in site.shown("commented") if t.rule == "hot"] == [True]
+
+
+def test_what_stood_before_the_gateway_was_lost_is_unshelved_in_sight() -> None:
+    site = Site(GATEWAY, MACHINES).feed(*(seen(1, asset=f"line1/{name}", x=95) for name in "abc"))
+    site.feed(Command(T0 + 2 * SECOND, "shelve", "line1/a", "line1/a:hot", "kim", "why", T0 + 50 * SECOND), tick(60))
+    assert site.story("line1/a", "hot")[-1] == (50, "unshelved", "GB")
+
+
+def test_a_machine_that_speaks_through_another_gateway_than_its_parent_is_seen() -> None:
+    machines = MACHINES.replace(
+        "line1/c: {gateway: gw}", "line1/c: {gateway: gw}, line1/d: {gateway: own, parent: line1/a}"
+    )
+    site = Site(OLD_VALUES.replace("KIND", "equipment").replace("MORE", ""), machines)
+    site.feed(*(seen(1, asset=f"line1/{name}", x=1) for name in "abc"))
+    site.feed(*(seen(n, asset="line1/d", x=95) for n in range(2, 80, 5)))
+    assert site.calls() == [("gw", "system.comms-lost"), ("line1/d", "hot")]
+
+
 def test_after_the_gateway_is_back_its_machines_get_their_time_to_speak_again() -> None:
     site = Site(GATEWAY, MACHINES).feed(*(seen(1, asset=f"line1/{name}", x=1) for name in "abc"), tick(60))
     site.feed(seen(61, asset="line1/a", x=1), seen(75, asset="line1/b", x=1), seen(79, asset="line1/a", x=1), tick(82))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.rules.plant import seen, set_back, tick, told, watching
+from rules.asset import AssetMonitor
+from rules.events import SECOND, Link
+from tests.rules.plant import T0, seen, set_back, tick, told, watching
 
 VALVE = "{type: sequence, first: 'command == true', then: 'open == true', within: 5s, missing: true}"
 REACH = "{type: sequence, first: 'door == true', then: 'motion == true', within: 5s}"
@@ -35,6 +39,24 @@ def test_the_next_attempt_ends_the_alarm_and_waits_anew():
     assert told(m, seen(10, command=False), seen(11, command=True), tick(20)) == [
         ("r", 11, "cleared"), ("r", 16, "raised"),
     ]  # fmt: skip
+
+
+def test_while_our_own_link_is_down_nothing_is_missing_and_the_wait_stands_still():
+    m = watching(VALVE)
+    down = Link(T0 + 3 * SECOND, "main", False, T0 + 3 * SECOND)
+    up = Link(T0 + 60 * SECOND, "main", True, T0 + 3 * SECOND)
+    assert told(m, seen(0, command=False, open=False), seen(1, command=True), down, tick(30)) == []
+    m = AssetMonitor.restore(m.rules, json.loads(json.dumps(m.snapshot())))
+    assert told(m, up, tick(62)) == []
+    assert told(m, tick(70)) == [("r", 63, "raised")]
+
+
+def test_what_came_while_our_own_link_was_down_was_not_missing():
+    m = watching(VALVE)
+    down = Link(T0 + 3 * SECOND, "main", False, T0 + 3 * SECOND)
+    up = Link(T0 + 60 * SECOND, "main", True, T0 + 3 * SECOND)
+    told(m, seen(0, command=False, open=False), seen(1, command=True), down, up)
+    assert told(m, seen(4, late=57, command=True, open=True), tick(90)) == []
 
 
 def test_one_thing_soon_after_another_is_an_alarm_while_the_second_holds():
