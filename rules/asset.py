@@ -171,15 +171,14 @@ class AssetMonitor:
         if ahead:
             self.ahead += len(event.readings)
             return clock.reads(event.received), True
-        if not self._counts(event, at):
-            return None
-        return at, False
+        placed = self._placed(event, at)
+        return None if placed is None else (placed, False)
 
     def _observe_again(self, event: Refed) -> None:
         """What is fed again takes its place in time as any straggler; it is no sign of life and begins no timeline."""
         observation, clock = event.observation, self.clock
         at, ahead = settled(observation.at, observation.received, self.rules.max_ahead)
-        if not self._counts(observation, at, again=True):
+        if self._placed(observation, at, again=True) is None:
             self.late += len(observation.readings)
             return
         moment = max(at, clock.now)
@@ -188,17 +187,17 @@ class AssetMonitor:
         clock.hear(at)
         self._apply(observation.readings, at, moment, ahead)
 
-    def _counts(self, event: Observation, at: Instant, *, again: bool = False) -> bool:
-        """Whether a stamp is to be believed, if need be as the first of a new timeline."""
-        place = self.clock.place(at, event.received, partial(self._straggles, event, at), again=again)
+    def _placed(self, event: Observation, at: Instant, *, again: bool = False) -> Instant | None:
+        """The asset's time that a stamp stands for, if need be in a new timeline; None if it comes too late."""
+        marks = partial(self._marks, event)
+        place, at = self.clock.place(at, event.received, marks, self._max_ahead, again=again)
         if place is Place.ANEW:
             self._rebase(at, event.received)
-        return place is not Place.LATE
+        return None if place is Place.LATE else at
 
-    def _straggles(self, event: Observation, at: Instant) -> bool:
-        """Whether it has a signal that was not heard of since."""
+    def _marks(self, event: Observation) -> dict[str, Instant | None]:
         signals = self._roster.metrics
-        return any((s := signals.get(r.metric)) and (s.at is None or s.at <= at) for r in event.readings)
+        return {r.metric: s.at for r in event.readings if (s := signals.get(r.metric)) is not None}
 
     def _hear_late(self, event: Observation) -> None:
         """Late readings are kept elsewhere and decide nothing, but they are a sign of life."""

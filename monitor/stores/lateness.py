@@ -90,7 +90,7 @@ class _Timeline:
         if ahead and not again:
             at = clock.reads(received)
         else:
-            place = clock.place(at, received, partial(self._straggles, metrics, at), again=again)
+            place, at = clock.place(at, received, partial(self._known, metrics), max_ahead, again=again)
             if place is Place.LATE:
                 return None
             if place is Place.ANEW:
@@ -98,8 +98,8 @@ class _Timeline:
         clock.now = max(at, clock.now)
         return at
 
-    def _straggles(self, metrics: list[str], at: Instant) -> bool:
-        return any(self.marks.get(metric, at) <= at for metric in metrics)
+    def _known(self, metrics: list[str]) -> dict[str, Instant | None]:
+        return {metric: self.marks.get(metric) for metric in metrics}
 
     def _rebase(self, at: Instant, received: Instant) -> None:
         delta = self.clock.rebase(at, received)

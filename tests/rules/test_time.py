@@ -128,6 +128,41 @@ def test_one_old_stamp_among_good_ones_sets_no_clock_back() -> None:
     assert (m.clock.timeline, m.late) == (0, 60)
 
 
+def two_sources(since: int, until: int, behind: int) -> list[Observation]:
+    """`u` comes from a source whose clock is right, `t` half a second later from one that is so many seconds behind."""
+    pairs = ((seen(n, u=1), stamped(n + 0.5 - behind, n + 0.5, t=99 if behind else 1)) for n in range(since, until))
+    return [event for pair in pairs for event in pair]
+
+
+def test_one_of_two_sources_that_is_set_back_is_seen_again_after_ten_seconds() -> None:
+    m = monitor(rules=RULES)
+    told(m, *two_sources(0, 60, 0), *two_sources(60, 66, HOUR))
+    m = restarted(m)
+    assert told(m, *two_sources(66, 100, HOUR)) == [("now", 70.5, "raised"), ("hot", 80.5, "raised")]
+    assert (m.clock.timeline, m.late) == (0, 10)
+    m = restarted(m)
+    assert told(m, *two_sources(100, HOUR + 200, HOUR)) == []
+    assert told(m, seen(HOUR + 200, u=1), seen(HOUR + 200.5, t=1)) == [
+        ("hot", HOUR + 200.5, "cleared"),
+        ("now", HOUR + 200.5, "cleared"),
+    ]
+    assert m.late == 10
+
+
+def test_a_source_that_is_set_right_again_is_read_as_it_stamps() -> None:
+    m = monitor()
+    told(m, *two_sources(0, 60, 0), *two_sources(60, 100, HOUR), seen(100.5, t=1), seen(102, u=1))
+    assert told(m, stamped(101, 102.1, t=99)) == [("now", 102, "raised")]
+    assert m.clock.behind == {}
+
+
+def test_a_source_that_is_behind_is_behind_no_more_once_the_asset_was_set_back_too() -> None:
+    m = monitor()
+    told(m, *two_sources(0, 60, 0), *two_sources(60, 100, HOUR))
+    told(m, *(stamped(n - HOUR, n, u=1) for n in range(100, 115)))
+    assert (m.clock.timeline, m.clock.behind) == (1, {})
+
+
 # -- our own links --------------------------------------------------------------------------------------------------
 
 
