@@ -14,7 +14,7 @@ from typing import Any, Final
 from rules.charting.dependence import costs, remedies
 from rules.charting.recipe import Recipe, within_reach
 from rules.charting.stretch import in_words, signals_in
-from rules.statistics.charts import CHARTS, Learned, learn
+from rules.statistics.charts import CHARTS, STRAY, Learned, learn
 from rules.statistics.checks import Autoregression, autocorrelation, fit_autoregression, normality, resolution
 from rules.statistics.limits import Parameters
 
@@ -24,8 +24,6 @@ MOST_CHECKED: Final = 10_000
 """And of so many, limits that are given can be judged."""
 FITS: Final = 20
 """An autoregression is fitted so many times at most."""
-STRAY: Final = 4.0
-"""A point so many sigma from the others is an outlier, however they follow each other."""
 MEASURED: Final = frozenset({"individuals", "xbar_r", "xbar_s"})
 """Charts of measured values, whose distribution and resolution can be asked about."""
 

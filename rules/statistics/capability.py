@@ -92,7 +92,9 @@ def actual(
 ) -> Index | None:
     """Cpk (sigma within subgroups) or Ppk (overall); None without spread within the specification.
 
-    The bounds are approximate: the standard error is sqrt(1 / (9 count) + Cpk^2 / (2 freedom)).
+    The bounds are approximate: the standard error is sqrt(1 / (9 count) + Cpk^2 / (2 freedom)). They are those of one
+    side: in the middle between two the index is that of the nearer one by chance, and the truth exceeds the upper bound
+    7 to 8 times in a hundred, not 5 (simulated, 25 to 1,000 values), and falls short of the lower one 2 to 3 times.
     """
     room = spec.nearest(mean)
     if not sigma * LARGEST > abs(room):

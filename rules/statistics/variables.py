@@ -8,16 +8,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import sqrt
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
+from typing import Final
 
 from rules.statistics.constants import c4, d2, d3
 from rules.statistics.limits import Limits, Parameters, Plotted, at_least_two, three_sigma
+from rules.statistics.numerics import NORMAL
+
+MEDIAN_RANGE: Final = sqrt(2) * NORMAL.inv_cdf(0.75)
+"""The median of the range of two values, in sigma."""
 
 
 def estimate_individuals(values: Sequence[float]) -> Parameters:
     """Mean, and mean moving range / d2(2)."""
     at_least_two(values, "values")
     return Parameters(fmean(values), fmean(abs(b - a) for a, b in pairwise(values)) / d2(2))
+
+
+def estimate_individuals_robustly(values: Sequence[float]) -> Parameters:
+    """Median, and median moving range / 0.954 (Clifford 1959): isolated outliers, two ranges each, hardly move them."""
+    at_least_two(values, "values")
+    return Parameters(median(values), median(abs(b - a) for a, b in pairwise(values)) / MEDIAN_RANGE)
 
 
 def estimate_xbar_r(subgroups: Sequence[Sequence[float]]) -> Parameters:

@@ -228,6 +228,31 @@ def test_learning_looks_at_the_spread_of_subgroups_too() -> None:
     assert learn("xbar_r", groups).excluded == (17,)
 
 
+@pytest.mark.parametrize("size", [12.0, -12.0, 1000.0])
+def test_isolated_outliers_among_single_values_do_not_hide_each_other(size: float) -> None:
+    draw = random.Random(4)
+    values = [draw.gauss(10, 1) for _ in range(25)]
+    clean = learn("individuals", values)
+    assert clean.excluded == ()
+    odd = (3, 9, 15, 21)
+    learned = learn("individuals", [value + size * (i in odd) for i, value in enumerate(values)])
+    assert learned.excluded == odd
+    assert learned.settled
+    rest = [value for i, value in enumerate(values) if i not in odd]
+    assert learned.parameters == CHARTS["individuals"].estimate(rest)
+
+
+def test_the_robust_look_at_single_values_leaves_nothing_out_by_itself() -> None:
+    draw = random.Random(4)
+    stretches = [[draw.gauss(10, 1) for _ in range(25)] for _ in range(300)]
+    learned = [(values, learn("individuals", values)) for values in stretches]
+    assert sum(len(found.excluded) for _, found in learned) < 0.15 * len(learned)
+    step = [*stretches[0][:13], *(value + 20 for value in stretches[0][13:])]
+    assert learn("individuals", step).excluded == ()
+    coarse = [10.0, 10.0, 11.0] * 9
+    assert learn("individuals", coarse).excluded == ()
+
+
 def test_learning_gives_up_on_a_stretch_that_has_no_centre() -> None:
     learned = learn("c", [(2.0, 1.0), (40.0, 1.0)] * 10)
     assert not learned.settled
