@@ -16,6 +16,8 @@ from rules.learning.rows import Array, Scaling, quadratic_forms, smoothed, stran
 
 SETTLING: Final = 60
 BLOCK: Final = 50
+CHANCE: Final = 0.2
+"""So far apart, in standard deviations, lie the medians of two blocks of independent values on average."""
 BASELINE_RATE: Final = 1 / 300
 COVARIANCE_RATE: Final = 1 / 500
 RENEW: Final = 50
@@ -90,13 +92,13 @@ class Joint:
         self._start(scaled)
 
     def _drift_of(self, scaled: Array) -> Array:
-        """The mean change between medians of successive blocks, per row."""
-        if not self.manner.follows:
+        """The mean change between medians of successive blocks, less what chance makes of it, per row."""
+        blocks = [scaled[i : i + BLOCK] for i in range(0, len(scaled) - BLOCK + 1, BLOCK)]
+        if not self.manner.follows or len(blocks) < 2:
             return np.zeros(scaled.shape[1])
-        blocks = [np.median(scaled[i : i + BLOCK], axis=0) for i in range(0, len(scaled) - BLOCK + 1, BLOCK)]
-        if len(blocks) < 2:
-            return np.zeros(scaled.shape[1])
-        drift: Array = np.abs(np.diff(np.array(blocks), axis=0)).mean(axis=0) / BLOCK
+        medians, spreads = np.median(blocks, axis=1), np.std(blocks, axis=1)
+        change = np.abs(np.diff(medians, axis=0)).mean(axis=0)
+        drift: Array = np.maximum(change - CHANCE * np.median(spreads, axis=0), 0.0) / BLOCK
         return drift
 
     def _vectors(self, scaled: Array) -> Array:

@@ -86,6 +86,16 @@ def test_a_drifting_normal_gives_in_to_a_state_that_lasts() -> None:
     assert not found[-1]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_lasting_fault_of_signals_that_do_not_drift_stays_an_alarm_until_it_is_given_in_to(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    later = rng.normal(0, 1, (GIVE_IN, 5))
+    later[:, 0] += 5
+    found = flags(learned("drifting", rows=rng.normal(0, 1, (LEARNED, 5))), later)
+    assert all(found[found.index(True) :])
+    assert found.index(True) < 20
+
+
 @MANNER
 def test_a_few_strange_rows_do_not_spoil_the_learning(manner: str) -> None:
     rows = usual(LEARNED)
