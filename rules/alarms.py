@@ -159,6 +159,8 @@ APPEARS: Final = LEAVING | {"raised"}
 """Events after which an alarm may be in sight that was not before."""
 ENDED: Final = frozenset({"cleared", "latched"})
 """Events by which the condition is gone."""
+BY_CONDITION: Final = ENDED | {"raised", "re_alarmed", "raised_priority", "lowered_priority"}
+"""Events whose reason says how it stands with the condition."""
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}, omit_defaults=False):

@@ -87,7 +87,7 @@ def _signal(watch: Watch, signal: Signal, now: Instant) -> Step:
     if signal.at is None:
         return Step(name, Answer.UNKNOWN, f"no reading of {quoted(signal.name)} came")
     age = _words(max(0, now - signal.at))
-    value = "no value" if signal.last is None else f"{signal.last}{signal.unit}"
+    value = _value(signal)
     if signal.quality in (None, Quality.GOOD) or (
         signal.quality is Quality.UNCERTAIN and watch.rule.kind is not Kind.SAFETY
     ):
@@ -100,6 +100,14 @@ def _signal(watch: Watch, signal: Signal, now: Instant) -> Step:
     }[watch.rule.on_bad_quality]
     quality = Quality.BAD if signal.quality is None else signal.quality
     return Step(name, answer, f"{value}, {quality.name.lower()}, {age} old: {policy}")
+
+
+def _value(signal: Signal) -> str:
+    """The last value, so that the text 'True' and the boolean true look different."""
+    if signal.last is None:
+        return "no value"
+    value = str(signal.last).lower() if isinstance(signal.last, bool) else f"{signal.last!r}"
+    return f"{value}{signal.unit}"
 
 
 def _gate(watch: Watch) -> Step:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
@@ -15,6 +15,7 @@ from monitor.cli.words import plain
 
 if TYPE_CHECKING:
     from monitor.database.queries import Alarm
+    from rules.events import Instant
 
 Id: TypeAlias = Annotated[str, typer.Argument(metavar="ALARM", help="Its id, or asset:rule, or asset:rule:part.")]
 By: TypeAlias = Annotated[str, typer.Option("--by", metavar="NAME", help="Who you are; it is written down.")]
@@ -38,8 +39,9 @@ def alarms(
     """Show the alarms that are active, latched, shelved, suppressed or out of service.
 
     The most urgent stand first. Each shows its state (a letter of ISA-18.2),
-    since when, what it is about, and the id that `andon alarm` takes; it is
-    marked not evaluated where its rule holds it while `when` does not hold.
+    since when, what it is about, what was done about it, and the id that
+    `andon alarm` takes; it is marked not evaluated where its rule holds it
+    while `when` does not hold.
     Also while the monitor does not run: then as it was left.
 
       andon alarms --site plant
@@ -73,8 +75,11 @@ def _json(found: list[Alarm], evaluated: list[bool]) -> str:
 
     def row(alarm: Alarm, looked_at: bool) -> dict[str, Any]:
         held = [{**msgspec.structs.asdict(s), "until": s.until and format_iso(s.until)} for s in alarm.suppression]
-        times = {"since": format_iso(alarm.since), "at": format_iso(alarm.at), "suppression": held}
-        return {**msgspec.structs.asdict(alarm), **times, "evaluated": looked_at}
+        seen = alarm.acknowledged
+        acknowledged = seen and {**msgspec.structs.asdict(seen), "at": format_iso(seen.at)}
+        times = {"since": format_iso(alarm.since), "at": format_iso(alarm.at)}
+        told = {"suppression": held, "acknowledged": acknowledged, "evaluated": looked_at}
+        return {**msgspec.structs.asdict(alarm), **times, **told}
 
     return msgspec.json.format(msgspec.json.encode(list(map(row, found, evaluated)))).decode()
 
@@ -88,8 +93,9 @@ def _shown(alarm: Alarm, looked_at: bool, timezone: str) -> str:
     part = f" [{alarm.part}]" if alarm.part else ""
     lines = [
         f"{alarm.state} {alarm.state.words}, {alarm.priority} {alarm.kind}: {alarm.asset}: {alarm.title}{part}",
-        f"    since {moment(alarm.since, zone)}: {alarm.text}",
+        f"    since {moment(alarm.since, zone)}: {alarm.about}",
     ]
+    lines += [f"    {moment(at, zone)}: {text}" for at, text in _acts(alarm)]
     for hold in alarm.suppression:
         until = "as long as it holds" if hold.until is None else f"until {moment(hold.until, zone)}"
         once = ", or normal again" if hold.once else ""
@@ -99,6 +105,15 @@ def _shown(alarm: Alarm, looked_at: bool, timezone: str) -> str:
     if alarm.suppression:
         lines.append(f"    underneath: {alarm.underneath} {alarm.underneath.words}")
     return "\n".join(plain(line) for line in (*lines, f"    {alarm.alarm}"))
+
+
+def _acts(alarm: Alarm) -> Iterator[tuple[Instant, str]]:
+    """What persons did about it, and when; suppressions are told by themselves."""
+    seen = alarm.acknowledged
+    if seen is not None:
+        yield seen.at, seen.text
+    if not alarm.suppression and alarm.text not in {alarm.about, seen.text if seen else ""}:
+        yield alarm.at, alarm.text
 
 
 def _send(

@@ -64,7 +64,7 @@ def _lines(found: Register, zone: ZoneInfo) -> Iterator[str]:
         yield from _hidden(alarm, zone)
     yield from (_asked(one, zone) for one in found.requests)
     yield from (_altered(one, zone) for one in found.altered)
-    yield from (f"gateway lost: {alarm.text}" for alarm in found.lost)
+    yield from (f"gateway lost: {alarm.about}" for alarm in found.lost)
     yield from (f"{asset}: its state cannot be read" for asset in found.unreadable)
     yield f"functions: {len(found.functions) or 'none'}"
     for function in found.functions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, case, exists, func, select
 
 from monitor.database.access import Reader
 from monitor.database.gaps import Gap, Why
-from monitor.database.records import Suppression, because
+from monitor.database.records import Acknowledgement, Suppression, acknowledgement, because
 from monitor.database.schema import (
     alarms,
     attempts,
@@ -25,19 +25,21 @@ from monitor.database.schema import (
     transitions,
 )
 from monitor.journal.entries import Offset
-from rules.alarms import ENDED, Kind, Priority, State, Transition
+from rules.alarms import BY_CONDITION, ENDED, Kind, Priority, State, Transition
 from rules.events import Instant
 from rules.statetime import Raised, Span
 
 MOST_REVISIONS: Final = 100
 """So many sets of rules are looked through for the one that an alarm was decided by."""
+ACKNOWLEDGED: Final = frozenset({State.ACKNOWLEDGED, State.LATCHED_ACKNOWLEDGED})
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     """The present of one alarm; `since` is when its condition became active, `at` when it last changed.
 
     `state` is what is shown; `underneath` is what condition, latch and acknowledgement call for while `suppression`
-    lies over it, else the same. `text` is the reason of the last transition.
+    lies over it, else the same. `text` is the reason of the last transition, `about` that of the last one by the
+    condition. `acknowledged` is there while the acknowledgement holds.
     """
 
     asset: str
@@ -54,6 +56,8 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     underneath: State
     suppression: tuple[Suppression, ...] = ()
     text: str = ""
+    about: str = ""
+    acknowledged: Acknowledgement | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +112,8 @@ class AlarmReader(Reader):
         return self._alarms(with_last_transition())
 
     def _alarms(self, wanted: Select[Any]) -> list[Alarm]:
-        return [_alarm(row) for row in self._rows(wanted.order_by(alarms.c.since.desc(), alarms.c.alarm))]
+        told = wanted.add_columns(_last(BY_CONDITION, "about"), _last({"acknowledged"}, "acknowledged"))
+        return [_alarm(row) for row in self._rows(told.order_by(alarms.c.since.desc(), alarms.c.alarm))]
 
     def history(self, alarm: str) -> list[tuple[Transition, str]]:
         """All transitions of one alarm, oldest first, each with why somebody was told or nobody was."""
@@ -285,8 +290,16 @@ def with_last_transition() -> Select[Any]:
     return select(alarms, transitions.c.body).outerjoin(transitions, transitions.c.id == alarms.c.transition)
 
 
+def _last(events: Collection[str], name: str) -> ColumnElement[Any]:
+    """The body of the last of such transitions of the alarm of a row; null if there is none."""
+    of = transitions.alias()
+    wanted = select(of.c.body).where(of.c.alarm == alarms.c.alarm, of.c.event.in_(events))
+    return wanted.order_by(of.c.seq.desc()).limit(1).scalar_subquery().label(name)
+
+
 def _alarm(row: Any) -> Alarm:
     reason = because(row.body)
+    underneath = reason.underneath or State(row.state)
     return Alarm(
         asset=row.asset,
         rule=row.rule,
@@ -299,7 +312,9 @@ def _alarm(row: Any) -> Alarm:
         since=row.since,
         at=row.at,
         title=row.title,
-        underneath=reason.underneath or State(row.state),
+        underneath=underneath,
         suppression=reason.suppression,
         text=reason.text,
+        about=because(row.about).text or reason.text,
+        acknowledged=acknowledgement(row.acknowledged) if underneath in ACKNOWLEDGED else None,
     )

@@ -29,13 +29,31 @@ class Because(msgspec.Struct, frozen=True):
     suppression: tuple[Suppression, ...] = ()
 
 
+class Acknowledgement(msgspec.Struct, frozen=True):
+    """Who acknowledged an alarm when, and why in words."""
+
+    at: Instant
+    by: str
+    text: str
+
+
 class _Told(msgspec.Struct):
     reason: Because
+    at: Instant = 0
+    by: str = ""
 
 
 def because(body: str | None) -> Because:
     """The reason in a stored transition's JSON."""
     return Because() if body is None else msgspec.json.decode(body, type=_Told).reason
+
+
+def acknowledgement(body: str | None) -> Acknowledgement | None:
+    """What the JSON of an acknowledgement says."""
+    if body is None:
+        return None
+    told = msgspec.json.decode(body, type=_Told)
+    return Acknowledgement(told.at, told.by, told.reason.text)
 
 
 class Purpose(enum.StrEnum):

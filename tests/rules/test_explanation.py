@@ -103,3 +103,9 @@ def test_whatever_was_told_can_be_explained_and_nothing_changes_by_it(events: li
         for rule in rules.rules:
             assert all(step.text for way in at(monitor, 1000, rule.id) for step in way.steps)
         assert monitor.snapshot() == before
+
+
+@pytest.mark.parametrize(("value", "text"), [("True", "'True', good"), (True, "true, good"), (90, "90.0, good")])
+def test_a_text_is_told_from_what_it_looks_like(value: object, text: str) -> None:
+    (way,) = at(told(seen(20, t=value)), 20)
+    assert way.steps[0].text.startswith(text)

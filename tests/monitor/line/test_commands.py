@@ -226,6 +226,25 @@ def test_the_command_line_shows_and_acts(site: Site) -> None:
     assert "the line process is not running" in down.stderr
 
 
+def test_an_alarm_that_somebody_acknowledged_still_says_what_is_wrong(site: Site) -> None:
+    at = ("--site", site.settings.data_dir.parent)
+
+    async def script(running: Line) -> None:
+        await running.see(99)
+        await running.ask("acknowledge", comment="on my way")
+        await running.ask("comment", comment="bearing ordered")
+
+    on(site, script)
+    about, acknowledged, noted = andon("alarms", *at).stdout.splitlines()[1:4]
+    assert about.endswith("x 99 above high limit 80")
+    assert acknowledged.endswith(": acknowledge by kim: on my way")
+    assert noted.endswith(": comment by kim: bearing ordered")
+    (row,) = json.loads(andon("alarms", *at, "--json").stdout)
+    assert (row["text"], row["about"]) == ("comment by kim: bearing ordered", "x 99 above high limit 80")
+    assert (row["acknowledged"]["by"], row["acknowledged"]["text"]) == ("kim", "acknowledge by kim: on my way")
+    assert row["acknowledged"]["at"].endswith("Z")
+
+
 def test_all_shows_what_is_normal_too(site: Site) -> None:
     at = ("--site", site.settings.data_dir.parent)
 
