@@ -269,8 +269,8 @@ class AssetMonitor:
         """Gates, then safety rules, then the others as their files have them; each once."""
         if len(lookers) > 1:
             lookers = sorted(dict.fromkeys(lookers), key=_rank)
-        if gates := [looker for looker in lookers if isinstance(looker, Gate)]:
-            self._ask(gates, moment)
+        if isinstance(lookers[0], Gate):
+            self._ask([looker for looker in lookers if isinstance(looker, Gate)], moment)
         for looker in lookers:
             if isinstance(looker, Watch):
                 looker.evaluate(moment, "reading", self._emit)
