@@ -13,7 +13,9 @@ from rules.clock import AssetClock, Place, settled
 from rules.deadlines import Deadlines
 from rules.events import (
     EVERY_BROKER,
+    SECOND,
     Command,
+    Duration,
     Event,
     Fault,
     Instant,
@@ -34,6 +36,8 @@ from rules.signals import Signal
 from rules.watch import Watch
 
 SNAPSHOT_VERSION: Final = 1
+SLOW: Final[Duration] = 2 * SECOND
+"""Stamps that are older than the asset's time by more are those of a slow clock; by less, the way took longer."""
 
 
 class AssetMonitor:
@@ -155,6 +159,9 @@ class AssetMonitor:
             return
         else:
             at, uncertain = found
+            if clock.latest - at > SLOW:
+                self._pass(max(at, clock.now))
+                self._hear(event.readings, max(at, clock.now))
         moment = max(at, clock.now)
         if (heap := self._heap) and heap[0][0] <= moment:
             self._pass(moment)
@@ -199,11 +206,18 @@ class AssetMonitor:
         signals = self._roster.metrics
         return {r.metric: s.at for r in event.readings if (s := signals.get(r.metric)) is not None}
 
+    def _hear(self, readings: tuple[Reading, ...], moment: Instant) -> None:
+        """They came in at `moment`, whatever their stamps say."""
+        for reading in readings:
+            if (signal := self._roster.metrics.get(reading.metric)) is not None:
+                signal.hear(moment)
+
     def _hear_late(self, event: Observation) -> None:
         """Late readings are kept elsewhere and decide nothing, but they are a sign of life."""
         self.late += len(event.readings)
         moment = self.clock.reads(event.received)
         self.clock.hear(moment)
+        self._hear(event.readings, moment)
         if self._roster.vigil:
             self._pass(moment)
             self.clock.now = moment

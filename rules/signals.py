@@ -44,7 +44,8 @@ class Signal:
     """One signal of one asset.
 
     `value` is None while it is unknown or bad; `last` is the last value delivered, whatever its quality, `known` the
-    last one that was not bad; `at` is the stamp of the last reading. `samples` counts the readings with a value that
+    last one that was not bad; `at` is the stamp of the last reading, `heard` the asset's time at which it was heard of,
+    which is later where a source's clock is slow. `samples` counts the readings with a value that
     were not passed over as quiet: whoever is never quiet tells by it that there is a new one. It counts within one life
     of the monitor.
     `low <= value <= high` is the quiet band: inside it no watch changes its mind, so none is asked. It is empty unless
@@ -54,8 +55,8 @@ class Signal:
     """
 
     __slots__ = (
-        "_bands", "_heedful", "_known", "_quiet", "at", "feeds", "high", "last", "low", "maps", "name", "named",
-        "plain", "quality", "samples", "spec", "value", "watches",
+        "_bands", "_heard", "_heedful", "_known", "_quiet", "at", "feeds", "high", "last", "low", "maps", "name",
+        "named", "plain", "quality", "samples", "spec", "value", "watches",
     )  # fmt: skip
 
     def __init__(self, name: str, spec: SignalSpec | None) -> None:
@@ -73,6 +74,7 @@ class Signal:
         self.feeds: tuple[Derived, ...] = ()
         self.plain = False
         self._known: Value = None
+        self._heard: Instant | None = None
         self._quiet = NOWHERE
         self._bands: tuple[tuple[float, float, Gate | Watch], ...] = ()
         self._heedful: tuple[Gate | Watch, ...] = ()
@@ -86,6 +88,19 @@ class Signal:
     def known(self) -> Value:
         """The last value that was not bad; None if there was none."""
         return self._known if self.value is None else self.value
+
+    @property
+    def heard(self) -> Instant | None:
+        """See the class; None until it was read."""
+        return self.at if self.at is None or self._heard is None else max(self.at, self._heard)
+
+    def hear(self, moment: Instant) -> None:
+        """A reading came in whose stamp does not tell when: so did whatever is made of it."""
+        self._heard = moment
+        if self.maps is not None:
+            self.maps[0].hear(moment)
+        for derived in self.feeds:
+            derived.target.hear(moment)
 
     def read(self, reading: Reading, uncertain: bool) -> None:
         """Take a reading over, with the quality it deserves: the worst of delivered, range, sentinel and stamp."""
@@ -170,16 +185,20 @@ class Signal:
         """The asset's timeline has moved."""
         if self.at is not None:
             self.at += delta
+        if self._heard is not None:
+            self._heard += delta
 
     def snapshot(self) -> list[Any]:
-        """At, value, last value, quality, last known value."""
-        return [self.at, self.value, self.last, None if self.quality is None else int(self.quality), self.known]
+        """At, value, last value, quality, last known value, when it was heard of by another's clock."""
+        quality = None if self.quality is None else int(self.quality)
+        return [self.at, self.value, self.last, quality, self.known, self._heard]
 
     def restore(self, data: list[Any]) -> None:
         """The reverse of `snapshot`."""
         self.at, value, last, quality, *rest = data
         self.value, self.last = _number(value), _number(last)
-        self._known = _number(rest[0]) if rest else self.last
+        known, self._heard = rest or (last, None)
+        self._known = _number(known)
         self._bound()
         self.quality = None if quality is None else Quality(quality)
 

@@ -129,7 +129,7 @@ class Silence(Detector):
 
     @property
     def _spoke(self) -> Instant | None:
-        return self._clock.heard if self._signal is None else self._signal.at
+        return self._clock.heard if self._signal is None else self._signal.heard
 
     @property
     def _heard(self) -> Instant | None:

@@ -163,6 +163,16 @@ def test_a_source_that_is_behind_is_behind_no_more_once_the_asset_was_set_back_t
     assert (m.clock.timeline, m.clock.behind) == (1, {})
 
 
+@pytest.mark.parametrize("detect", ["{type: silence, after: 60s, signal: t}", "{type: silence, after: 60s, signal: d}"])
+def test_a_signal_is_heard_when_it_comes_in_however_slow_the_clock_of_its_source_is(detect: str) -> None:
+    m = watching(detect, assets="types: {x: {derived: {d: 2 * t}}}\nassets: {m: {type: x}}\n")
+    for n in range(0, 900, 10):
+        assert told(m, seen(n, u=1), stamped(n - 300, n, t=5)) == []
+        m = restarted(m)
+    assert told(m, *(seen(n, u=1) for n in range(900, 960, 10))) == [("r", 950, "raised")]
+    assert told(m, stamped(560, 960, t=5)) == [("r", 960, "cleared")], "a reading that comes late is one, too"
+
+
 # -- our own links --------------------------------------------------------------------------------------------------
 
 
