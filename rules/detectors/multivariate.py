@@ -18,8 +18,10 @@ MOST: Final = 256
 """Signals that `"*"` takes at most."""
 MEETING: Final = 20
 """Learning rows until `"*"` means those that were met; who keeps the others waiting so many times is left out."""
+ROWS_EACH: Final = 4
+"""Learning waits for so many rows for each signal: fewer than signals tell nothing of what is usual."""
 NAMED: Final = 5
-"""Contributions shown."""
+"""Contributions shown, and signals that are not watched."""
 
 
 class Learn(BaseModel):
@@ -33,7 +35,8 @@ class Learn(BaseModel):
 class MultivariateConfig(DetectorConfig):
     """The signals of an asset as one. A row is complete when each signal was read since the last row.
 
-    Learning rows unlike the others are set aside and told of, up to a tenth of them; a state seen more often is usual.
+    Learning takes `samples` rows, and no fewer than four for each signal. Rows unlike the others are set aside and told
+    of, up to a tenth of them; a state seen more often is usual. A signal that never changed meanwhile is left out.
 
     `baseline` drifting: slow change is followed, no faster than the signals drifted while learning; fixed: nothing is.
     `margin`: how many times its learned 99 % quantile a statistic must reach, on the scale of standard deviations.
@@ -138,7 +141,7 @@ class Multivariate(Detector):
         self._rows.append(numbers)
         if len(self._rows) >= MEETING:
             self._open = False
-        if len(self._rows) >= self._config.learn.samples:
+        if len(self._rows) >= max(self._config.learn.samples, ROWS_EACH * len(self._used)):
             self._learn()
 
     def _learn(self) -> None:
@@ -168,7 +171,7 @@ class Multivariate(Detector):
         """How far beyond the limit, and which signals make it so."""
         del level
         joint = self._joint
-        aside = f"; {joint.set_aside} strange learning rows were set aside" if joint and joint.set_aside else ""
+        aside = "" if joint is None else self._learned_without(joint)
         if joint is None or not on:
             return {"text": f"the {len(self._used)} signals fit together as usual again{aside}"}
         shares = {self._used[i].name: round(share, 3) for i, share in joint.shares[:NAMED] if share >= 0.01}
@@ -180,6 +183,15 @@ class Multivariate(Detector):
             "contributions": shares,
             "values": {name: self._signal(name).last for name in shares},
         }
+
+    def _learned_without(self, joint: Joint) -> str:
+        """What learning left out: rows, and signals that are not watched."""
+        rows = f"; {joint.set_aside} strange learning rows were set aside" if joint.set_aside else ""
+        still = [signal.name for i, signal in enumerate(self._used) if i not in joint.scaling.kept]
+        if not still:
+            return rows
+        named = ", ".join(still[:NAMED]) + (f" and {len(still) - NAMED} more" if len(still) > NAMED else "")
+        return f"{rows}; not watched, for they never changed while learning: {named}"
 
     # -- state ------------------------------------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ class Manner:
 
 MANNERS: Final = {
     "fixed": Manner(2, 1.0, 0.2, 0.3, 0.99, 1.1, follows=False),
-    "drifting": Manner(1, 0.15, 1.0, 0.0, 0.9, 3.0, follows=True),
+    "drifting": Manner(1, 0.15, 1.0, 0.0, 0.99, 3.4, follows=True),
 }
 
 

@@ -135,6 +135,25 @@ def test_learning_rows_that_were_set_aside_are_told_of(strange: int, said: str):
     assert watch.says("on", on=False) == f"the 3 signals fit together as usual again{said}"
 
 
+def test_a_signal_that_never_changed_while_learning_is_said_not_to_be_watched():
+    m = watching(TOGETHER % "[x, y, z, still]")
+    for minute, (x, y) in enumerate(zip(noise(60, 3), noise(60, 4), strict=True)):
+        m.handle(seen(60 * minute, x=x, y=y, z=x + y, still=5))
+    (watch,) = m.watching("r")
+    assert watch.says("on", on=False).endswith("; not watched, for they never changed while learning: still")
+
+
+def test_learning_waits_for_four_rows_of_each_signal():
+    names = [f"s{number}" for number in range(20)]
+    m = watching(TOGETHER % f"[{', '.join(names)}]")
+    columns = [noise(80, seed) for seed in range(1, 21)]
+    rows = [seen(60 * i, **dict(zip(names, row, strict=True))) for i, row in enumerate(zip(*columns, strict=True))]
+    told(m, *rows[:79])
+    assert state(m)["joint"] is None
+    told(m, rows[79])
+    assert state(m)["joint"] is not None
+
+
 def test_the_five_foremost_signals_are_named_with_their_shares_in_whole_per_milles():
     names = [f"s{number}" for number in range(7)]
     m = watching(TOGETHER % f"[{', '.join(names)}]")

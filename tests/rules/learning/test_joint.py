@@ -86,6 +86,17 @@ def test_a_drifting_normal_gives_in_to_a_state_that_lasts() -> None:
     assert not found[-1]
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("loose", [0.02, 0.05])
+def test_a_drifting_normal_sees_that_two_signals_no_longer_go_together(loose: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    one, noise, other = rng.normal(0, 1, (3, 2400))
+    bound = np.column_stack([one, one + loose * noise])
+    joint = learned("drifting", rows=bound[:LEARNED])
+    assert not any(flags(joint, bound[LEARNED:1400]))
+    assert True in flags(joint, np.column_stack([one, other])[1400:1500])
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_lasting_fault_of_signals_that_do_not_drift_stays_an_alarm_until_it_is_given_in_to(seed: int) -> None:
     rng = np.random.default_rng(seed)
