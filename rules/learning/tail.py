@@ -21,8 +21,10 @@ EXCESS_RATE: Final = 0.1
 CLIP: Final = 10.0
 FLOOR: Final = 0.1
 """The mean excess is at first no less than this part of the quantile's distance from the median."""
+LEAST_EXCESS: Final = 0.01
+"""The mean excess counts for no less than this part of the limit: a statistic that is always the same has none of its own."""
 NOISE: Final = 1e-12
-"""Differences below this part of the signal's own size are rounding. What is over by less than a nudge is not over."""
+"""Differences below this part of the signal's own size are rounding."""
 CAP: Final = 6.0
 REMEMBERED: Final = 8
 LARGER: Final = 1.15
@@ -68,10 +70,10 @@ class Tail:
             if self._peak and count - self._last > self._quiet:
                 self._remember()
             return 0.0
-        least = max(NOISE * size, NUDGE * limit)
+        least = NOISE * size
         if over <= least:
             return 0.0
-        excess = max(self._excess, least) or over
+        excess = max(self._excess, least, LEAST_EXCESS * limit) or over
         improbability = min(CAP, AT_THE_LIMIT + PER_EXCESS * over / excess) * self._unfamiliar(value)
         self._exceed(value, over, excess)
         return improbability
