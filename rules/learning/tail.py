@@ -22,7 +22,7 @@ CLIP: Final = 10.0
 FLOOR: Final = 0.1
 """The mean excess is at first no less than this part of the quantile's distance from the median."""
 LEAST_EXCESS: Final = 0.01
-"""The mean excess counts for no less than this part of the limit: a statistic that is always the same has none of its own."""
+"""The mean excess is at no time less than this part of the limit: what is always the same has none of its own."""
 NOISE: Final = 1e-12
 """Differences below this part of the signal's own size are rounding."""
 CAP: Final = 6.0
