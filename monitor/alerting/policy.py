@@ -61,7 +61,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 _matcher: Final = lru_cache(maxsize=4096)(matcher)
 _ALERTS: Final = frozenset({"raised", "raised_priority", "re_alarmed"})
-_AFTERLEAVING: Final[dict[State, Purpose]] = {
+_AFTER_LEAVING: Final[dict[State, Purpose]] = {
     State.UNACKNOWLEDGED: Purpose.ALERT,
     State.LATCHED_UNACKNOWLEDGED: Purpose.ALERT,
     State.LATCHED_ACKNOWLEDGED: Purpose.LATCHED,
@@ -85,7 +85,7 @@ def purpose_of(transition: Transition) -> Purpose | None:
         return Purpose.ALERT
     if transition.event in LEAVING:
         nobody_asked = transition.to is State.ACKNOWLEDGED and transition.reason.get("automatic") is True
-        return Purpose.ALERT if nobody_asked else _AFTERLEAVING.get(transition.to)
+        return Purpose.ALERT if nobody_asked else _AFTER_LEAVING.get(transition.to)
     return _FOLLOW_UPS.get(transition.event)
 
 

@@ -25,9 +25,9 @@ import ctypes, os, struct, sys
 load, denied = (0x20, 0, 0, 0), (0x15, 0, 1, {SETPRIORITY.get(platform.machine())})
 program = b"".join(struct.pack("HBBI", *step) for step in (load, denied, (6, 0, 0, 0x50001), (6, 0, 0, 0x7FFF0000)))
 kept = ctypes.create_string_buffer(program)
-filter = struct.pack("HxxxxxxP", 4, ctypes.addressof(kept))
+refusal = struct.pack("HxxxxxxP", 4, ctypes.addressof(kept))
 prctl = ctypes.CDLL(None).prctl
-if prctl(38, 1, 0, 0, 0) or prctl(22, 2, filter, 0, 0):
+if prctl(38, 1, 0, 0, 0) or prctl(22, 2, refusal, 0, 0):
     sys.exit({NO_FILTER})
 os.execv(sys.executable, [sys.executable, "-m", "monitor.processes", *sys.argv[1:]])
 """
